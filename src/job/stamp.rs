@@ -1,0 +1,153 @@
+//! The stamp: who keeps a job, and what was written last.
+//!
+//! Four metadata keys, on jobs rendered from templates and on no others. There is no version and no time in it, so an
+//! unchanged job keeps an unchanged stamp.
+
+use std::fmt;
+use std::io;
+
+use sha2::{Digest, Sha256};
+
+use super::{Job, wire};
+
+/// What every key of ours in a job's metadata begins with.
+pub const STAMP_PREFIX: &str = "dkron-jobs.";
+/// The keys of the stamp. Other `dkron-jobs.*` keys are the template's own words to us.
+pub const STAMP_KEYS: [&str; 4] = [OWNER, JOB, DIGEST, DISABLED];
+/// `"false"` here leaves the job behind, unstamped, when its template is gone.
+pub const PRUNE_KEY: &str = "dkron-jobs.prune";
+
+const OWNER: &str = "dkron-jobs.owner";
+const JOB: &str = "dkron-jobs.job";
+const DIGEST: &str = "dkron-jobs.digest";
+const DISABLED: &str = "dkron-jobs.disabled";
+
+/// The digest's scheme: SHA-256 over the canonical JSON, in hexadecimal. Another prefix is another tool version's.
+const SCHEME: &str = "v1:";
+
+/// `<namespace>/<release>`: which release keeps a job.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner(String);
+
+impl Owner {
+    /// The owner of a release's jobs.
+    pub fn new(namespace: &str, release: &str) -> Self {
+        Self(format!("{namespace}/{release}"))
+    }
+
+    /// An owner as it stands in a stamp or on the command line.
+    pub fn parse(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text in the stamp.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the stamp's digest says about a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// The definition is the one we wrote.
+    AsWritten,
+    /// Someone changed it since.
+    Edited,
+    /// Absent or of a scheme we do not know: nothing can be said, only definitions can be compared.
+    Unknown,
+}
+
+/// A job's stamp as found in its metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// Who wrote it.
+    pub owner: Owner,
+    /// The name it was written under: another one than the job's own means a copy made by hand.
+    pub job: String,
+    /// The digest, with its scheme; empty when it is missing.
+    pub digest: String,
+    /// The template's `disabled` when it was written; `None` when that note is missing.
+    pub disabled: Option<bool>,
+}
+
+impl Stamp {
+    /// The stamp in this job's metadata, whoever's it is. A stamp needs an owner and a job's name to be one.
+    pub fn of(job: &Job) -> Option<Self> {
+        Some(Self {
+            owner: Owner::parse(job.metadata.get(OWNER)?),
+            job: job.metadata.get(JOB)?.clone(),
+            digest: job.metadata.get(DIGEST).cloned().unwrap_or_default(),
+            disabled: job.metadata.get(DISABLED).and_then(|text| text.parse().ok()),
+        })
+    }
+
+    /// Whether the definition is still what this stamp's writer wrote.
+    pub fn compare(&self, definition_digest: &str) -> Scheme {
+        if !self.digest.starts_with(SCHEME) {
+            Scheme::Unknown
+        } else if self.digest == definition_digest {
+            Scheme::AsWritten
+        } else {
+            Scheme::Edited
+        }
+    }
+}
+
+impl Job {
+    /// Puts the stamp of `owner` into the metadata. `template_disabled` is what the template says, whatever `self.disabled` is.
+    pub fn stamp(&mut self, owner: &Owner, template_disabled: bool) {
+        let digest = digest(self);
+        let mut set = |key: &str, value: String| self.metadata.insert(key.to_owned(), value);
+        set(OWNER, owner.0.clone());
+        set(DIGEST, digest);
+        set(DISABLED, template_disabled.to_string());
+        set(JOB, self.name.clone());
+    }
+
+    /// Takes the stamp away.
+    pub fn unstamp(&mut self) {
+        for key in STAMP_KEYS {
+            self.metadata.remove(key);
+        }
+    }
+
+    /// Whether two jobs have the same definition, `disabled` and stamp left aside.
+    pub fn same_definition(&self, other: &Self) -> bool {
+        digest(self) == digest(other)
+    }
+}
+
+/// The digest of a definition, without `disabled` and without the stamp, with its scheme in front.
+pub fn digest(job: &Job) -> String {
+    let mut hasher = Hasher(Sha256::new());
+    // Writing into a hasher cannot fail, and strings, numbers and bools always have a JSON form.
+    let written = serde_json::to_writer(&mut hasher, &wire::digest_view(job));
+    debug_assert!(written.is_ok(), "a job always has a JSON form");
+    let mut text = String::with_capacity(SCHEME.len() + 64);
+    text.push_str(SCHEME);
+    for byte in hasher.0.finalize() {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or_default());
+        }
+    }
+    text
+}
+
+struct Hasher(Sha256);
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

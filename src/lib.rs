@@ -1,0 +1,3 @@
+//! Keeps the jobs of a Dkron scheduler as code.
+
+pub mod job;
