@@ -8,7 +8,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use super::{Job, wire};
+use super::{Job, StringMap, wire};
 
 /// What every key of ours in a job's metadata begins with.
 pub const STAMP_PREFIX: &str = "dkron-jobs.";
@@ -110,6 +110,11 @@ impl Job {
         set(JOB, self.name.clone());
     }
 
+    /// Changes nothing of the stamp but its note of the template's `disabled`.
+    pub fn note_disabled(&mut self, template_disabled: bool) {
+        self.metadata.insert(DISABLED.to_owned(), template_disabled.to_string());
+    }
+
     /// Takes the stamp away.
     pub fn unstamp(&mut self) {
         for key in STAMP_KEYS {
@@ -119,8 +124,49 @@ impl Job {
 
     /// Whether two jobs have the same definition, `disabled` and stamp left aside.
     pub fn same_definition(&self, other: &Self) -> bool {
-        digest(self) == digest(other)
+        // Named one by one, so that a field added to `Job` and forgotten here does not compile.
+        let Self {
+            name,
+            displayname,
+            timezone,
+            schedule,
+            owner,
+            owner_email,
+            disabled: _,
+            tags,
+            metadata,
+            retries,
+            parent_job,
+            processors,
+            concurrency,
+            executor,
+            executor_config,
+            ephemeral,
+            starts_at,
+            expires_at,
+        } = self;
+        *name == other.name
+            && *schedule == other.schedule
+            && *executor_config == other.executor_config
+            && *displayname == other.displayname
+            && *timezone == other.timezone
+            && *owner == other.owner
+            && *owner_email == other.owner_email
+            && *tags == other.tags
+            && *retries == other.retries
+            && *parent_job == other.parent_job
+            && *processors == other.processors
+            && *concurrency == other.concurrency
+            && *executor == other.executor
+            && *ephemeral == other.ephemeral
+            && *starts_at == other.starts_at
+            && *expires_at == other.expires_at
+            && unstamped(metadata).eq(unstamped(&other.metadata))
     }
+}
+
+fn unstamped(metadata: &StringMap) -> impl Iterator<Item = (&String, &String)> {
+    metadata.iter().filter(|(key, _)| !STAMP_KEYS.contains(&key.as_str()))
 }
 
 /// The digest of a definition, without `disabled` and without the stamp, with its scheme in front.

@@ -1,0 +1,148 @@
+//! The three-way decision for one job: what is desired, what is live, and what we wrote last (the stamp).
+
+use crate::job::{Job, PRUNE_KEY, Scheme, Stamp, Wanted, diff, digest};
+
+use super::{Action, Conflict, Drift, Item, Policy, Reason};
+
+/// Decides for a job that is desired.
+///
+/// # Errors
+/// A [`Conflict`] when another owner keeps a different job of that name and it may not be taken over.
+pub(super) fn wanted(wanted: &Wanted, live: Option<&Job>, policy: &Policy) -> Result<Item, Conflict> {
+    let mut item = Item {
+        name: wanted.job.name.clone(),
+        action: Action::Unchanged,
+        reasons: Vec::new(),
+        changes: Vec::new(),
+        secret_fields: wanted.secret_fields.clone(),
+        origin: Some(wanted.origin.clone()),
+    };
+    let Some(live) = live else {
+        let mut job = wanted.job.clone();
+        job.stamp(&policy.owner, wanted.job.disabled);
+        item.reasons.push(Reason::Missing);
+        item.changes = diff(&Job::new(item.name.as_str()), &job);
+        item.action = Action::Create(Box::new(job));
+        return Ok(item);
+    };
+
+    let stamp = Stamp::of(live).filter(|stamp| stamp.job == live.name);
+    let disabled = disabled(wanted.job.disabled, live, stamp.as_ref(), policy);
+    let same = disabled.value == live.disabled && wanted.job.same_definition(live);
+    let mut definition = Definition::Desired;
+    match &stamp {
+        None => item.reasons.push(Reason::Adopted),
+        Some(stamp) if stamp.owner != policy.owner => {
+            if policy.take_ownership.covers(&stamp.owner) {
+                item.reasons.push(Reason::TakenOver(stamp.owner.clone()));
+            } else if same {
+                item.reasons.push(Reason::SameAsForeign(stamp.owner.clone()));
+                return Ok(item);
+            } else {
+                let mut ours = wanted.job.clone();
+                ours.disabled = disabled.value;
+                let fields = diff(live, &ours).into_iter().map(|change| change.field).collect();
+                return Err(Conflict { name: item.name, owner: stamp.owner.clone(), fields });
+            }
+        }
+        Some(stamp) => {
+            let (reason, chosen) = three_way(&wanted.job, live, stamp, policy.drift);
+            item.reasons.extend(reason);
+            definition = chosen;
+        }
+    }
+    item.reasons.extend(disabled.reason);
+    if same && item.reasons.iter().all(|reason| *reason == Reason::KeptDisabled) {
+        return Ok(item);
+    }
+
+    let mut job = match definition {
+        Definition::Desired => wanted.job.clone(),
+        Definition::Live => live.clone(),
+    };
+    job.disabled = disabled.value;
+    item.changes = diff(live, &job);
+    match definition {
+        // Nothing but an edit that stays: show it, and send nothing.
+        Definition::Live if item.changes.is_empty() => {
+            item.changes = diff(live, &Job { disabled: live.disabled, ..wanted.job.clone() });
+            return Ok(item);
+        }
+        // The stamp's digest stays: it tells what we wrote, and so that the rest is an edit.
+        Definition::Live => job.note_disabled(wanted.job.disabled),
+        Definition::Desired => job.stamp(&policy.owner, wanted.job.disabled),
+    }
+    item.action = Action::Update(Box::new(job));
+    Ok(item)
+}
+
+/// Decides for a job of ours that no template wants any more.
+pub(super) fn unwanted(live: &Job, policy: &Policy) -> Item {
+    let (action, reason) = if !policy.prune {
+        (Action::Unchanged, Reason::PruneOff)
+    } else if live.metadata.get(PRUNE_KEY).is_some_and(|value| value == "false") {
+        let mut job = live.clone();
+        job.unstamp();
+        (Action::Update(Box::new(job)), Reason::Released)
+    } else {
+        (Action::Delete, Reason::NoTemplate)
+    };
+    Item {
+        name: live.name.clone(),
+        action,
+        reasons: vec![reason],
+        changes: Vec::new(),
+        secret_fields: std::collections::BTreeSet::new(),
+        origin: None,
+    }
+}
+
+/// Whose definition is written, `disabled` aside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Definition {
+    Desired,
+    Live,
+}
+
+fn three_way(desired: &Job, live: &Job, stamp: &Stamp, drift: Drift) -> (Option<Reason>, Definition) {
+    if desired.same_definition(live) {
+        return (None, Definition::Desired);
+    }
+    match stamp.compare(&digest(live)) {
+        // An unknown scheme tells nothing about edits; the definitions differ, and the template is the one we know.
+        Scheme::AsWritten | Scheme::Unknown => (Some(Reason::TemplateChanged), Definition::Desired),
+        Scheme::Edited if stamp.compare(&digest(desired)) != Scheme::AsWritten => {
+            (Some(Reason::TemplateWins), Definition::Desired)
+        }
+        Scheme::Edited => match drift {
+            Drift::Revert => (Some(Reason::DriftReverted), Definition::Desired),
+            Drift::Keep => (Some(Reason::DriftKept), Definition::Live),
+        },
+    }
+}
+
+struct Disabled {
+    value: bool,
+    reason: Option<Reason>,
+}
+
+/// `disabled` stands apart from the definition: it is the switch that operators use.
+fn disabled(template: bool, live: &Job, stamp: Option<&Stamp>, policy: &Policy) -> Disabled {
+    let note = stamp.and_then(|stamp| stamp.disabled);
+    let ours = stamp.is_some_and(|stamp| stamp.owner == policy.owner);
+    if live.disabled == template {
+        Disabled { value: template, reason: None }
+    } else if policy.keep_disabled && live.disabled && note != Some(true) {
+        Disabled { value: true, reason: Some(Reason::KeptDisabled) }
+    } else if ours && note == Some(live.disabled) {
+        // Live is what we wrote; the template changed its mind.
+        Disabled { value: template, reason: Some(Reason::TemplateChanged) }
+    } else if ours && note == Some(template) {
+        match policy.drift {
+            Drift::Revert => Disabled { value: template, reason: Some(Reason::DriftReverted) },
+            Drift::Keep => Disabled { value: live.disabled, reason: Some(Reason::DriftKept) },
+        }
+    } else {
+        Disabled { value: template, reason: ours.then_some(Reason::TemplateChanged) }
+    }
+}

@@ -1,0 +1,316 @@
+//! Decides what must be written so that Dkron holds what is desired.
+//!
+//! A plan leaves no choice to whoever carries it out: what to write, in which order, and what was seen on the way. It is
+//! made from data alone; nothing here knows a server.
+
+mod decide;
+mod guard;
+mod order;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::job::{Change, Desired, Job, Live, Origin, Owner, Stamp};
+
+pub use self::guard::Refusal;
+
+/// What a plan may do, as the user set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Who we are: the owner in the stamps of our jobs.
+    pub owner: Owner,
+    /// What to do with our jobs that someone edited.
+    pub drift: Drift,
+    /// Whether a job switched off by hand stays off.
+    pub keep_disabled: bool,
+    /// Whether our jobs that no template wants any more are deleted.
+    pub prune: bool,
+    /// How many deletes the guard lets pass, above its own limits.
+    pub allow_deletes: usize,
+    /// Whether the guard is off.
+    pub force: bool,
+    /// Whose jobs may be taken over.
+    pub take_ownership: TakeOwnership,
+}
+
+/// What to do with a job of ours that someone edited while its template stayed the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// Put the template's definition back.
+    Revert,
+    /// Leave the edit.
+    Keep,
+}
+
+/// Whose jobs may be taken over when they have a name of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakeOwnership {
+    /// Nobody's.
+    No,
+    /// Anybody's.
+    Any,
+    /// This owner's only.
+    From(Owner),
+}
+
+impl TakeOwnership {
+    fn covers(&self, owner: &Owner) -> bool {
+        match self {
+            Self::No => false,
+            Self::Any => true,
+            Self::From(from) => from == owner,
+        }
+    }
+}
+
+/// Everything that is to be done, in order, and everything that is to be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// One entry for each job that is desired or of ours, by name.
+    pub items: Vec<Item>,
+    /// The creates and updates as indices into `items`: a wave is written when the one before it is done, so parents come
+    /// before their children (FACTS 10). Within a wave the order is free.
+    pub writes: Vec<Vec<usize>>,
+    /// The deletes, likewise: children before their parents (FACTS 11).
+    pub deletes: Vec<Vec<usize>>,
+    /// What is worth knowing and changes nothing.
+    pub warnings: Vec<String>,
+}
+
+/// What is to be done with one job, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The job's name.
+    pub name: String,
+    /// What is to be done.
+    pub action: Action,
+    /// Why, and what was noticed.
+    pub reasons: Vec<Reason>,
+    /// The fields that the write changes; for a kept drift the fields that stay different.
+    pub changes: Vec<Change>,
+    /// The fields that hold a secret.
+    pub secret_fields: BTreeSet<String>,
+    /// Where the job is written down, if it is.
+    pub origin: Option<Origin>,
+}
+
+/// What is to be done with a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Post this definition; there is no job of that name.
+    Create(Box<Job>),
+    /// Post this definition over the one that is there.
+    Update(Box<Job>),
+    /// Delete it.
+    Delete,
+    /// Send nothing (FACTS 7).
+    Unchanged,
+}
+
+impl Action {
+    /// The word in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Update(_) => "update",
+            Self::Delete => "delete",
+            Self::Unchanged => "unchanged",
+        }
+    }
+
+    /// The definition to post, if one is to be posted.
+    pub fn definition(&self) -> Option<&Job> {
+        match self {
+            Self::Create(job) | Self::Update(job) => Some(job),
+            Self::Delete | Self::Unchanged => None,
+        }
+    }
+}
+
+/// Why something is done with a job, or left.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It is desired and not there.
+    Missing,
+    /// The template says something else than what we wrote last.
+    TemplateChanged,
+    /// Edited by someone since we wrote it; put back.
+    DriftReverted,
+    /// Edited by someone since we wrote it; left.
+    DriftKept,
+    /// Edited by someone, and the template changed too: the template wins.
+    TemplateWins,
+    /// Switched off by hand, and kept so.
+    KeptDisabled,
+    /// There without a stamp; from now on ours.
+    Adopted,
+    /// Another release's; from now on ours.
+    TakenOver(Owner),
+    /// Another release's, and already as we want it.
+    SameAsForeign(Owner),
+    /// Ours, and no template wants it any more.
+    NoTemplate,
+    /// Ours and no longer wanted, but pruning is off.
+    PruneOff,
+    /// Ours and no longer wanted, but other jobs are its children.
+    HasChildren(Vec<String>),
+    /// Ours and no longer wanted; `dkron-jobs.prune: "false"` leaves it, unstamped, for its next owner.
+    Released,
+}
+
+/// Why no plan was made. Nothing may be written then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Jobs of ours name parents that would not be there.
+    #[error("{}", lines(.0))]
+    ParentMissing(Vec<MissingParent>),
+    /// Jobs that would be their own ancestors: Dkron accepts them and can then delete none of them (FACTS 10).
+    #[error("the parents go round in a circle: {}; take `parent_job` away from one of them", .0.join(" -> "))]
+    Cycle(Vec<String>),
+    /// Names of ours that another owner keeps, with other definitions.
+    #[error("{}", lines(.0))]
+    Conflict(Vec<Conflict>),
+    /// The guard says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// A job whose parent would not be there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}:{}: job `{child}` names the parent `{parent}`, which no template renders and Dkron does not hold; render it, or correct `parent_job`",
+    origin.file, origin.line
+)]
+pub struct MissingParent {
+    /// The job.
+    pub child: String,
+    /// The parent it names.
+    pub parent: String,
+    /// Where it is written down.
+    pub origin: Origin,
+}
+
+/// A name of ours that another owner keeps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("job `{name}` belongs to `{owner}` and differs in {}; rename ours, or take it over with `--take-ownership={owner}`", fields.join(", "))]
+pub struct Conflict {
+    /// The job.
+    pub name: String,
+    /// Its owner.
+    pub owner: Owner,
+    /// Where the definitions differ.
+    pub fields: Vec<String>,
+}
+
+fn lines<T: ToString>(errors: &[T]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Compares the two sides under a policy.
+///
+/// # Errors
+/// A [`PlanError`] when nothing may be written: a parent is missing, parents form a cycle, another owner's job stands in
+/// the way, or the guard refuses.
+pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, PlanError> {
+    let mut items = Vec::with_capacity(desired.jobs.len());
+    let mut conflicts = Vec::new();
+    for (name, wanted) in &desired.jobs {
+        match decide::wanted(wanted, live.jobs.get(name).map(|live| &live.job), policy) {
+            Ok(item) => items.push(item),
+            Err(conflict) => conflicts.push(conflict),
+        }
+    }
+    if !conflicts.is_empty() {
+        return Err(PlanError::Conflict(conflicts));
+    }
+
+    let mut warnings = Vec::new();
+    let mut ours = 0;
+    for live in live.jobs.values() {
+        let Some(stamp) = Stamp::of(&live.job).filter(|stamp| stamp.owner == policy.owner) else { continue };
+        if stamp.job != live.job.name {
+            warnings
+                .push(format!("job `{}` is a copy of `{}` made by hand; it is left alone", live.job.name, stamp.job));
+            continue;
+        }
+        ours += 1;
+        if !desired.jobs.contains_key(&live.job.name) {
+            items.push(decide::unwanted(&live.job, policy));
+        }
+    }
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+
+    keep_parents(&mut items, live);
+    let deleted: BTreeSet<&str> =
+        items.iter().filter(|item| item.action == Action::Delete).map(|item| item.name.as_str()).collect();
+    let exists =
+        |name: &str| desired.jobs.contains_key(name) || (live.jobs.contains_key(name) && !deleted.contains(name));
+    order::check(desired, &after(&items, live), exists)?;
+    for item in &items {
+        warnings.extend(warning(item));
+    }
+    let plan = order::arrange(items, live, warnings);
+    guard::check(&plan, desired, ours, policy)?;
+    Ok(plan)
+}
+
+/// Takes back the delete of each job that would still be somebody's parent: Dkron would refuse it (FACTS 11).
+fn keep_parents(items: &mut [Item], live: &Live) {
+    loop {
+        let after = after(items, live);
+        let mut children: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (child, parent) in &after {
+            children.entry(*parent).or_default().push((*child).to_owned());
+        }
+        let kept: Vec<_> = items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.action == Action::Delete)
+            .filter_map(|(index, item)| Some((index, children.remove(item.name.as_str())?)))
+            .collect();
+        if kept.is_empty() {
+            return;
+        }
+        // A parent that stays may itself be the child of one that would go: look again.
+        for (index, children) in kept {
+            items[index].action = Action::Unchanged;
+            items[index].reasons = vec![Reason::HasChildren(children)];
+        }
+    }
+}
+
+/// Who is whose child once the plan is done: each job that will be there and has a parent, with its parent.
+fn after<'a>(items: &'a [Item], live: &'a Live) -> BTreeMap<&'a str, &'a str> {
+    let mut parents: BTreeMap<&str, &str> =
+        live.jobs.values().filter_map(|live| Some((live.job.name.as_str(), live.job.parent()?))).collect();
+    for item in items {
+        match &item.action {
+            Action::Create(job) | Action::Update(job) => match job.parent() {
+                Some(parent) => drop(parents.insert(&item.name, parent)),
+                None => drop(parents.remove(item.name.as_str())),
+            },
+            Action::Delete => drop(parents.remove(item.name.as_str())),
+            Action::Unchanged => {}
+        }
+    }
+    parents
+}
+
+/// The line that an item adds to the plan's warnings, if any.
+fn warning(item: &Item) -> Option<String> {
+    let name = &item.name;
+    item.reasons.iter().find_map(|reason| match reason {
+        Reason::HasChildren(children) => Some(format!(
+            "job `{name}` is no longer wanted but stays: {} still its child{}",
+            if children.len() == 1 {
+                format!("`{}` is", children[0])
+            } else {
+                format!("{} jobs (`{}`, …) are", children.len(), children[0])
+            },
+            if children.len() == 1 { "" } else { "ren" }
+        )),
+        Reason::SameAsForeign(owner) => Some(format!(
+            "job `{name}` is already as wanted but belongs to `{owner}`, who may delete it; `--take-ownership={owner}` makes it ours"
+        )),
+        _ => None,
+    })
+}

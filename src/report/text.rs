@@ -1,0 +1,184 @@
+//! The report as text, for a terminal or a log.
+
+use std::fmt::{self, Write};
+
+use anstyle::AnsiColor;
+use serde_json::Value;
+
+use super::{JobReport, Report};
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// A value longer than this many characters is cut in the middle.
+    pub value_width: usize,
+}
+
+const CREATE: anstyle::Style = AnsiColor::Green.on_default();
+const UPDATE: anstyle::Style = AnsiColor::Yellow.on_default();
+const DELETE: anstyle::Style = AnsiColor::Red.on_default();
+const NOTE: anstyle::Style = AnsiColor::Cyan.on_default();
+const DIM: anstyle::Style = anstyle::Style::new().dimmed();
+const BOLD: anstyle::Style = anstyle::Style::new().bold();
+
+impl Report {
+    /// The report as text with ANSI styles; whoever prints it takes them off where they are not wanted.
+    pub fn text(&self, style: Style) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = self.write(&mut text, style);
+        text
+    }
+
+    /// The last words: counts first, then errors, in at most `limit` bytes.
+    pub fn brief(&self, limit: usize) -> String {
+        let mut text = format!("{} {}: {}\n", self.command, self.owner, self.counts());
+        let errors = self.errors.iter().cloned();
+        let jobs = self.jobs.iter().filter_map(|job| Some(format!("{}: {}", job.name, job.error.as_ref()?)));
+        for line in errors.chain(jobs) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        truncate(&mut text, limit);
+        text
+    }
+
+    fn write(&self, out: &mut String, style: Style) -> fmt::Result {
+        let mut lines = 0;
+        for job in self.jobs.iter().filter(|job| job.action != "unchanged" || !job.reasons.is_empty()) {
+            write_job(out, job, style)?;
+            lines += 1;
+        }
+        if lines > 0 {
+            writeln!(out)?;
+        }
+        for warning in &self.warnings {
+            writeln!(out, "{UPDATE}warning:{UPDATE:#} {warning}")?;
+        }
+        for error in &self.errors {
+            writeln!(out, "{DELETE}error:{DELETE:#} {error}")?;
+        }
+        let nothing = !self.has_changes() && self.errors.is_empty();
+        let verdict = if nothing { "nothing to do: " } else { "" };
+        writeln!(out, "{BOLD}{}{BOLD:#} of {}: {verdict}{}", self.command, self.owner, self.counts())
+    }
+
+    fn counts(&self) -> String {
+        let summary = &self.summary;
+        let planned = self.command == "plan";
+        let word = |done: &'static str, planned_word: &'static str| if planned { planned_word } else { done };
+        let mut parts: Vec<String> = [
+            (summary.created, word("created", "to create")),
+            (summary.updated, word("updated", "to update")),
+            (summary.deleted, word("deleted", "to delete")),
+            (summary.unchanged, "unchanged"),
+        ]
+        .iter()
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+        parts.extend(
+            [
+                (summary.failed, "failed"),
+                (summary.skipped, "skipped"),
+                (summary.restored, "restored"),
+                (summary.adopted, "adopted"),
+                (summary.kept_disabled, "kept disabled"),
+                (summary.healed, "healed"),
+            ]
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}")),
+        );
+        parts.join(", ")
+    }
+}
+
+fn write_job(out: &mut String, job: &JobReport, style: Style) -> fmt::Result {
+    let (sign, color) = match job.action {
+        "create" => ('+', CREATE),
+        "update" => ('~', UPDATE),
+        "delete" => ('-', DELETE),
+        _ => ('=', NOTE),
+    };
+    write!(out, "{color}{sign} {}{color:#}", job.name)?;
+    if !job.reasons.is_empty() {
+        write!(out, "  {DIM}{}{DIM:#}", job.reasons.join("; "))?;
+    }
+    writeln!(out)?;
+    if job.action == "create" {
+        let main = ["schedule", "parent_job", "executor_config.method", "executor_config.url"];
+        let shown: Vec<_> = main
+            .iter()
+            .filter_map(|field| job.changes.iter().find(|change| change.field == *field))
+            .map(|change| shown(&change.to, style.value_width))
+            .collect();
+        if !shown.is_empty() {
+            writeln!(out, "    {}", shown.join("  "))?;
+        }
+    } else {
+        let width = job.changes.iter().map(|change| change.field.chars().count()).max().unwrap_or_default();
+        for change in &job.changes {
+            let (from, to) = shown_pair(&change.from, &change.to, style.value_width);
+            writeln!(
+                out,
+                "    {:width$}  {DELETE}{from}{DELETE:#} {DIM}->{DIM:#} {CREATE}{to}{CREATE:#}",
+                change.field
+            )?;
+        }
+    }
+    if let Some(error) = &job.error {
+        writeln!(out, "    {DELETE}{}:{DELETE:#} {error}", job.outcome)?;
+    }
+    Ok(())
+}
+
+/// A value for people, cut after `width` characters.
+fn shown(value: &Value, width: usize) -> String {
+    window(&plain(value), 0, width)
+}
+
+/// Two values for people. Long ones are cut to where they differ, so that cutting never hides what changed.
+fn shown_pair(from: &Value, to: &Value, width: usize) -> (String, String) {
+    let (from, to) = (plain(from), plain(to));
+    let same = from.chars().zip(to.chars()).take_while(|(a, b)| a == b).count();
+    let start = if from.chars().count().max(to.chars().count()) > width { same.saturating_sub(width / 4) } else { 0 };
+    (window(&from, start, width), window(&to, start, width))
+}
+
+/// Strings without quotes where that is clear, control characters escaped.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) if text.is_empty() => "(empty)".to_owned(),
+        Value::String(text) => text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+            if c.is_control() {
+                shown.extend(c.escape_default());
+            } else {
+                shown.push(c);
+            }
+            shown
+        }),
+        other => other.to_string(),
+    }
+}
+
+fn window(text: &str, start: usize, width: usize) -> String {
+    let cut = text.chars().skip(start);
+    let mut shown = String::new();
+    if start > 0 {
+        shown.push('…');
+    }
+    shown.extend(cut.clone().take(width));
+    if cut.skip(width).next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Cuts a text to a number of bytes, at a character's border.
+fn truncate(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+        text.truncate(end);
+    }
+}
