@@ -13,6 +13,11 @@ use crate::plan::{Action, Item, Plan, Reason};
 pub use self::mask::{MASK, Masker};
 pub use self::text::Style;
 
+/// A URL as it may be shown: without password and secret parameters.
+pub fn shown_url(url: &url::Url) -> String {
+    mask::url(url.as_str())
+}
+
 /// What came of one item of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -163,13 +163,13 @@ fn plain(value: &Value) -> String {
 }
 
 fn window(text: &str, start: usize, width: usize) -> String {
-    let cut = text.chars().skip(start);
+    let mut cut = text.chars().skip(start);
     let mut shown = String::new();
     if start > 0 {
         shown.push('…');
     }
     shown.extend(cut.clone().take(width));
-    if cut.skip(width).next().is_some() {
+    if cut.nth(width).is_some() {
         shown.push('…');
     }
     shown

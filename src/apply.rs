@@ -1,0 +1,224 @@
+//! Carries a plan out and proves it. Decides nothing.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it writes to Dkron and waits before it looks again"
+)]
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::time::{Instant, sleep_until};
+use tracing::info;
+
+use crate::dkron::{Session, WaitError, Written};
+use crate::job::Live;
+use crate::plan::{Action, Item, Plan};
+use crate::report::Outcome;
+use crate::shutdown::{Shutdown, Signal};
+
+/// How long after a write a run in flight may still put the old definition back (FACTS 16b, 16c).
+const IN_FLIGHT: Duration = Duration::from_millis(1500);
+/// How often what does not stand is written again.
+const ROUNDS: usize = 3;
+
+/// What came of carrying a plan out.
+#[derive(Debug)]
+pub struct Applied {
+    /// One for each item of the plan, in its order.
+    pub outcomes: Vec<Outcome>,
+    /// What is to be said about the run as a whole.
+    pub warnings: Vec<String>,
+    /// Why the writes could not be proven, if they could not.
+    pub unproven: Option<WaitError>,
+    /// The signal that ended it early, if one did.
+    pub stopped: Option<Signal>,
+}
+
+/// Writes what the plan says, at most `concurrency` at a time, then looks until it stands. `progress` is told of each write that
+/// is done with.
+pub async fn apply(
+    plan: &Plan,
+    session: &Session<'_>,
+    concurrency: usize,
+    shutdown: &Shutdown,
+    progress: &dyn Fn(),
+) -> Applied {
+    let run = Run {
+        plan,
+        session,
+        concurrency,
+        shutdown,
+        progress,
+        outcomes: RefCell::new(vec![Outcome::Unchanged; plan.items.len()]),
+    };
+    let mut warnings = Vec::new();
+    let unproven = run.all(&mut warnings).await.err();
+    let mut outcomes = run.outcomes.into_inner();
+    if unproven.is_some() {
+        // Accepted is not proven (FACTS 16): say so for each.
+        for outcome in &mut outcomes {
+            if *outcome == Outcome::Done {
+                *outcome = Outcome::Failed("accepted, but Dkron could not be read to prove it".to_owned());
+            }
+        }
+    }
+    Applied { outcomes, warnings, unproven, stopped: shutdown.signal() }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    session: &'a Session<'a>,
+    concurrency: usize,
+    shutdown: &'a Shutdown,
+    progress: &'a dyn Fn(),
+    outcomes: RefCell<Vec<Outcome>>,
+}
+
+impl Run<'_> {
+    async fn all(&self, warnings: &mut Vec<String>) -> Result<(), WaitError> {
+        for wave in &self.plan.writes {
+            self.write(wave).await;
+        }
+        let deletes = !self.plan.deletes.is_empty();
+        if deletes {
+            // Only what was seen is there: deleting the old name of a job whose new one was swallowed would lose both.
+            self.prove(&self.plan.writes, Look::Once, warnings).await?;
+            let failed = self.outcomes.borrow().iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+            for wave in &self.plan.deletes {
+                if failed {
+                    self.skip(wave, "nothing is deleted after a failed write");
+                } else {
+                    self.write(wave).await;
+                }
+            }
+        }
+        let all: Vec<_> = self.plan.writes.iter().chain(&self.plan.deletes).cloned().collect();
+        self.prove(&all, Look::AgainLater, warnings).await
+    }
+
+    /// Writes the items of one wave, several at a time.
+    async fn write(&self, wave: &[usize]) {
+        stream::iter(wave.iter().copied()).for_each_concurrent(self.concurrency, |index| self.write_one(index)).await;
+    }
+
+    async fn write_one(&self, index: usize) {
+        let item = &self.plan.items[index];
+        let outcome = if let Some(signal) = self.shutdown.signal() {
+            Outcome::Skipped(format!("not done: stopped by {}", signal.name()))
+        } else if let Some(parent) = self.failed_parent(item) {
+            Outcome::Skipped(format!("not done: its parent `{parent}` could not be written"))
+        } else {
+            self.send(item).await
+        };
+        self.outcomes.borrow_mut()[index] = outcome;
+        (self.progress)();
+    }
+
+    async fn send(&self, item: &Item) -> Outcome {
+        let written = match &item.action {
+            Action::Create(job) | Action::Update(job) => self.session.put(job).await,
+            Action::Delete => self.session.delete(&item.name).await,
+            Action::Unchanged => return Outcome::Unchanged,
+        };
+        match written {
+            Written::Accepted => Outcome::Done,
+            Written::Refused(why) => Outcome::Failed(why),
+            Written::Stopped => {
+                Outcome::Failed("in doubt: stopped before it was known whether it was applied".to_owned())
+            }
+        }
+    }
+
+    fn failed_parent<'i>(&self, item: &'i Item) -> Option<&'i str> {
+        let parent = item.action.definition()?.parent()?;
+        let index = self.plan.items.binary_search_by(|item| item.name.as_str().cmp(parent)).ok()?;
+        matches!(self.outcomes.borrow()[index], Outcome::Failed(_) | Outcome::Skipped(_)).then_some(parent)
+    }
+
+    fn skip(&self, wave: &[usize], why: &str) {
+        for &index in wave {
+            self.outcomes.borrow_mut()[index] = Outcome::Skipped(format!("not done: {why}"));
+            (self.progress)();
+        }
+    }
+
+    /// Looks whether everything done stands, and writes again what does not.
+    async fn prove(&self, waves: &[Vec<usize>], look: Look, warnings: &mut Vec<String>) -> Result<(), WaitError> {
+        let done = |index: &usize| self.outcomes.borrow()[*index] == Outcome::Done;
+        let risky =
+            |index: &usize| look == Look::AgainLater && !matches!(self.plan.items[*index].action, Action::Create(_));
+        if !waves.iter().flatten().any(done) {
+            return Ok(());
+        }
+        let mut look_again = waves.iter().flatten().any(|index| done(index) && risky(index));
+        let mut written = Instant::now();
+        let mut rounds = 0;
+        loop {
+            if let Some(signal) = self.shutdown.signal() {
+                warnings.push(format!("stopped by {} before Dkron was read again to prove the writes", signal.name()));
+                return Ok(());
+            }
+            let live = self.session.read().await?;
+            let wrong: Vec<Vec<usize>> = waves
+                .iter()
+                .map(|wave| {
+                    wave.iter().copied().filter(done).filter(|&index| !stands(&self.plan.items[index], &live)).collect()
+                })
+                .collect();
+            let count = wrong.iter().map(Vec::len).sum::<usize>();
+            if count == 0 {
+                if !look_again {
+                    return Ok(());
+                }
+                look_again = false;
+                sleep_until(written + IN_FLIGHT).await;
+                continue;
+            }
+            if rounds == ROUNDS {
+                for &index in wrong.iter().flatten() {
+                    self.outcomes.borrow_mut()[index] =
+                        Outcome::Failed(format!("accepted, but {ROUNDS} times it did not stay so in Dkron"));
+                }
+                return Ok(());
+            }
+            rounds += 1;
+            let names: Vec<_> = wrong.iter().flatten().map(|&index| self.plan.items[index].name.as_str()).collect();
+            info!(jobs = ?names, "accepted by Dkron but not there afterwards; writing again");
+            warnings.push(format!(
+                "Dkron accepted {count} write{} that did not stand ({}{}); written again",
+                if count == 1 { "" } else { "s" },
+                names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+                if count > 3 { ", …" } else { "" },
+            ));
+            for wave in &wrong {
+                self.write(wave).await;
+            }
+            look_again |= wrong.iter().flatten().any(risky);
+            written = Instant::now();
+        }
+    }
+}
+
+/// How often what stands is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Once: more will follow.
+    Once,
+    /// Once more when no run in flight can undo an update or delete any longer.
+    AgainLater,
+}
+
+/// Whether Dkron holds what this item wanted.
+fn stands(item: &Item, live: &Live) -> bool {
+    let live = live.jobs.get(&item.name).map(|live| &live.job);
+    match &item.action {
+        // An ephemeral job is gone after its first success: its absence proves nothing either way.
+        Action::Create(job) | Action::Update(job) => live.map_or(job.ephemeral, |live| *live == **job),
+        Action::Delete => live.is_none(),
+        Action::Unchanged => true,
+    }
+}

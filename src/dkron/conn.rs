@@ -1,0 +1,99 @@
+//! One way to one address: requests go out and whole answers come back.
+
+use std::net::SocketAddr;
+
+use reqwest::{Method, redirect};
+use serde::Serialize;
+use tokio::net::lookup_host;
+use url::Url;
+
+use super::answer::Answer;
+use super::{Dkron, Failure};
+
+/// The longest answer that is read, in bytes. A list of 50,000 jobs has about a tenth of it.
+const LONGEST_ANSWER: usize = 256 << 20;
+
+/// Connections of one pool, pinned to one address: a Service's name may stand for several Dkrons, and reads must come from one.
+#[derive(Debug, Clone)]
+pub(super) struct Conn {
+    client: reqwest::Client,
+    dkron: Dkron,
+}
+
+impl Conn {
+    /// A new pool, so its first request opens a new connection.
+    pub(super) fn new(dkron: &Dkron, address: SocketAddr) -> Result<Self, Failure> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(dkron.tls.config())
+            .default_headers(dkron.headers.clone())
+            // Dkron redirects nothing; a proxy that wants a login would be taken for a good answer, and get our credentials.
+            .redirect(redirect::Policy::none())
+            // Dkron is a service of the cluster: a proxy for the outside world is not on the way.
+            .no_proxy()
+            .user_agent(concat!("dkron-jobs/", env!("CARGO_PKG_VERSION")))
+            .timeout(dkron.request_timeout);
+        if let Some(host) = dkron.url.host_str() {
+            builder = builder.resolve(host, address);
+        }
+        let client = builder
+            .build()
+            .map_err(|error| Failure::of_reqwest("building the client", error, dkron.request_timeout))?;
+        Ok(Self { client, dkron: dkron.clone() })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post<T: Serialize + ?Sized>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| Failure::Broken { request: format!("POST {path}"), cause: error.to_string() })?;
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Failure> {
+        let label = format!("{method} {path}");
+        let broken = |error| Failure::of_reqwest(&label, error, self.dkron.request_timeout);
+        let mut request = self.client.request(method, endpoint(&self.dkron.url, path));
+        if let Some(body) = body {
+            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
+        }
+        let mut response = request.send().await.map_err(broken)?;
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let (whom, total, status) = (header("x-whom"), header("x-total-count"), response.status().as_u16());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(Failure::TooLong { request: label, limit: LONGEST_ANSWER });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { request: label, status, whom, total, body })
+    }
+}
+
+/// The addresses behind the host's name.
+pub(super) async fn addresses(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or(80);
+    let name = |cause: String| Failure::Name { host: host.to_owned(), cause };
+    // A literal IPv6 address stands in brackets in a URL, and without them for the resolver.
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let mut addresses: Vec<_> = lookup_host((bare, port)).await.map_err(|error| name(error.to_string()))?.collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    if addresses.is_empty() { Err(name("no address".to_owned())) } else { Ok(addresses) }
+}
+
+/// The base URL with an API path behind its own; `path` is percent-encoded already.
+fn endpoint(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    let prefix = base.path().trim_end_matches('/');
+    url.set_path(&format!("{prefix}{path}"));
+    url
+}

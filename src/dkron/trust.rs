@@ -1,0 +1,298 @@
+//! Waiting until Dkron can be trusted, and reading what it holds only then.
+//!
+//! A restarted Dkron answers with a part of its jobs for a while (FACTS 3), a follower with an old state (FACTS 5), and
+//! `/health` says nothing (FACTS 1). So: a leader, then the barrier (FACTS 4), then a read from that leader, counted.
+
+use std::cell::Cell;
+use std::fmt;
+use std::time::Duration;
+
+use backon::BackoffBuilder;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{debug, info, warn};
+
+use crate::job::Live;
+use crate::report;
+
+use super::answer::Answer;
+use super::conn::{Conn, addresses};
+use super::{Dkron, Failure, WaitError, backoff};
+
+/// Connections that are opened in search of the leader behind one address before two equal reads must do.
+const LEADER_TRIES: usize = 32;
+/// How far apart two reads must lie whose agreement is to mean something.
+const READS_APART: Duration = Duration::from_millis(500);
+/// The barrier's job, and the parent that must never exist.
+const BARRIER: &str = "dkron-jobs-barrier";
+const BARRIER_PARENT: &str = "dkron-jobs-barrier-parent-that-never-exists";
+/// The state machine's words for a missing parent (FACTS 4).
+const PARENT_NOT_FOUND: &str = "specified parent job not found";
+
+/// What Dkron is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// To look: a paused Dkron is read with two equal reads.
+    Reader,
+    /// To write: a paused Dkron is waited for.
+    Writer,
+}
+
+/// How far waiting got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It does not answer yet.
+    Reach,
+    /// It answers, and has no leader.
+    Leader,
+    /// It has a leader that has not applied its whole log yet.
+    Barrier,
+    /// It refuses writes.
+    Unpause,
+    /// Its list of jobs is not to be had whole.
+    Read,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reach => "waiting for it to answer",
+            Self::Leader => "waiting for a leader",
+            Self::Barrier => "waiting for the leader to have all its jobs",
+            Self::Unpause => "waiting for it to be unpaused",
+            Self::Read => "waiting for its whole list of jobs",
+        })
+    }
+}
+
+/// What was read from a Dkron that can be trusted.
+#[derive(Debug)]
+pub struct Reading {
+    /// All jobs.
+    pub live: Live,
+    /// What is to be said about how they were read.
+    pub warnings: Vec<String>,
+    pub(super) trusted: Trusted,
+}
+
+/// A Dkron whose leader has applied its whole log.
+#[derive(Debug, Clone)]
+pub(super) struct Trusted {
+    pub(super) conn: Conn,
+    leader: String,
+    /// Whether `conn` leads to the leader. It does not where one address hides several nodes and always gives the same.
+    direct: bool,
+    paused: bool,
+}
+
+/// Why one attempt ended, and where.
+struct Stop {
+    phase: Phase,
+    failure: Failure,
+}
+
+enum Attempt {
+    Again(Stop),
+    Give(WaitError),
+}
+
+impl Dkron {
+    /// Waits until Dkron can be trusted: reachable, a leader, the barrier passed, not paused.
+    ///
+    /// # Errors
+    /// A [`WaitError`] that names the phase and the last cause when `wait_timeout` is over, or what will not get better by waiting.
+    pub async fn wait(&self) -> Result<(), WaitError> {
+        self.repeat(|dkron| dkron.trust(Role::Writer)).await.map(drop)
+    }
+
+    /// Waits like [`Dkron::wait`], then reads all jobs from the leader.
+    ///
+    /// # Errors
+    /// As [`Dkron::wait`].
+    pub async fn read(&self, role: Role) -> Result<Reading, WaitError> {
+        self.repeat(|dkron| dkron.trust_and_read(role)).await
+    }
+
+    pub(super) async fn trusted(&self) -> Result<Trusted, WaitError> {
+        self.repeat(|dkron| dkron.trust(Role::Writer)).await
+    }
+
+    /// Tries until it works or the limit is reached, with backoff; each phase is said once.
+    async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(&'a Self) -> F) -> Result<T, WaitError>
+    where
+        F: Future<Output = Result<T, Attempt>>,
+    {
+        let start = Instant::now();
+        let url = report::shown_url(&self.url);
+        let last: Cell<Option<Stop>> = Cell::new(None);
+        let tries = async {
+            let mut delays = backoff().build();
+            let mut said = None;
+            loop {
+                let stop = match attempt(self).await {
+                    Ok(done) => {
+                        if said.is_some() {
+                            info!(url, waited_ms = start.elapsed().as_millis(), "Dkron can be trusted");
+                        }
+                        return Ok(done);
+                    }
+                    Err(Attempt::Give(error)) => return Err(error),
+                    Err(Attempt::Again(stop)) => stop,
+                };
+                if stop.failure.is_denied() {
+                    return Err(WaitError::Denied(stop.failure));
+                }
+                if said < Some(stop.phase) {
+                    info!(url, cause = %stop.failure, "{}", stop.phase);
+                    said = Some(stop.phase);
+                } else {
+                    debug!(url, cause = %stop.failure, "{}", stop.phase);
+                }
+                last.set(Some(stop));
+                sleep(delays.next().unwrap_or_default()).await;
+            }
+        };
+        if let Ok(result) = timeout_at(start + self.wait_timeout, tries).await {
+            return result;
+        }
+        let last = last.into_inner();
+        let phase = last.as_ref().map_or(Phase::Reach, |stop| stop.phase);
+        Err(WaitError::TimedOut { url, waited: self.wait_timeout, phase, last: last.map(|stop| stop.failure) })
+    }
+
+    /// One attempt: find the leader, pass the barrier.
+    async fn trust(&self, role: Role) -> Result<Trusted, Attempt> {
+        let mut trusted = self.find_leader().await.map_err(Attempt::Again)?;
+        match barrier(&trusted.conn).await? {
+            Barrier::Passed => {}
+            Barrier::Paused if role == Role::Reader => trusted.paused = true,
+            Barrier::Paused => return Err(Phase::Unpause.stop(Failure::Paused)),
+        }
+        Ok(trusted)
+    }
+
+    async fn trust_and_read(&self, role: Role) -> Result<Reading, Attempt> {
+        let trusted = self.trust(role).await?;
+        let mut warnings = Vec::new();
+        let read = async || trusted.get("/v1/jobs").await?.success()?.jobs();
+        let mut live = read().await.map_err(|failure| Phase::Read.stop(failure))?;
+        if trusted.paused || !trusted.direct {
+            if trusted.direct {
+                sleep(READS_APART).await;
+            }
+            let again = read().await.map_err(|failure| Phase::Read.stop(failure))?;
+            if again != live {
+                return Err(Phase::Read.stop(Failure::Unsettled));
+            }
+            live = again;
+            if trusted.paused {
+                warnings
+                    .push("Dkron is paused, so it cannot prove that it has all its jobs; two reads agreed".to_owned());
+            }
+            if !trusted.direct {
+                warnings.push(format!(
+                    "the leader `{}` could not be reached behind {}; two reads from another node agreed",
+                    trusted.leader,
+                    report::shown_url(&self.url)
+                ));
+            }
+            for warning in &warnings {
+                warn!("{warning}");
+            }
+        }
+        Ok(Reading { live, warnings, trusted })
+    }
+
+    /// A connection to the leader: each address behind the name is asked, then new connections are opened, since one
+    /// address may stand for several nodes.
+    async fn find_leader(&self) -> Result<Trusted, Stop> {
+        let addresses = addresses(&self.url).await.map_err(|failure| Stop { phase: Phase::Reach, failure })?;
+        let ask = async |address| {
+            let conn = Conn::new(self, address)?;
+            let answer = conn.get("/v1/leader").await?.success()?;
+            let leader = answer.leader()?;
+            let direct = answer.whom.as_deref() == Some(leader.as_str());
+            Ok::<_, Failure>(Trusted { conn, leader, direct, paused: false })
+        };
+        let mut best: Option<Trusted> = None;
+        let mut worst: Option<Stop> = None;
+        let mut asked: FuturesUnordered<_> = addresses.iter().map(|&address| ask(address)).collect();
+        while let Some(result) = asked.next().await {
+            match result {
+                Ok(trusted) if trusted.direct => return Ok(trusted),
+                Ok(trusted) => best = Some(trusted),
+                Err(failure) => {
+                    let answered = matches!(failure, Failure::Status { status: 404 | 500, .. });
+                    let phase = if answered { Phase::Leader } else { Phase::Reach };
+                    if worst.as_ref().is_none_or(|worst| worst.phase <= phase) {
+                        worst = Some(Stop { phase, failure });
+                    }
+                }
+            }
+        }
+        let no_answer = || Stop {
+            phase: Phase::Reach,
+            failure: Failure::Broken { request: "GET /v1/leader".to_owned(), cause: "no answer".to_owned() },
+        };
+        let Some(best) = best else { return Err(worst.unwrap_or_else(no_answer)) };
+        for address in addresses.iter().cycle().take(LEADER_TRIES) {
+            if let Ok(trusted) = ask(*address).await
+                && trusted.direct
+            {
+                return Ok(trusted);
+            }
+        }
+        Ok(best)
+    }
+}
+
+impl Trusted {
+    /// A read of the leader's state. Where the leader itself cannot be reached, the node that can be is first given time
+    /// to catch up (FACTS 5).
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
+        if self.direct {
+            return self.conn.get(path).await?.by_leader(&self.leader);
+        }
+        sleep(READS_APART).await;
+        self.conn.get(path).await
+    }
+}
+
+impl Phase {
+    fn stop(self, failure: Failure) -> Attempt {
+        Attempt::Again(Stop { phase: self, failure })
+    }
+}
+
+enum Barrier {
+    Passed,
+    Paused,
+}
+
+/// Sends what only a leader that has applied its whole log can refuse in this way (FACTS 4). It changes nothing.
+async fn barrier(conn: &Conn) -> Result<Barrier, Attempt> {
+    let job: Value = json!({
+        "name": BARRIER,
+        "parent_job": BARRIER_PARENT,
+        "schedule": "@manually",
+        "disabled": true,
+        "executor": "http",
+        "executor_config": {},
+    });
+    let answer = conn.post("/v1/jobs", &job).await.map_err(|failure| Phase::Barrier.stop(failure))?;
+    match answer.status {
+        404 if answer.body.trim_ascii() == PARENT_NOT_FOUND.as_bytes() => Ok(Barrier::Passed),
+        503 => match conn.get("/v1/pause").await {
+            Ok(pause) if pause.body.windows(4).any(|word| word == b"true") => Ok(Barrier::Paused),
+            // A gateway's 503, or a pause that is over already.
+            _ => Err(Phase::Barrier.stop(answer.refusal())),
+        },
+        201 => {
+            let deleted = conn.delete(&format!("/v1/jobs/{BARRIER}")).await.is_ok_and(|answer| answer.status == 200);
+            Err(Attempt::Give(WaitError::BarrierStored { deleted }))
+        }
+        _ => Err(Phase::Barrier.stop(answer.refusal())),
+    }
+}

@@ -1,0 +1,174 @@
+//! From flags and environment to typed settings; every problem is reported at once.
+
+mod options;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::job::Owner;
+use crate::plan::{Drift, TakeOwnership};
+
+pub use self::options::{Group, Kind, OPTIONS, Opt};
+pub use self::read::{Flags, resolve};
+
+/// Everything the user set, typed and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Reaching Dkron.
+    pub dkron: DkronSettings,
+    /// Rendering.
+    pub templates: TemplateSettings,
+    /// Deciding.
+    pub policy: PolicySettings,
+    /// Text or JSON on standard output.
+    pub output: Output,
+    /// Logs.
+    pub log_format: LogFormat,
+    /// The least severe lines shown.
+    pub log_level: LogLevel,
+    /// Where the last words go; `None` for the default place where it exists.
+    pub termination_log: Option<PathBuf>,
+    /// Whether `plan` tells changes from none by its exit code.
+    pub exit_code: bool,
+    /// The form of `render`'s jobs.
+    pub render_format: RenderFormat,
+    /// Whether `render` shows secrets.
+    pub show_secrets: bool,
+    /// Variables that look like misspelt ones of ours.
+    pub warnings: Vec<String>,
+}
+
+/// How to reach Dkron.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkronSettings {
+    /// The base URL.
+    pub url: Url,
+    /// `Name: value` each.
+    pub headers: Vec<(String, String)>,
+    /// A file with `user:password`.
+    pub basic_auth_file: Option<PathBuf>,
+    /// A file with a token.
+    pub bearer_token_file: Option<PathBuf>,
+    /// PEM certificates to trust.
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key, both PEM.
+    pub client_cert: Option<(PathBuf, PathBuf)>,
+    /// The limit of waiting.
+    pub wait_timeout: Duration,
+    /// The limit of one request.
+    pub request_timeout: Duration,
+    /// Writes under way at once; at least 1.
+    pub concurrency: usize,
+}
+
+/// What to render and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateSettings {
+    /// The namespace.
+    pub namespace: String,
+    /// The release.
+    pub release: String,
+    /// The cluster's DNS domain.
+    pub cluster_domain: String,
+    /// Folders, in order.
+    pub folders: Vec<PathBuf>,
+    /// In front of every name.
+    pub name_prefix: String,
+    /// From `JOBS_VAR_*`, by their lower-case keys.
+    pub env_vars: BTreeMap<String, String>,
+    /// From `--var`.
+    pub flag_vars: BTreeMap<String, String>,
+    /// A folder of secret variables.
+    pub vars_dir: Option<PathBuf>,
+    /// A file of variables.
+    pub values: Option<PathBuf>,
+    /// Names of variables that are secret.
+    pub secret_vars: BTreeSet<String>,
+    /// Tables by name: a path or a URL.
+    pub data: BTreeMap<String, String>,
+}
+
+impl TemplateSettings {
+    /// The owner in the stamps.
+    pub fn owner(&self) -> Owner {
+        Owner::new(&self.namespace, &self.release)
+    }
+}
+
+/// What a plan may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicySettings {
+    /// What happens to edited jobs.
+    pub drift: Drift,
+    /// Whether jobs switched off by hand stay off.
+    pub keep_disabled: bool,
+    /// Whether jobs that nobody wants are deleted.
+    pub prune: bool,
+    /// How many deletes the guard lets pass.
+    pub allow_deletes: usize,
+    /// Whether the guard is off.
+    pub force: bool,
+    /// Whose jobs may be taken over.
+    pub take_ownership: TakeOwnership,
+}
+
+/// The form of standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The form of rendered jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenderFormat {
+    /// One job a line.
+    Ndjson,
+    /// One array.
+    Json,
+    /// One document a job.
+    Yaml,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Plain on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Plain,
+    /// For collectors.
+    Json,
+}
+
+/// How severe a log line must be to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// What may be wrong.
+    Warn,
+    /// What happens.
+    Info,
+    /// What happens within.
+    Debug,
+}
+
+/// Everything that is wrong with flags and environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsError(pub Vec<String>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for SettingsError {}

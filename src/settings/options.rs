@@ -1,0 +1,159 @@
+//! Every option, once: its flag, its environment variable, its default and its help.
+//!
+//! The command line, the environment and the README's table are all made from [`OPTIONS`].
+
+/// What an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One value.
+    Value,
+    /// Any number of values: the flag repeated, or one a line in the variable.
+    List,
+    /// `--flag`, `--flag=true`, `--flag=false`.
+    Bool,
+    /// `--flag` or `--flag=VALUE`.
+    OptionalValue,
+}
+
+/// What a group of options is about; a command takes whole groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Reaching Dkron.
+    Dkron,
+    /// Rendering templates.
+    Templates,
+    /// Deciding what to write.
+    Policy,
+    /// Showing a plan or a report.
+    Output,
+    /// Only of `plan`.
+    Plan,
+    /// Only of `render`.
+    Render,
+    /// Logs and last words: every command.
+    Logging,
+}
+
+impl Group {
+    /// The heading in help and README.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Dkron => "Dkron",
+            Self::Templates => "Templates",
+            Self::Policy => "Deciding",
+            Self::Output | Self::Plan | Self::Render => "Output",
+            Self::Logging => "Logging",
+        }
+    }
+}
+
+/// One option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opt {
+    /// The flag without its dashes.
+    pub flag: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// What the value is called in help; empty for a [`Kind::Bool`].
+    pub value: &'static str,
+    /// The default as the user would write it; empty for none.
+    pub default: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it is about.
+    pub group: Group,
+    /// What it does.
+    pub help: &'static str,
+}
+
+macro_rules! options {
+    ($($(#[doc = $doc:literal])* $name:ident = $flag:literal, $env:literal, $kind:ident $value:literal, $default:literal, $group:ident;)*) => {
+        $(
+            pub(super) const $name: Opt = Opt {
+                flag: $flag,
+                env: $env,
+                value: $value,
+                default: $default,
+                kind: Kind::$kind,
+                group: Group::$group,
+                help: concat!($($doc),*),
+            };
+        )*
+        /// All options, in the order of help and README.
+        pub const OPTIONS: &[Opt] = &[$($name),*];
+    };
+}
+
+options! {
+    /// Where Dkron is; a path is kept as a prefix
+    DKRON_URL = "dkron-url", "DKRON_URL", Value "URL", "http://127.0.0.1:8080", Dkron;
+    /// A header for every request to Dkron, `Name: value`, for a proxy in front of it
+    HEADER = "header", "DKRON_HEADERS", List "HEADER", "", Dkron;
+    /// A file with `user:password` for basic authentication
+    BASIC_AUTH_FILE = "basic-auth-file", "DKRON_BASIC_AUTH_FILE", Value "FILE", "", Dkron;
+    /// A file with a bearer token
+    BEARER_TOKEN_FILE = "bearer-token-file", "DKRON_BEARER_TOKEN_FILE", Value "FILE", "", Dkron;
+    /// PEM certificates to trust, besides the public ones
+    CA_FILE = "ca-file", "DKRON_CA_FILE", Value "FILE", "", Dkron;
+    /// A PEM client certificate; with --client-key-file
+    CLIENT_CERT_FILE = "client-cert-file", "DKRON_CLIENT_CERT_FILE", Value "FILE", "", Dkron;
+    /// Its PEM private key
+    CLIENT_KEY_FILE = "client-key-file", "DKRON_CLIENT_KEY_FILE", Value "FILE", "", Dkron;
+    /// How long to wait until Dkron can be trusted, and for it to accept a write again
+    WAIT_TIMEOUT = "wait-timeout", "DKRON_WAIT_TIMEOUT", Value "DURATION", "240s", Dkron;
+    /// The limit of one request
+    REQUEST_TIMEOUT = "request-timeout", "DKRON_REQUEST_TIMEOUT", Value "DURATION", "15s", Dkron;
+    /// Writes under way at once
+    CONCURRENCY = "concurrency", "DKRON_CONCURRENCY", Value "N", "16", Dkron;
+
+    /// The namespace that the jobs call into, and the first half of their owner
+    NAMESPACE = "namespace", "JOBS_NAMESPACE", Value "NAME", "default", Templates;
+    /// The release that keeps the jobs, the second half of their owner
+    RELEASE = "release", "JOBS_RELEASE", Value "NAME", "dkron-jobs", Templates;
+    /// The cluster's DNS domain, for `service()`
+    CLUSTER_DOMAIN = "cluster-domain", "JOBS_CLUSTER_DOMAIN", Value "DOMAIN", "cluster.local", Templates;
+    /// A folder of templates; a file of a later folder replaces its namesake of an earlier one
+    TEMPLATES = "templates", "JOBS_TEMPLATES", List "DIR", "jobs-templates", Templates;
+    /// Put in front of every job's name, for several namespaces in one Dkron
+    NAME_PREFIX = "name-prefix", "JOBS_NAME_PREFIX", Value "PREFIX", "", Templates;
+    /// A variable for templates, `key=value`; in the environment each has its own: JOBS_VAR_REGION is `vars.region`
+    VAR = "var", "JOBS_VAR_<KEY>", List "KEY=VALUE", "", Templates;
+    /// A folder with one file for each variable, all of them secret
+    VARS_DIR = "vars-dir", "JOBS_VARS_DIR", Value "DIR", "", Templates;
+    /// A YAML or JSON file of variables
+    VALUES = "values", "JOBS_VALUES", Value "FILE", "", Templates;
+    /// The name of a variable whose value is a secret, and masked in every output
+    SECRET_VAR = "secret-var", "JOBS_SECRET_VARS", List "KEY", "", Templates;
+    /// A data table, `name=PATH` (.csv, .json, .yaml) or `name=URL#/json/pointer`; in the environment each has its own: JOBS_DATA_CACHE_PARAM
+    DATA = "data", "JOBS_DATA_<TABLE>", List "TABLE=SOURCE", "", Templates;
+
+    /// What to do with jobs of ours that someone edited: `revert` or `keep`
+    DRIFT = "drift", "JOBS_DRIFT", Value "WHAT", "revert", Policy;
+    /// Leave a job that was switched off by hand switched off
+    KEEP_DISABLED = "keep-disabled", "JOBS_KEEP_DISABLED", Bool "", "true", Policy;
+    /// Delete jobs of ours that no template wants any more
+    PRUNE = "prune", "JOBS_PRUNE", Bool "", "true", Policy;
+    /// Let the guard pass this many deletes
+    ALLOW_DELETES = "allow-deletes", "JOBS_ALLOW_DELETES", Value "N", "0", Policy;
+    /// Switch the guard off
+    FORCE = "force", "JOBS_FORCE", Bool "", "false", Policy;
+    /// Take over jobs with names of ours that another release keeps: anyone's, or OWNER's (`namespace/release`) only
+    TAKE_OWNERSHIP = "take-ownership", "JOBS_TAKE_OWNERSHIP", OptionalValue "OWNER", "", Policy;
+
+    /// `text` or `json` on standard output
+    OUTPUT = "output", "JOBS_OUTPUT", Value "FORM", "text", Output;
+
+    /// Exit with 3 when there is something to do
+    EXIT_CODE = "exit-code", "JOBS_EXIT_CODE", Bool "", "false", Plan;
+    /// `ndjson`, `json` or `yaml` on standard output
+    FORMAT = "format", "JOBS_FORMAT", Value "FORM", "ndjson", Render;
+    /// Print secrets instead of masking them
+    SHOW_SECRETS = "show-secrets", "JOBS_SHOW_SECRETS", Bool "", "false", Render;
+
+    /// Log lines on standard error: `plain`, `json`, or `auto` (plain on a terminal)
+    LOG_FORMAT = "log-format", "JOBS_LOG_FORMAT", Value "FORM", "auto", Logging;
+    /// The least severe log lines shown: `error`, `warn`, `info`, `debug`
+    LOG_LEVEL = "log-level", "JOBS_LOG_LEVEL", Value "LEVEL", "info", Logging;
+    /// Where the last words go; by default /dev/termination-log where it exists
+    TERMINATION_LOG = "termination-log", "JOBS_TERMINATION_LOG", Value "FILE", "", Logging;
+}

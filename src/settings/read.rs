@@ -1,0 +1,322 @@
+//! Flags beat environment beats default.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use url::Url;
+
+use crate::job::Owner;
+use crate::plan::{Drift, TakeOwnership};
+
+use super::options::{self, Kind, OPTIONS, Opt};
+use super::{
+    DkronSettings, LogFormat, LogLevel, Output, PolicySettings, RenderFormat, Settings, SettingsError, TemplateSettings,
+};
+
+/// The values given on the command line, by flag.
+pub type Flags = BTreeMap<&'static str, Vec<String>>;
+
+const VAR_PREFIX: &str = "JOBS_VAR_";
+const DATA_PREFIX: &str = "JOBS_DATA_";
+
+/// Reads and checks everything.
+///
+/// # Errors
+/// All problems in one, each naming the flag or the variable it is about.
+pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Settings, SettingsError> {
+    let mut given = Given { flags, env: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() };
+    given.take_env(env);
+    let settings = Settings {
+        dkron: given.dkron(),
+        templates: given.templates(),
+        policy: given.policy(),
+        output: given.choice(&options::OUTPUT, &[("text", Output::Text), ("json", Output::Json)]),
+        log_format: given.choice(
+            &options::LOG_FORMAT,
+            &[("auto", LogFormat::Auto), ("plain", LogFormat::Plain), ("json", LogFormat::Json)],
+        ),
+        log_level: given.choice(
+            &options::LOG_LEVEL,
+            &[
+                ("info", LogLevel::Info),
+                ("error", LogLevel::Error),
+                ("warn", LogLevel::Warn),
+                ("debug", LogLevel::Debug),
+            ],
+        ),
+        termination_log: given.path(&options::TERMINATION_LOG),
+        exit_code: given.bool(&options::EXIT_CODE),
+        render_format: given.choice(
+            &options::FORMAT,
+            &[("ndjson", RenderFormat::Ndjson), ("json", RenderFormat::Json), ("yaml", RenderFormat::Yaml)],
+        ),
+        show_secrets: given.bool(&options::SHOW_SECRETS),
+        warnings: std::mem::take(&mut given.warnings),
+    };
+    if given.problems.is_empty() { Ok(settings) } else { Err(SettingsError(given.problems)) }
+}
+
+struct Given<'a> {
+    flags: &'a Flags,
+    /// Lower-case names, as envy gives them.
+    env: BTreeMap<String, String>,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Given<'_> {
+    /// Keeps the variables that are ours. Others may hold anything, bytes that are no text included.
+    fn take_env(&mut self, env: impl IntoIterator<Item = (OsString, OsString)>) {
+        let mut ours = Vec::new();
+        for (name, value) in env {
+            let Some(name) = name.to_str() else { continue };
+            let free = name.starts_with(VAR_PREFIX) || name.starts_with(DATA_PREFIX);
+            if !free && !OPTIONS.iter().any(|opt| opt.env == name) {
+                self.suspect(name);
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => ours.push((name.to_owned(), value)),
+                Err(_) => self.problems.push(format!("{name}: the value is not UTF-8 text")),
+            }
+        }
+        match envy::from_iter(ours) {
+            Ok(env) => self.env = env,
+            Err(error) => self.problems.push(format!("the environment cannot be read: {error}")),
+        }
+    }
+
+    /// Kubernetes puts `DKRON_PORT` and the like into every container, so a strange name is no error; one letter off is worth a word.
+    fn suspect(&mut self, name: &str) {
+        if let Some(opt) = OPTIONS.iter().find(|opt| strsim::damerau_levenshtein(opt.env, name) == 1) {
+            self.warnings.push(format!("{name} is no variable of ours; did you mean {}?", opt.env));
+        }
+    }
+
+    /// The values of an option with where they come from: the flag's, else the variable's, else the default.
+    fn values(&self, opt: &Opt) -> (String, Vec<String>) {
+        if let Some(values) = self.flags.get(opt.flag).filter(|values| !values.is_empty()) {
+            return (format!("--{}", opt.flag), values.clone());
+        }
+        if let Some(value) = self.env.get(&opt.env.to_lowercase()).filter(|value| !value.is_empty()) {
+            let values = match opt.kind {
+                Kind::List => value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+                _ => vec![value.trim().to_owned()],
+            };
+            return (opt.env.to_owned(), values);
+        }
+        let default = (!opt.default.is_empty()).then(|| opt.default.to_owned());
+        (format!("--{}", opt.flag), default.into_iter().collect())
+    }
+
+    fn text(&self, opt: &Opt) -> (String, Option<String>) {
+        let (from, values) = self.values(opt);
+        (from, values.into_iter().next_back())
+    }
+
+    fn string(&self, opt: &Opt) -> String {
+        self.text(opt).1.unwrap_or_default()
+    }
+
+    fn path(&self, opt: &Opt) -> Option<PathBuf> {
+        self.text(opt).1.map(PathBuf::from)
+    }
+
+    /// A value that `parse` understands, or a problem and the default.
+    fn parsed<T>(&mut self, opt: &Opt, parse: impl Fn(&str) -> Result<T, String>, fallback: T) -> T {
+        let (from, text) = self.text(opt);
+        match text.as_deref().map(parse) {
+            None => fallback,
+            Some(Ok(value)) => value,
+            Some(Err(problem)) => {
+                self.problems.push(format!("{from}: `{}` {problem}", text.unwrap_or_default()));
+                fallback
+            }
+        }
+    }
+
+    /// One of some words; the first is what stands in for a wrong one.
+    fn choice<T: Copy>(&mut self, opt: &Opt, choices: &[(&str, T)]) -> T {
+        let words: Vec<_> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let parse = |text: &str| {
+            choices
+                .iter()
+                .find(|(word, _)| *word == text)
+                .map(|(_, value)| *value)
+                .ok_or_else(|| format!("is none of {}", words.join(", ")))
+        };
+        self.parsed(opt, parse, choices[0].1)
+    }
+
+    fn bool(&mut self, opt: &Opt) -> bool {
+        self.parsed(opt, parse_bool, false)
+    }
+
+    fn duration(&mut self, opt: &Opt) -> Duration {
+        self.parsed(opt, parse_duration, Duration::from_secs(1))
+    }
+
+    fn dkron(&mut self) -> DkronSettings {
+        let fallback = Url::parse(options::DKRON_URL.default);
+        #[expect(clippy::expect_used, reason = "a constant, parsed by every test")]
+        let fallback = fallback.expect("the default URL is one");
+        let (from, headers) = self.values(&options::HEADER);
+        let mut parsed = Vec::new();
+        for header in headers {
+            match header.split_once(':') {
+                Some((name, value)) if !name.trim().is_empty() => {
+                    parsed.push((name.trim().to_owned(), value.trim().to_owned()));
+                }
+                // The text itself may be a secret: it is not shown.
+                _ => self.problems.push(format!("{from}: a header without a colon; write `Name: value`")),
+            }
+        }
+        let client_cert = match (self.path(&options::CLIENT_CERT_FILE), self.path(&options::CLIENT_KEY_FILE)) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.problems.push("--client-cert-file: needs its key, --client-key-file".to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                self.problems.push("--client-key-file: needs its certificate, --client-cert-file".to_owned());
+                None
+            }
+        };
+        let (basic, bearer) = (self.path(&options::BASIC_AUTH_FILE), self.path(&options::BEARER_TOKEN_FILE));
+        if basic.is_some() && bearer.is_some() {
+            self.problems.push("--basic-auth-file and --bearer-token-file: only one of them can be sent".to_owned());
+        }
+        DkronSettings {
+            url: self.parsed(&options::DKRON_URL, parse_url, fallback),
+            headers: parsed,
+            basic_auth_file: basic,
+            bearer_token_file: bearer,
+            ca_file: self.path(&options::CA_FILE),
+            client_cert,
+            wait_timeout: self.duration(&options::WAIT_TIMEOUT),
+            request_timeout: self.duration(&options::REQUEST_TIMEOUT),
+            concurrency: self.parsed(&options::CONCURRENCY, parse_concurrency, 1),
+        }
+    }
+
+    fn templates(&mut self) -> TemplateSettings {
+        let env_vars = self.free_env(VAR_PREFIX);
+        let flag_vars = self.pairs(&options::VAR);
+        let mut data = self.free_env(DATA_PREFIX);
+        data.extend(self.pairs(&options::DATA));
+        let settings = TemplateSettings {
+            namespace: self.string(&options::NAMESPACE),
+            release: self.string(&options::RELEASE),
+            cluster_domain: self.string(&options::CLUSTER_DOMAIN),
+            folders: self.values(&options::TEMPLATES).1.into_iter().map(PathBuf::from).collect(),
+            name_prefix: self.string(&options::NAME_PREFIX),
+            env_vars,
+            flag_vars,
+            vars_dir: self.path(&options::VARS_DIR),
+            values: self.path(&options::VALUES),
+            secret_vars: self.values(&options::SECRET_VAR).1.into_iter().collect(),
+            data,
+        };
+        for (opt, value) in [(&options::NAMESPACE, &settings.namespace), (&options::RELEASE, &settings.release)] {
+            if value.contains('/') || value.chars().any(char::is_whitespace) {
+                let (from, _) = self.text(opt);
+                self.problems
+                    .push(format!("{from}: `{value}` has a blank or a `/` in it, which separates the owner's halves"));
+            }
+        }
+        if let Some(problem) = crate::job::Job::name_problem(&format!("{}x", settings.name_prefix)) {
+            let (from, _) = self.text(&options::NAME_PREFIX);
+            self.problems.push(format!("{from}: `{}` cannot begin a job's name: {problem}", settings.name_prefix));
+        }
+        settings
+    }
+
+    fn policy(&mut self) -> PolicySettings {
+        PolicySettings {
+            drift: self.choice(&options::DRIFT, &[("revert", Drift::Revert), ("keep", Drift::Keep)]),
+            keep_disabled: self.bool(&options::KEEP_DISABLED),
+            prune: self.bool(&options::PRUNE),
+            allow_deletes: self.parsed(
+                &options::ALLOW_DELETES,
+                |text| text.parse().map_err(|_| "is no number of deletes".to_owned()),
+                0,
+            ),
+            force: self.bool(&options::FORCE),
+            take_ownership: self.parsed(&options::TAKE_OWNERSHIP, parse_take_ownership, TakeOwnership::No),
+        }
+    }
+
+    /// The variables with this prefix, by the lower-case rest of their names.
+    fn free_env(&self, prefix: &str) -> BTreeMap<String, String> {
+        let prefix = prefix.to_lowercase();
+        self.env
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone())))
+            .filter(|(name, _)| !name.is_empty())
+            .collect()
+    }
+
+    /// `key=value` pairs of a list option.
+    fn pairs(&mut self, opt: &Opt) -> BTreeMap<String, String> {
+        let (from, values) = self.values(opt);
+        let mut pairs = BTreeMap::new();
+        for pair in values {
+            match pair.split_once('=') {
+                Some((key, value)) if !key.trim().is_empty() => {
+                    drop(pairs.insert(key.trim().to_owned(), value.to_owned()))
+                }
+                // The text may hold a secret: it is not shown.
+                _ => self.problems.push(format!("{from}: a value without `=`; write `{}`", opt.value.to_lowercase())),
+            }
+        }
+        pairs
+    }
+}
+
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("is neither `true` nor `false`".to_owned()),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u32>().ok().map(|seconds| SignedDuration::from_secs(seconds.into()));
+    seconds
+        .or_else(|| text.parse::<SignedDuration>().ok())
+        .filter(SignedDuration::is_positive)
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "is no duration above zero; write `240s`, `4m` or `1m30s`".to_owned())
+}
+
+fn parse_concurrency(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=1024).contains(n)).ok_or_else(|| "is no number from 1 to 1024".to_owned())
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Err("is no http or https URL; write `http://dkron:8080`".to_owned())
+        }
+        Ok(url) if !url.has_host() => Err("names no host; write `http://dkron:8080`".to_owned()),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            Err("has a `?` or a `#`; only a base URL is wanted".to_owned())
+        }
+        Ok(url) => Ok(url),
+        Err(error) => Err(format!("is no URL ({error}); write `http://dkron:8080`")),
+    }
+}
+
+fn parse_take_ownership(text: &str) -> Result<TakeOwnership, String> {
+    match parse_bool(text) {
+        Ok(true) => Ok(TakeOwnership::Any),
+        Ok(false) => Ok(TakeOwnership::No),
+        Err(_) if text.contains('/') => Ok(TakeOwnership::From(Owner::parse(text))),
+        Err(_) => Err("is no owner; write `namespace/release`, or nothing for anyone's".to_owned()),
+    }
+}

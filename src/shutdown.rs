@@ -1,0 +1,95 @@
+//! SIGTERM and SIGINT: the first ends what is in hand, the second ends everything.
+
+#![allow(clippy::disallowed_methods, reason = "it waits for signals beside the work")]
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::exit::ExitCode;
+
+/// Which signal told us to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// What Kubernetes sends before it kills.
+    Terminate,
+}
+
+impl Signal {
+    /// How a run that this signal stopped ends.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Interrupt => ExitCode::Interrupted,
+            Self::Terminate => ExitCode::Terminated,
+        }
+    }
+
+    /// The signal's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// Tells whether we were told to stop.
+#[derive(Debug, Clone)]
+pub struct Shutdown(watch::Receiver<Option<Signal>>);
+
+impl Shutdown {
+    /// Listens from now on. A second signal ends the process at once, with that signal's exit code.
+    ///
+    /// # Errors
+    /// When the signal handlers cannot be installed.
+    pub fn listen() -> io::Result<Self> {
+        let (sender, receiver) = watch::channel(None);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::spawn(async move {
+            loop {
+                let got = tokio::select! {
+                    _ = interrupt.recv() => Signal::Interrupt,
+                    _ = terminate.recv() => Signal::Terminate,
+                };
+                if sender.borrow().is_some() {
+                    // The second signal aborts: nothing in hand is waited for.
+                    std::process::exit(got.exit_code().number().into());
+                }
+                if sender.send(Some(got)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self(receiver))
+    }
+
+    /// One that never says stop, for programs that handle signals themselves.
+    pub fn never() -> Self {
+        Self(watch::channel(None).1)
+    }
+
+    /// Whether we were told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.signal().is_some()
+    }
+
+    /// The signal that told us to stop, if one did.
+    pub fn signal(&self) -> Option<Signal> {
+        *self.0.borrow()
+    }
+
+    /// Returns with the signal once we are told to stop.
+    pub async fn stopping(&self) -> Signal {
+        let mut receiver = self.0.clone();
+        let seen = receiver.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+        match seen {
+            Some(signal) => signal,
+            // Nobody is left who could tell us.
+            None => std::future::pending().await,
+        }
+    }
+}

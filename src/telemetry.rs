@@ -1,0 +1,90 @@
+//! Log lines on standard error, with every known secret masked, and a progress bar where someone watches.
+
+#![allow(clippy::disallowed_methods, reason = "it writes to standard error")]
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::report::Masker;
+use crate::settings::{LogFormat, LogLevel};
+
+static MASKER: OnceLock<Masker> = OnceLock::new();
+
+/// The form that `format` stands for here: JSON where nobody watches.
+pub fn log_format(format: LogFormat) -> LogFormat {
+    match format {
+        LogFormat::Auto if io::stderr().is_terminal() => LogFormat::Plain,
+        LogFormat::Auto => LogFormat::Json,
+        chosen => chosen,
+    }
+}
+
+/// Starts logging. A second call changes nothing.
+pub fn start(format: LogFormat, level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(Masked).with_target(false);
+    // An embedding program may have set a subscriber of its own: that one is used then.
+    let _ = match log_format(format) {
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Plain | LogFormat::Auto => {
+            let colour = io::stderr().is_terminal()
+                && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+            builder.without_time().with_ansi(colour).try_init()
+        }
+    };
+}
+
+/// From now on these secrets are masked in every log line.
+pub fn mask(masker: Masker) {
+    // Only the first settings of a process are its own.
+    let _ = MASKER.set(masker);
+}
+
+/// Standard error with secrets masked; tracing hands over one line at a time.
+#[derive(Debug, Clone, Copy)]
+struct Masked;
+
+impl Write for Masked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match MASKER.get() {
+            Some(masker) => io::stderr().write_all(masker.text(&String::from_utf8_lossy(bytes)).as_bytes())?,
+            None => io::stderr().write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for Masked {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
+    }
+}
+
+/// A progress bar for this many writes on a terminal, nothing elsewhere.
+pub fn progress(writes: usize) -> ProgressBar {
+    if !io::stderr().is_terminal() || writes == 0 {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(writes as u64), ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} jobs, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar
+}
