@@ -64,7 +64,7 @@ pub fn command() -> Command {
 fn arg(opt: &Opt) -> Arg {
     let mut help = format!("{} [env: {}]", opt.help, opt.env);
     if !opt.default.is_empty() {
-        help.push_str(&format!(" [default: {}]", opt.default));
+        help = format!("{help} [default: {}]", opt.default);
     }
     let arg = Arg::new(opt.flag).long(opt.flag).help(StyledStr::from(help)).help_heading(opt.group.heading());
     match opt.kind {

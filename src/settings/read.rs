@@ -267,7 +267,7 @@ impl Given<'_> {
         for pair in values {
             match pair.split_once('=') {
                 Some((key, value)) if !key.trim().is_empty() => {
-                    drop(pairs.insert(key.trim().to_owned(), value.to_owned()))
+                    pairs.insert(key.trim().to_owned(), value.to_owned());
                 }
                 // The text may hold a secret: it is not shown.
                 _ => self.problems.push(format!("{from}: a value without `=`; write `{}`", opt.value.to_lowercase())),
