@@ -1,6 +1,6 @@
 //! The command line, made from the table of options.
 
-use clap::builder::{PossibleValuesParser, StyledStr};
+use clap::builder::StyledStr;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -75,9 +75,7 @@ fn arg(opt: &Opt) -> Arg {
             .action(ArgAction::Set)
             .num_args(0..=1)
             .require_equals(true)
-            .default_missing_value("true")
-            .value_parser(PossibleValuesParser::new(["true", "false"]))
-            .hide_possible_values(true),
+            .default_missing_value("true"),
         Kind::OptionalValue => arg
             .value_name(opt.value)
             .action(ArgAction::Set)

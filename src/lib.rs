@@ -1,12 +1,48 @@
 //! Keeps the jobs of a Dkron scheduler as code.
+//!
+//! # One path for data
+//!
+//! ```text
+//! env + namespace + data + jobs-templates/ --render--> desired --\
+//!                                                                  plan --> apply --> verify --> report
+//! Dkron ---- wait (leader, barrier) ------------------- live ----/
+//! ```
+//!
+//! # Where things are, in the order to read them
+//!
+//! | module | what it is | pure |
+//! |---|---|---|
+//! | [`job`] | a job in canonical form, its stamp, and what differs between two | yes |
+//! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
+//! | [`render`] | templates to desired jobs | yes |
+//! | [`plan`] | desired and live to what must be written, in which order | yes |
+//! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
+//! | [`settings`] | flags and environment to typed settings | yes |
+//! | [`disk`], [`fetch`] | templates, tables and variables from files and URLs | no |
+//! | [`dkron`] | waiting for Dkron, reading and writing it | no |
+//! | [`apply`] | carries a plan out and proves it | no |
+//! | [`command`] | the commands: gather, decide, act, report | no |
+//!
+//! # What is never so
+//!
+//! - A pure module never sees a file, a socket, a clock or the environment; `clippy.toml` and `tests/it/tidy.rs` hold that.
+//! - Nothing is written that a [`plan`] does not say, and a plan leaves no choice to [`apply`].
+//! - There is no dry-run switch: a dry run is a plan that nobody applies.
+//! - No answer of Dkron's is believed that could be wrong: see [`dkron`].
 
 pub mod apply;
-pub mod cli;
+pub mod command;
+pub mod disk;
 pub mod dkron;
-pub mod exit;
+pub mod fetch;
 pub mod job;
 pub mod plan;
+pub mod render;
 pub mod report;
+pub mod schedule;
 pub mod settings;
+
+pub mod cli;
+pub mod exit;
 pub mod shutdown;
 pub mod telemetry;

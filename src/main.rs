@@ -1,2 +1,20 @@
-//! x
-fn main() {}
+//! The program: hands arguments and environment to the library, and its verdict to the operating system.
+
+#![allow(clippy::disallowed_methods, reason = "the one place where arguments and environment are read")]
+
+use std::env;
+use std::process;
+
+use tokio::runtime::Builder;
+
+fn main() -> process::ExitCode {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            dkron_jobs::telemetry::say(&format!("error: the runtime does not start: {error}\n"));
+            return dkron_jobs::exit::ExitCode::Failed.number().into();
+        }
+    };
+    let exit = runtime.block_on(dkron_jobs::command::run(env::args_os().collect(), env::vars_os()));
+    exit.number().into()
+}

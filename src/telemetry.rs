@@ -44,6 +44,17 @@ pub fn start(format: LogFormat, level: LogLevel) {
     };
 }
 
+/// Whether standard error is a terminal that wants colour (`NO_COLOR`, `CLICOLOR` and `TERM` are honoured).
+pub fn colour() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// Writes to standard error what is no log line, with every known secret masked.
+pub fn say(text: &str) {
+    // There is nowhere left to say that standard error is closed.
+    let _ = Masked.write_all(text.as_bytes());
+}
+
 /// From now on these secrets are masked in every log line.
 pub fn mask(masker: Masker) {
     // Only the first settings of a process are its own.

@@ -104,7 +104,7 @@ impl Failure {
         matches!(self, Self::Status { status: 401 | 403 | 407, .. })
     }
 
-    pub(super) fn of_reqwest(request: &str, error: reqwest::Error, limit: Duration) -> Self {
+    pub(crate) fn of_reqwest(request: &str, error: reqwest::Error, limit: Duration) -> Self {
         let request = request.to_owned();
         if error.is_timeout() {
             return Self::Timeout { request, limit };

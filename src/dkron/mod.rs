@@ -37,7 +37,7 @@ pub struct Dkron {
 }
 
 /// Exponential with jitter, from 50 ms, capped at 500 ms: a Dkron that becomes ready is noticed within half a second.
-fn backoff() -> ExponentialBuilder {
+pub(crate) fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_millis(500))

@@ -163,11 +163,16 @@ pub enum LogLevel {
 
 /// Everything that is wrong with flags and environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingsError(pub Vec<String>);
+pub struct SettingsError {
+    /// One line each, naming the flag or the variable.
+    pub problems: Vec<String>,
+    /// How it is to be said, where at least that is clear.
+    pub log_format: LogFormat,
+}
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
+        f.write_str(&self.problems.join("\n"))
     }
 }
 

@@ -56,7 +56,11 @@ pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)
         show_secrets: given.bool(&options::SHOW_SECRETS),
         warnings: std::mem::take(&mut given.warnings),
     };
-    if given.problems.is_empty() { Ok(settings) } else { Err(SettingsError(given.problems)) }
+    if given.problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(SettingsError { problems: given.problems, log_format: settings.log_format })
+    }
 }
 
 struct Given<'a> {

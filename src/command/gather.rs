@@ -1,0 +1,204 @@
+//! Gathers what the pure part needs: files, variables, tables, credentials, and what Dkron holds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use crate::disk;
+use crate::dkron::{Dkron, Reading, Role, Tls};
+use crate::fetch;
+use crate::job::Desired;
+use crate::plan::Policy;
+use crate::render::{Context, Problems, Sources, Var, render};
+use crate::report::Masker;
+use crate::settings::{DkronSettings, Settings, TemplateSettings};
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+
+use super::{Error, or_stop};
+
+/// What rendering needs, read and ready.
+#[derive(Debug)]
+pub struct Gathered {
+    sources: Sources,
+    context: Context,
+    /// Knows every secret variable.
+    pub masker: Masker,
+}
+
+impl Gathered {
+    /// Renders it.
+    ///
+    /// # Errors
+    /// All problems of all templates.
+    pub fn render(&self) -> Result<Desired, Problems> {
+        render(&self.sources, &self.context)
+    }
+}
+
+/// Reads templates, tables and variables; tables with a URL are fetched. From here on every secret is masked in the log.
+///
+/// # Errors
+/// What cannot be read or understood.
+pub async fn gather(settings: &Settings) -> Result<Gathered, Error> {
+    let given = &settings.templates;
+    let is_url = |source: &str| source.starts_with("http://") || source.starts_with("https://");
+    let (urls, paths): (BTreeMap<_, _>, BTreeMap<_, _>) = given
+        .data
+        .iter()
+        .map(|(table, source)| (table.clone(), source.clone()))
+        .partition(|(_, source)| is_url(source));
+    let vars = vars(given)?;
+    let masker = Masker::new(vars.values().filter(|var| var.secret).filter_map(|var| match &var.value {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }));
+    telemetry::mask(masker.clone());
+    let mut sources = disk::sources(&given.folders, &paths)?;
+    if !urls.is_empty() {
+        let tls = tls(&settings.dkron)?;
+        for (table, url) in urls {
+            let fetched = fetch::table(&url, &tls, settings.dkron.request_timeout, settings.dkron.wait_timeout).await?;
+            sources.tables.insert(table, fetched);
+        }
+    }
+    let context = Context {
+        namespace: given.namespace.clone(),
+        release: given.release.clone(),
+        cluster_domain: given.cluster_domain.clone(),
+        name_prefix: given.name_prefix.clone(),
+        vars,
+    };
+    Ok(Gathered { sources, context, masker })
+}
+
+/// The variables, later sources over earlier ones: environment, values file, folder of secrets, flags.
+fn vars(given: &TemplateSettings) -> Result<BTreeMap<String, Var>, Error> {
+    let is_secret = |name: &str| given.secret_vars.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+    let text = |(name, value): (&String, &String)| {
+        (name.clone(), Var { value: Value::from(value.as_str()), secret: is_secret(name) })
+    };
+    let mut vars: BTreeMap<String, Var> = given.env_vars.iter().map(text).collect();
+    if let Some(file) = &given.values {
+        let values = disk::values(file)?;
+        vars.extend(values.into_iter().map(|(name, value)| {
+            let secret = is_secret(&name);
+            (name, Var { value, secret })
+        }));
+    }
+    if let Some(folder) = &given.vars_dir {
+        let secrets = disk::vars_dir(folder)?;
+        vars.extend(secrets.into_iter().map(|(name, value)| (name, Var { value: Value::from(value), secret: true })));
+    }
+    vars.extend(given.flag_vars.iter().map(text));
+    Ok(vars)
+}
+
+/// The policy that the settings ask for.
+pub(super) fn policy(settings: &Settings) -> Policy {
+    let policy = settings.policy.clone();
+    Policy {
+        owner: settings.templates.owner(),
+        drift: policy.drift,
+        keep_disabled: policy.keep_disabled,
+        prune: policy.prune,
+        allow_deletes: policy.allow_deletes,
+        force: policy.force,
+        take_ownership: policy.take_ownership,
+    }
+}
+
+/// Renders while Dkron is waited for and read. A template error ends the wait at once.
+pub(super) async fn desired_and_live(
+    settings: &Settings,
+    role: Role,
+    shutdown: &Shutdown,
+) -> Result<(Desired, Reading, Dkron, Masker), Error> {
+    let dkron = dkron(&settings.dkron)?;
+    let gathered = or_stop(shutdown, gather(settings)).await?;
+    let masker = gathered.masker.clone();
+    let render = async {
+        match tokio::task::spawn_blocking(move || gathered.render()).await {
+            Ok(desired) => Ok(desired?),
+            // It was neither cancelled nor can it go on: a panic while rendering is ours.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    };
+    let read = async { Ok(dkron.read(role).await?) };
+    let (desired, reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
+    Ok((desired, reading, dkron, masker))
+}
+
+/// The Dkron of the settings, with its credentials.
+///
+/// # Errors
+/// A file that cannot be read, or a header that cannot be sent.
+pub fn dkron(settings: &DkronSettings) -> Result<Dkron, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &settings.headers {
+        let bad = |problem: String| Error::File { what: "--header", file: name.clone(), problem };
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| bad(error.to_string()))?;
+        let value = HeaderValue::from_str(value).map_err(|error| bad(error.to_string()))?;
+        headers.append(name, sensitive(value));
+    }
+    if let Some(file) = &settings.basic_auth_file {
+        let text = secret("--basic-auth-file", file)?;
+        let encoded = BASE64_STANDARD.encode(text);
+        headers.insert(AUTHORIZATION, authorization("--basic-auth-file", file, &format!("Basic {encoded}"))?);
+    }
+    if let Some(file) = &settings.bearer_token_file {
+        let token = secret("--bearer-token-file", file)?;
+        headers.insert(AUTHORIZATION, authorization("--bearer-token-file", file, &format!("Bearer {token}"))?);
+    }
+    Ok(Dkron {
+        url: settings.url.clone(),
+        headers,
+        tls: tls(settings)?,
+        request_timeout: settings.request_timeout,
+        wait_timeout: settings.wait_timeout,
+    })
+}
+
+fn tls(settings: &DkronSettings) -> Result<Tls, Error> {
+    let ca = settings.ca_file.as_deref().map(|file| read("--ca-file", file)).transpose()?;
+    let client = match &settings.client_cert {
+        Some((cert, key)) => Some((read("--client-cert-file", cert)?, read("--client-key-file", key)?)),
+        None => None,
+    };
+    let pair = client.as_ref().map(|(cert, key)| (cert.as_slice(), key.as_slice()));
+    Tls::new(ca.as_deref(), pair).map_err(|error| {
+        let files = [&settings.ca_file, &settings.client_cert.as_ref().map(|(cert, _)| cert.clone())];
+        let file = files.into_iter().flatten().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+        Error::File { what: "certificates", file, problem: error.to_string() }
+    })
+}
+
+fn read(what: &'static str, file: &Path) -> Result<Vec<u8>, Error> {
+    let problem =
+        |error: std::io::Error| Error::File { what, file: file.display().to_string(), problem: error.to_string() };
+    std::fs::read(file).map_err(problem)
+}
+
+fn secret(what: &'static str, file: &Path) -> Result<String, Error> {
+    let problem = |problem: &str| Error::File { what, file: file.display().to_string(), problem: problem.to_owned() };
+    let text = String::from_utf8(read(what, file)?).map_err(|_| problem("it is not UTF-8 text"))?;
+    let text = text.trim();
+    if text.is_empty() { Err(problem("it is empty")) } else { Ok(text.to_owned()) }
+}
+
+fn authorization(what: &'static str, file: &Path, value: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(value).map(sensitive).map_err(|_| Error::File {
+        what,
+        file: file.display().to_string(),
+        problem: "it holds characters that no header may hold".to_owned(),
+    })
+}
+
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}

@@ -1,0 +1,140 @@
+//! The commands: gather, let the pure part decide, act, report. Nothing is decided here.
+
+#![allow(clippy::disallowed_methods, reason = "this is where files, streams and signals meet")]
+
+mod apply;
+mod error;
+mod gather;
+mod plan;
+mod render;
+mod wait;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::cli::{self, Asked};
+use crate::exit::ExitCode;
+use crate::job::Owner;
+use crate::report::{Masker, Report, Style};
+use crate::settings::{self, LogLevel, Output, Settings};
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+
+pub use self::error::Error;
+pub use self::gather::{Gathered, dkron, gather};
+
+/// Where Kubernetes looks for a container's last words, and how many bytes of them it takes.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+const TERMINATION_LIMIT: usize = 4096;
+/// The widest value in a report's text, in characters.
+const VALUE_WIDTH: usize = 100;
+
+/// Runs one command from its arguments (the program's name first) and environment to its exit code. Data goes to
+/// standard output, everything else to standard error.
+pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+    let asked = match cli::parse(args) {
+        Ok(asked) => asked,
+        Err(error) => {
+            // Help and version are what was asked for. A closed pipe is nobody's error.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
+        }
+    };
+    let settings = match settings::resolve(&asked.flags, env) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let format = error.log_format;
+            telemetry::start(format, LogLevel::Info);
+            let error = Error::from(error);
+            error.say(format);
+            last_words(None, &error.to_string());
+            return error.exit_code();
+        }
+    };
+    telemetry::start(settings.log_format, settings.log_level);
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    match execute(&asked, &settings).await {
+        Ok(Ending { exit, last }) => {
+            last_words(settings.termination_log.as_deref(), &last);
+            exit
+        }
+        Err(error) => {
+            error.say(settings.log_format);
+            last_words(settings.termination_log.as_deref(), &error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+/// How a command ended, and what is left to be said of it.
+struct Ending {
+    exit: ExitCode,
+    last: String,
+}
+
+async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
+    let shutdown = Shutdown::listen().map_err(Error::Signals)?;
+    match asked.command {
+        "wait" => wait::run(settings, &shutdown).await,
+        "render" => render::run(settings, &shutdown).await,
+        "plan" => plan::run(settings, &shutdown).await,
+        "apply" => apply::run(settings, &shutdown).await,
+        unknown => unreachable!("`{unknown}` is no command of the command line"),
+    }
+}
+
+/// Ends a wait when we are told to stop: nothing is in hand then.
+async fn or_stop<T>(shutdown: &Shutdown, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::select! {
+        result = work => result,
+        signal = shutdown.stopping() => Err(Error::Stopped(signal)),
+    }
+}
+
+/// Prints a report on standard output.
+fn print(report: &Report, output: Output) -> Result<(), Error> {
+    match output {
+        Output::Text => write_out(&mut anstream::stdout(), report.text(Style { value_width: VALUE_WIDTH }).as_bytes()),
+        Output::Json => {
+            let mut json = serde_json::to_vec(report).map_err(|error| Error::Output(error.into()))?;
+            json.push(b'\n');
+            write_out(&mut io::stdout(), &json)
+        }
+    }
+}
+
+/// Where JSON is wanted, an error is a report too: whoever reads standard output gets one in every case.
+fn print_error(command: &'static str, owner: &Owner, error: Error, output: Output, masker: &Masker) -> Error {
+    if output == Output::Json {
+        let report = Report::of_error(command, owner, &error.to_string(), masker);
+        if let Err(output) = print(&report, output) {
+            return output;
+        }
+    }
+    error
+}
+
+/// Writes to standard output. A reader that has gone away has seen enough.
+fn write_out(out: &mut dyn Write, bytes: &[u8]) -> Result<(), Error> {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(Error::Output),
+    }
+}
+
+/// Leaves the last words where Kubernetes looks for them. Failing to is said and changes nothing.
+fn last_words(path: Option<&Path>, text: &str) {
+    let default = Path::new(TERMINATION_LOG);
+    let path = match path {
+        Some(path) => path,
+        None if default.exists() => default,
+        None => return,
+    };
+    let end = (0..=text.len().min(TERMINATION_LIMIT)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    if let Err(error) = std::fs::write(path, &text[..end]) {
+        tracing::warn!(path = %path.display(), %error, "the last words could not be written");
+    }
+}

@@ -1,0 +1,1 @@
+//! The tests: one binary, one module for each subject.
