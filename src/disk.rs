@@ -1,13 +1,202 @@
-//! stub
-use crate::render::*;
+//! Templates, tables and variables from files.
+
+#![allow(clippy::disallowed_methods, reason = "this module reads files")]
+
 use std::collections::BTreeMap;
-use std::path::*;
-pub fn sources(_: &[PathBuf], _: &BTreeMap<String, String>) -> Result<Sources, Problems> {
-    Ok(Sources { templates: vec![], tables: BTreeMap::new() })
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::render::{Problem, Problems, Source, Sources, Table, TableFormat, values as parse_values};
+
+/// The folder of data tables within a folder of templates.
+const DATA: &str = "data";
+/// The longest file that is read, in bytes: a template is a few thousand, a table a few million.
+const LONGEST_FILE: u64 = 64 << 20;
+
+/// Reads all templates and data tables.
+///
+/// Templates are the `.yaml`, `.yml` and `.json` files of `folders` and of folders in them; a file of a later folder replaces its
+/// namesake of an earlier one. Tables are those of each folder's `data/`, and `tables` (name to path) before all.
+///
+/// # Errors
+/// Everything that cannot be read, and every table that is none.
+pub fn sources(folders: &[PathBuf], tables: &BTreeMap<String, String>) -> Result<Sources, Problems> {
+    let mut problems = Vec::new();
+    let mut templates = BTreeMap::new();
+    let mut files = BTreeMap::new();
+    for folder in folders {
+        match walk(folder) {
+            Ok(found) => {
+                templates.extend(found.into_iter().map(|path| (relative(folder, &path), path)));
+                match table_files(&folder.join(DATA)) {
+                    Ok(found) => files.extend(found),
+                    Err(found) => problems.extend(found),
+                }
+            }
+            Err((path, error)) => problems.push(unreadable(
+                &path,
+                &error,
+                "name an existing folder of templates with `--templates` (JOBS_TEMPLATES)",
+            )),
+        }
+    }
+    files.extend(tables.iter().map(|(name, path)| (name.clone(), PathBuf::from(path))));
+    let mut sources = Sources { templates: Vec::new(), tables: BTreeMap::new() };
+    for path in templates.into_values() {
+        match source(&path) {
+            Ok(source) => sources.templates.push(source),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    for (name, path) in files {
+        match table(&path) {
+            Ok(table) => drop(sources.tables.insert(name, table)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Problems::check(problems)?;
+    Ok(sources)
 }
-pub fn values(_: &Path) -> Result<BTreeMap<String, serde_json::Value>, Problems> {
-    Ok(BTreeMap::new())
+
+/// A YAML or JSON file of variables.
+///
+/// # Errors
+/// It cannot be read, or is no map.
+pub fn values(path: &Path) -> Result<BTreeMap<String, Value>, Problems> {
+    Ok(parse_values(&source(path)?)?)
 }
-pub fn vars_dir(_: &Path) -> Result<BTreeMap<String, String>, Problems> {
-    Ok(BTreeMap::new())
+
+/// A folder with one file for each variable, as Kubernetes mounts a Secret. One line break at the end is not part of the value.
+///
+/// # Errors
+/// The folder or a file in it cannot be read, or is no text.
+pub fn vars_dir(folder: &Path) -> Result<BTreeMap<String, String>, Problems> {
+    let remedy = "name a folder with one file for each variable with `--vars-dir` (JOBS_VARS_DIR)";
+    let entries = entries(folder).map_err(|error| unreadable(folder, &error, remedy))?;
+    let mut vars = BTreeMap::new();
+    let mut problems = Vec::new();
+    for path in entries.into_iter().filter(|path| path.is_file()) {
+        match source(&path) {
+            Ok(source) => {
+                let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+                let text = source.text.strip_suffix('\n').unwrap_or(&source.text);
+                vars.insert(name, text.strip_suffix('\r').unwrap_or(text).to_owned());
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Problems::check(problems)?;
+    Ok(vars)
+}
+
+/// The names in a folder, sorted. Hidden ones are left out: Kubernetes keeps the real files of a ConfigMap or Secret in them.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    paths.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
+    paths.sort();
+    Ok(paths)
+}
+
+/// All template files below a folder, but for its data tables. Linked folders are not followed, so that it ends.
+fn walk(folder: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for path in entries(&at).map_err(|error| (at.clone(), error))? {
+            if path.is_dir() {
+                if !path.is_symlink() && path != folder.join(DATA) {
+                    folders.push(path);
+                }
+            } else if matches!(extension(&path), "yaml" | "yml" | "json") {
+                files.push(path);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn relative(folder: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(folder).unwrap_or(path).to_owned()
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(OsStr::to_str).unwrap_or_default()
+}
+
+fn table_files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Vec<Problem>> {
+    if !folder.is_dir() {
+        return Ok(BTreeMap::new());
+    }
+    let paths = entries(folder).map_err(|error| vec![unreadable(folder, &error, "let it be read")])?;
+    let mut tables: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for path in paths.into_iter().filter(|path| format(path).is_some()) {
+        let name = path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+        if let Some(first) = tables.get(&name) {
+            problems.push(Problem::of_file(
+                path.display().to_string(),
+                format!("{} is the table `{name}` too", first.display()),
+                "keep one of the two",
+            ));
+        } else {
+            tables.insert(name, path);
+        }
+    }
+    if problems.is_empty() { Ok(tables) } else { Err(problems) }
+}
+
+fn format(path: &Path) -> Option<TableFormat> {
+    match extension(path) {
+        "csv" => Some(TableFormat::Csv),
+        "json" => Some(TableFormat::Json),
+        "yaml" | "yml" => Some(TableFormat::Yaml),
+        _ => None,
+    }
+}
+
+/// A table from a file; `#/pointer` behind its name says where in it the rows are.
+fn table(path: &Path) -> Result<Table, Problem> {
+    let text = path.to_str().unwrap_or_default();
+    let (path, pointer) = match text.split_once('#') {
+        Some((file, pointer)) if !path.exists() => (Path::new(file), Some(pointer)),
+        _ => (path, None),
+    };
+    let Some(format) = format(path) else {
+        return Err(Problem::of_file(
+            path.display().to_string(),
+            "this is no data table",
+            "name a `.csv`, `.json` or `.yaml` file, or an http(s) URL",
+        ));
+    };
+    Table::parse(&source(path)?, format, pointer)
+}
+
+/// A whole file, which must be text.
+fn source(path: &Path) -> Result<Source, Problem> {
+    let file = path.display().to_string();
+    let remedy = "correct the name, or let the file be read";
+    let size = fs::metadata(path).map_err(|error| unreadable(path, &error, remedy))?.len();
+    if size > LONGEST_FILE {
+        let message = format!("this file has {size} bytes, and at most {LONGEST_FILE} are read");
+        return Err(Problem::of_file(file, message, "split it, or use a data table from a URL"));
+    }
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &error, remedy))?;
+    match String::from_utf8(bytes) {
+        // Windows editors begin files with a byte order mark.
+        Ok(text) => Ok(Source { file, text: text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text) }),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let line = error.as_bytes().iter().take(valid).filter(|&&byte| byte == b'\n').count() + 1;
+            let message = format!("this is no UTF-8 text: line {line} holds other bytes");
+            Err(Problem::of_file(file, message, "save it as UTF-8"))
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error, remedy: &str) -> Problem {
+    Problem::of_file(path.display().to_string(), format!("this cannot be read: {error}"), remedy)
 }

@@ -84,7 +84,9 @@ impl Error {
             }
             Self::Problems(problems) => {
                 for problem in problems.iter() {
-                    tracing::error!("{problem}");
+                    let (line, column) = problem.position().unzip();
+                    let (file, snippet, remedy) = (problem.file(), problem.snippet(), problem.remedy());
+                    tracing::error!(file, line, column, snippet, remedy, "{}", problem.one_line());
                 }
             }
             other if format == LogFormat::Json => tracing::error!("{other}"),

@@ -1,0 +1,55 @@
+//! Jobs as YAML documents, in the shape of a template.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::job::Job;
+
+/// One document a job, every string quoted where YAML could take it for something else.
+pub fn to_yaml(jobs: &[Job]) -> String {
+    let mut out = String::new();
+    for job in jobs {
+        out.push_str("---\n");
+        // Strings, numbers, bools and maps of them always have a JSON form.
+        if let Ok(Value::Object(fields)) = serde_json::to_value(job) {
+            // The name first: it is what people look for.
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| name.as_str() != "name");
+            for (name, value) in fields {
+                entry(&mut out, 0, name, value);
+            }
+        }
+    }
+    out
+}
+
+fn entry(out: &mut String, indent: usize, key: &str, value: &Value) {
+    // Writing into a string cannot fail.
+    let _ = write!(out, "{:indent$}{}:", "", scalar(key));
+    match value {
+        Value::Object(map) if map.is_empty() => out.push_str(" {}\n"),
+        Value::Object(map) => {
+            out.push('\n');
+            for (key, value) in map {
+                entry(out, indent + 2, key, value);
+            }
+        }
+        Value::String(text) => {
+            let _ = writeln!(out, " {}", scalar(text));
+        }
+        other => {
+            let _ = writeln!(out, " {other}");
+        }
+    }
+}
+
+/// A string as a YAML scalar. Every JSON string is a double-quoted YAML scalar.
+fn scalar(text: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let reserved = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(word)
+        && !reserved.contains(&text.to_ascii_lowercase().as_str());
+    if plain { text.to_owned() } else { Value::from(text).to_string() }
+}

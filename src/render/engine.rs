@@ -1,0 +1,302 @@
+//! The template language: Jinja2 by minijinja, strict about undefined names, with what templates may see and call.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Enumerator, Object, Serde};
+use minijinja::{Environment, Error, ErrorKind, Expression, Output, State, Template, UndefinedBehavior, Value};
+
+use crate::schedule;
+
+use super::problem::nearest;
+use super::{Context, Table, Var};
+
+/// Where functions find the name of the job being rendered. No template can say it: it is no identifier.
+const JOB: &str = "name of the job";
+/// What templates see besides data tables.
+const NAMES: [&str; 5] = ["namespace", "release", "cluster_domain", "vars", "item"];
+const FUNCTIONS: [&str; 3] = ["service", "refresh_schedule", "stagger"];
+
+/// Names that no data table may have.
+pub(super) fn reserved(name: &str) -> bool {
+    NAMES.contains(&name) || FUNCTIONS.contains(&name)
+}
+
+/// Renders the leaves of all templates.
+pub(super) struct Engine<'s> {
+    env: Environment<'s>,
+    notes: Arc<Notes>,
+    vars: Vec<String>,
+    tables: Vec<String>,
+}
+
+/// What a leaf did while it was rendered.
+#[derive(Debug, Default)]
+struct Notes {
+    secret: AtomicBool,
+    utc: AtomicBool,
+}
+
+/// A leaf's text, and what it is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rendered {
+    pub(super) text: String,
+    /// A secret variable was read.
+    pub(super) secret: bool,
+    /// `refresh_schedule()` was called: the fields count in UTC.
+    pub(super) utc: bool,
+}
+
+/// What is wrong with a leaf: where in it, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LeafProblem {
+    pub(super) range: Range<usize>,
+    pub(super) message: String,
+    pub(super) remedy: String,
+}
+
+/// What one job's leaves see beyond what all see.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scope {
+    /// The row of `for_each`.
+    pub(super) item: Option<Value>,
+    /// The job's whole name, once it is known.
+    pub(super) job: Option<String>,
+}
+
+impl Scope {
+    fn context(&self) -> Value {
+        let item = self.item.iter().map(|item| ("item", item.clone()));
+        let job = self.job.iter().map(|job| (JOB, Value::from(job.as_str())));
+        Value::from_pairs(item.chain(job))
+    }
+}
+
+impl<'s> Engine<'s> {
+    pub(super) fn new(context: &Context, tables: &BTreeMap<String, Table>) -> Self {
+        let notes = Arc::new(Notes::default());
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        // Errors then say which bytes they are about.
+        env.set_debug(true);
+        env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        env.set_formatter(format);
+        env.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build().unwrap_or_default());
+        env.add_global("namespace", context.namespace.as_str());
+        env.add_global("release", context.release.as_str());
+        env.add_global("cluster_domain", context.cluster_domain.as_str());
+        env.add_global("vars", Value::from_object(Vars::new(&context.vars, Arc::clone(&notes))));
+        for (name, table) in tables {
+            env.add_global(name.clone(), Value::from(Serde(table.rows())));
+        }
+        let host = format!("{}.svc.{}", context.namespace, context.cluster_domain);
+        env.add_function("service", move |name: &str, port: u16| format!("http://{name}.{host}:{port}"));
+        env.add_function("stagger", |state: &State<'_, '_>, interval: u64| {
+            if interval == 0 {
+                return Err(Error::new(ErrorKind::InvalidOperation, "the interval of stagger() is in seconds, above 0"));
+            }
+            Ok(schedule::stagger(&job(state)?, interval))
+        });
+        let utc = Arc::clone(&notes);
+        env.add_function("refresh_schedule", move |state: &State<'_, '_>, soft: Value, hard: Option<Value>| {
+            utc.utc.store(true, Ordering::Relaxed);
+            let soft = ttl("soft_ttl", &soft)?
+                .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "refresh_schedule() needs a soft TTL"))?;
+            let hard = hard.map_or(Ok(None), |hard| ttl("hard_ttl", &hard))?;
+            schedule::refresh_schedule(&job(state)?, soft, hard)
+                .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
+        });
+        Self {
+            env,
+            notes,
+            vars: context.vars.keys().cloned().collect(),
+            tables: tables.keys().cloned().collect(),
+        }
+    }
+
+    /// Compiles a leaf.
+    pub(super) fn template(&self, leaf: &'s str) -> Result<Template<'_, 's>, LeafProblem> {
+        self.env.template_from_str(leaf).map_err(|error| self.explain(&error, leaf, None))
+    }
+
+    /// Compiles the expression of `when` or `for_each`.
+    pub(super) fn expression(&self, leaf: &'s str) -> Result<Expression<'_, 's>, LeafProblem> {
+        self.env.compile_expression(leaf).map_err(|error| self.explain(&error, leaf, None))
+    }
+
+    pub(super) fn render(&self, template: &Template<'_, '_>, scope: &Scope) -> Result<Rendered, LeafProblem> {
+        self.notes.secret.store(false, Ordering::Relaxed);
+        self.notes.utc.store(false, Ordering::Relaxed);
+        let text = template
+            .render(scope.context())
+            .map_err(|error| self.explain(&error, template.source(), scope.item.as_ref()))?;
+        Ok(Rendered {
+            text,
+            secret: self.notes.secret.load(Ordering::Relaxed),
+            utc: self.notes.utc.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Evaluates an expression to something defined.
+    pub(super) fn evaluate(
+        &self,
+        expression: &Expression<'_, '_>,
+        leaf: &str,
+        scope: &Scope,
+    ) -> Result<Value, LeafProblem> {
+        let value =
+            expression.eval(scope.context()).map_err(|error| self.explain(&error, leaf, scope.item.as_ref()))?;
+        if value.is_undefined() {
+            return Err(self.undefined(leaf, 0..leaf.len(), scope.item.as_ref()));
+        }
+        Ok(value)
+    }
+
+    fn explain(&self, error: &Error, leaf: &str, item: Option<&Value>) -> LeafProblem {
+        let whole = leaf.trim_end().len();
+        let range = error.range().filter(|range| leaf.get(range.clone()).is_some()).unwrap_or(0..whole);
+        let detail = error.detail().unwrap_or_default();
+        let remedy = match error.kind() {
+            ErrorKind::UndefinedError => return self.undefined(leaf, range, item),
+            ErrorKind::UnknownFunction => {
+                let named = detail.split_whitespace().next().unwrap_or_default();
+                match nearest(named, FUNCTIONS) {
+                    Some(near) => format!("did you mean `{near}()`?"),
+                    None => format!("templates may call {}, and the functions of Jinja2", listed(&FUNCTIONS)),
+                }
+            }
+            ErrorKind::UnknownFilter | ErrorKind::UnknownTest => "use one of Jinja2's own".to_owned(),
+            ErrorKind::SyntaxError => "correct the template; a text with `{{` in it is written `{{ '{{' }}`".to_owned(),
+            ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
+                "write `service('name', 8080)`, `refresh_schedule(soft_ttl, hard_ttl)`, `stagger(seconds)`".to_owned()
+            }
+            _ => "correct the template, or the data that it reads".to_owned(),
+        };
+        let message = if detail.is_empty() { error.kind().to_string() } else { detail.to_owned() };
+        LeafProblem { range, message, remedy }
+    }
+
+    fn undefined(&self, leaf: &str, range: Range<usize>, item: Option<&Value>) -> LeafProblem {
+        let path = leaf.get(range.clone()).unwrap_or(leaf).trim();
+        let (root, rest) = path.split_once('.').unwrap_or((path, ""));
+        let last = rest.split(['.', '[', ' ', '|']).next().unwrap_or_default();
+        let remedy = match root {
+            "vars" if !last.is_empty() => {
+                let near = nearest(last, self.vars.iter().map(String::as_str));
+                let near = near.map_or_else(String::new, |near| format!("did you mean `vars.{near}`? otherwise "));
+                format!("{near}set it with `--var {last}=…`, JOBS_VAR_{} or `--values`", last.to_uppercase())
+            }
+            "item" => match item {
+                None => "`item` is the row of `for_each`: add `for_each: <table>` to the job".to_owned(),
+                Some(item) => {
+                    let columns: Vec<_> =
+                        item.try_iter().into_iter().flatten().map(|key| format!("`{key}`")).collect();
+                    let near = nearest(last, columns.iter().map(|column| column.trim_matches('`')));
+                    let near = near.map_or_else(String::new, |near| format!("did you mean `item.{near}`? "));
+                    format!("{near}the row has the columns {}", columns.join(", "))
+                }
+            },
+            _ => {
+                let known = || NAMES.into_iter().chain(self.tables.iter().map(String::as_str));
+                match nearest(root, known().chain(FUNCTIONS)) {
+                    Some(near) if near != root => format!("did you mean `{near}`?"),
+                    _ => format!("templates see {}", listed(&known().collect::<Vec<_>>())),
+                }
+            }
+        };
+        LeafProblem { range, message: format!("`{path}` is not defined"), remedy }
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Bools as YAML and JSON write them; nothing for a null would be a silent hole in a URL.
+fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if value.is_none() {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "a null has no text; write `| default('…', true)` behind it, or leave the row out with `when`",
+        ));
+    }
+    match bool::try_from(value.clone()) {
+        Ok(bool) if value.kind() == minijinja::value::ValueKind::Bool => Ok(write(out, bool)?),
+        _ => minijinja::escape_formatter(out, state, value),
+    }
+}
+
+fn write(out: &mut Output<'_>, value: impl Display) -> Result<(), Error> {
+    std::fmt::Write::write_fmt(out, format_args!("{value}"))
+        .map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
+}
+
+/// The name of the job being rendered.
+fn job(state: &State<'_, '_>) -> Result<String, Error> {
+    let name = state.lookup(JOB).and_then(|name| name.as_str().map(str::to_owned));
+    name.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOperation, "this depends on the job's name, so the name itself cannot use it")
+    })
+}
+
+/// A TTL: seconds, or a text with a unit (`5m`, `1h 30m`, `2d`, `PT5M`). `None` for null and the empty text.
+fn ttl(what: &str, value: &Value) -> Result<Option<SignedDuration>, Error> {
+    let wrong = || {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("the {what} `{value}` is no duration; write seconds (`300`) or a unit (`5m`, `2h`, `1d`)"),
+        )
+    };
+    if value.is_none() || value.as_str().is_some_and(|text| text.trim().is_empty()) {
+        return Ok(None);
+    }
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    if let Some(seconds) = value.as_i64() {
+        return Ok(Some(SignedDuration::from_secs(seconds)));
+    }
+    if let Ok(seconds) = f64::try_from(value.clone()) {
+        return SignedDuration::try_from_secs_f64(seconds).map(Some).map_err(|_| wrong());
+    }
+    let text = value.as_str().ok_or_else(wrong)?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Ok(Some(SignedDuration::from_secs(seconds)));
+    }
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).map(Some).map_err(|_| wrong())
+}
+
+/// `vars`: notices when a secret is read.
+#[derive(Debug)]
+struct Vars {
+    values: BTreeMap<String, (Value, bool)>,
+    notes: Arc<Notes>,
+}
+
+impl Vars {
+    fn new(vars: &BTreeMap<String, Var>, notes: Arc<Notes>) -> Self {
+        let values =
+            vars.iter().map(|(name, var)| (name.clone(), (Value::from(Serde(&var.value)), var.secret))).collect();
+        Self { values, notes }
+    }
+}
+
+impl Object for Vars {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let (value, secret) = self.values.get(key.as_str()?)?;
+        if *secret {
+            self.notes.secret.store(true, Ordering::Relaxed);
+        }
+        Some(value.clone())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.values.keys().map(|key| Value::from(key.as_str())).collect())
+    }
+}

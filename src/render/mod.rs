@@ -1,0 +1,217 @@
+//! Templates to desired jobs. Each string leaf of a YAML file is a template of its own, so no value can break out of its place.
+//!
+//! Everything that is wrong with all templates is found in one run.
+
+mod draft;
+mod emit;
+mod engine;
+mod problem;
+mod shape;
+mod table;
+mod yaml;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::job::Desired;
+
+use self::draft::{Draft, Filled, FilledKind, fill};
+use self::engine::Engine;
+use self::problem::Text;
+use self::yaml::{Kind, Node};
+
+pub use self::emit::to_yaml;
+pub use self::problem::{Problem, Problems};
+pub use self::table::{Table, TableFormat, values};
+
+/// A file's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file as the user named it; it stands in messages.
+    pub file: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// What there is to render.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sources {
+    /// The template files.
+    pub templates: Vec<Source>,
+    /// The data tables by name.
+    pub tables: BTreeMap<String, Table>,
+}
+
+/// What templates see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// `namespace`.
+    pub namespace: String,
+    /// `release`.
+    pub release: String,
+    /// `cluster_domain`.
+    pub cluster_domain: String,
+    /// Put in front of every job's name and of every parent's.
+    pub name_prefix: String,
+    /// `vars`.
+    pub vars: BTreeMap<String, Var>,
+}
+
+/// A variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Var {
+    /// Its value.
+    pub value: serde_json::Value,
+    /// Whether what is made with it must be masked.
+    pub secret: bool,
+}
+
+/// Renders all templates.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems> {
+    let mut problems = Found::default();
+    for name in sources.tables.keys().filter(|name| engine::reserved(name)) {
+        problems.add(Problem::of_file(
+            format!("data table `{name}`"),
+            "this name means something else in templates",
+            "give the table another name",
+        ));
+    }
+    let texts: Vec<_> = sources.templates.iter().map(|source| Text::new(&source.file, &source.text)).collect();
+    let mut documents: Vec<(&Text, Node)> = Vec::new();
+    for text in &texts {
+        match yaml::parse(text) {
+            Ok(nodes) => documents.extend(nodes.into_iter().flat_map(jobs).map(|node| (text, node))),
+            Err(problem) => problems.add(problem),
+        }
+    }
+    let engine = Engine::new(context, &sources.tables);
+    let mut run = Run { engine: &engine, prefix: &context.name_prefix, problems, names: HashMap::new() };
+    let mut desired = Desired::default();
+    for (text, node) in &documents {
+        let mut found = Vec::new();
+        let draft = Draft::compile(text, node, &engine, &mut found);
+        found.into_iter().for_each(|problem| run.problems.add(problem));
+        if let Some(draft) = draft {
+            run.document(&draft, &mut desired);
+        }
+    }
+    Problems::check(run.problems.finish())?;
+    Ok(desired)
+}
+
+/// A document is one job or a list of jobs.
+fn jobs(document: Node) -> Vec<Node> {
+    match document.kind {
+        Kind::List(list) => list,
+        _ => vec![document],
+    }
+}
+
+struct Run<'s> {
+    engine: &'s Engine<'s>,
+    prefix: &'s str,
+    problems: Found,
+    /// Where each name was first written down.
+    names: HashMap<String, String>,
+}
+
+impl Run<'_> {
+    fn document(&mut self, draft: &Draft<'_>, desired: &mut Desired) {
+        let rows = match draft.rows(self.engine) {
+            Ok(rows) => rows,
+            Err(problem) => return self.problems.add(problem),
+        };
+        for mut row in rows {
+            let mut found = Vec::new();
+            match draft.is_wanted(self.engine, &row.scope) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(problem) => {
+                    self.problems.add_in_row(problem, row.label.as_deref());
+                    continue;
+                }
+            }
+            // The name first: the other leaves may depend on it.
+            let mut fields = Vec::with_capacity(draft.fields.len());
+            let is_name = |key: &str| key == "name";
+            for (key, tree) in draft.fields.iter().filter(|(key, _)| is_name(&key.text)) {
+                let name = fill(draft.text, tree, self.engine, &row.scope, &mut found);
+                row.scope.job = Some(format!("{}{}", self.prefix, text_of(&name)));
+                fields.push((*key, name));
+            }
+            // A missing name is said below; functions that depend on it need not complain too.
+            row.scope.job.get_or_insert_default();
+            for (key, tree) in draft.fields.iter().filter(|(key, _)| !is_name(&key.text)) {
+                fields.push((*key, fill(draft.text, tree, self.engine, &row.scope, &mut found)));
+            }
+            let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
+            if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
+                let name = wanted.job.name.clone();
+                let place = match &row.label {
+                    Some(label) => format!("{}:{}, {label}", wanted.origin.file, wanted.origin.line),
+                    None => format!("{}:{}", wanted.origin.file, wanted.origin.line),
+                };
+                if let Some(first) = self.names.get(&name) {
+                    let at = draft.fields.iter().find(|(key, _)| is_name(&key.text)).map(|(key, _)| key.at.clone());
+                    found.push(draft.text.problem(
+                        at.unwrap_or_else(|| draft.node.at.clone()),
+                        format!("there is another job `{name}` already, from {first}"),
+                        "give each job a name of its own",
+                    ));
+                } else {
+                    self.names.insert(name.clone(), place);
+                    desired.jobs.insert(name, wanted);
+                }
+            }
+            for problem in found {
+                self.problems.add_in_row(problem, row.label.as_deref());
+            }
+        }
+    }
+}
+
+fn text_of<'f>(filled: &'f Filled<'_>) -> &'f str {
+    match &filled.kind {
+        FilledKind::String(text) | FilledKind::Number(text) => text,
+        _ => "",
+    }
+}
+
+/// The problems found so far. What is wrong in the same place in many rows is said once.
+#[derive(Default)]
+struct Found {
+    problems: Vec<(Problem, usize)>,
+    seen: HashMap<(String, Option<(usize, usize)>), usize>,
+}
+
+impl Found {
+    fn add(&mut self, problem: Problem) {
+        self.problems.push((problem, 0));
+    }
+
+    fn add_in_row(&mut self, mut problem: Problem, row: Option<&str>) {
+        let Some(row) = row else { return self.add(problem) };
+        let place = (problem.file().to_owned(), problem.position());
+        if let Some(&first) = self.seen.get(&place) {
+            self.problems[first].1 += 1;
+            return;
+        }
+        self.seen.insert(place, self.problems.len());
+        problem.note(&format!(" (in {row})"));
+        self.problems.push((problem, 0));
+    }
+
+    fn finish(self) -> Vec<Problem> {
+        self.problems
+            .into_iter()
+            .map(|(mut problem, more)| {
+                if more > 0 {
+                    problem.note(&format!(", and in {more} more row{}", if more == 1 { "" } else { "s" }));
+                }
+                problem
+            })
+            .collect()
+    }
+}

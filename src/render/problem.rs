@@ -1,0 +1,178 @@
+//! What is wrong with templates, their data or their variables: place, snippet and remedy.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+
+/// A text with the name of its file, shared by all problems in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    named: NamedSource<Arc<str>>,
+}
+
+impl Text {
+    pub(crate) fn new(file: &str, text: &str) -> Self {
+        Self { named: NamedSource::new(file, Arc::from(text)) }
+    }
+
+    pub(crate) fn file(&self) -> &str {
+        self.named.name()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.named.inner()
+    }
+
+    /// Line and column of a byte, both from 1, the column in characters.
+    pub(crate) fn line_column(&self, offset: usize) -> (usize, usize) {
+        let text = self.as_str();
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// A problem at these bytes.
+    pub(crate) fn problem(
+        &self,
+        at: Range<usize>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Problem {
+        let end = at.end.min(self.as_str().len());
+        let start = at.start.min(end);
+        let (line, column) = self.line_column(start);
+        Problem {
+            place: Some(Place { line, column, source: self.named.clone(), span: (start..end).into() }),
+            file: self.file().to_owned(),
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// Something wrong with a file, with what to do about it.
+///
+/// Displayed, it is its message alone; where it is about a whole file, the file's name stands before.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}{message}", if place.is_some() { String::new() } else { format!("{file}: ") })]
+pub struct Problem {
+    file: String,
+    place: Option<Place>,
+    message: String,
+    remedy: String,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    line: usize,
+    column: usize,
+    source: NamedSource<Arc<str>>,
+    span: SourceSpan,
+}
+
+impl Problem {
+    /// A problem with a file as a whole: it cannot be read, say.
+    pub fn of_file(file: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { file: file.into(), place: None, message: message.into(), remedy: remedy.into() }
+    }
+
+    /// The file, as the user named it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Line and column, both from 1; `None` when it is about the file as a whole.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        self.place.as_ref().map(|place| (place.line, place.column))
+    }
+
+    /// The line of the file, without the blanks around it.
+    pub fn snippet(&self) -> Option<&str> {
+        let place = self.place.as_ref()?;
+        place.source.inner().lines().nth(place.line - 1).map(str::trim)
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
+
+    /// `file:line:column: message; remedy` on one line.
+    pub fn one_line(&self) -> String {
+        let place = self.position().map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+        format!("{}{place}: {}; {}", self.file, self.message, self.remedy)
+    }
+
+    /// Adds to the message.
+    pub(super) fn note(&mut self, note: &str) {
+        self.message.push_str(note);
+    }
+}
+
+impl Diagnostic for Problem {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.remedy))
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.place.as_ref().map(|place| &place.source as &dyn miette::SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = miette::LabeledSpan> + '_>> {
+        let place = self.place.as_ref()?;
+        Some(Box::new(std::iter::once(miette::LabeledSpan::underline(place.span))))
+    }
+}
+
+/// Everything that is wrong, in one error; never empty.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", .0.iter().map(Problem::one_line).collect::<Vec<_>>().join("\n"))]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// `Ok` when nothing is wrong.
+    ///
+    /// # Errors
+    /// All of the problems, in the order of files and places.
+    pub fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.sort_by(|a, b| (a.file(), a.position()).cmp(&(b.file(), b.position())));
+        Err(Self(problems))
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// What a name that is not known was probably meant to be; `None` when nothing is near.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let squashed = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    let wanted = squashed(name);
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&wanted, &squashed(known)), known))
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 5)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}

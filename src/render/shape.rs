@@ -1,0 +1,519 @@
+//! From a filled-in template to a job: shapes that people write to shapes that Dkron takes, and safe defaults.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::job::{CONCURRENCY_ALLOW, FIELDS, Job, Origin, SERVER_FIELDS, STAMP_KEYS, StringMap, Wanted};
+use crate::schedule::{Schedule, ScheduleError};
+
+use super::draft::{FOR_EACH, Filled, FilledKind, WHEN};
+use super::problem::{Problem, Text, nearest};
+use super::yaml::{Key, is_template};
+
+/// The executor of cache refreshes.
+const HTTP: &str = "http";
+/// What the http executor knows (FACTS 22c); everything else it ignores without a word.
+const HTTP_KEYS: [&str; 12] = [
+    "method",
+    "url",
+    "headers",
+    "body",
+    "timeout",
+    "expectCode",
+    "expectBody",
+    "debug",
+    "tlsNoVerifyPeer",
+    "tlsCertificateFile",
+    "tlsCertificateKeyFile",
+    "tlsRootCAsFile",
+];
+/// One server runs the job, and not each node of the cluster (FACTS 22d).
+const ONE_SERVER: (&str, &str) = ("server", "true:1");
+/// Without it a 404 of the target counts as a success (FACTS 21).
+const EXPECT_CODE: (&str, &str) = ("expectCode", "200");
+const TIMEOUT: &str = "timeout";
+/// The longest default timeout in seconds: the executor's own (FACTS 23).
+const LONGEST_TIMEOUT: i64 = 30;
+
+/// What is wrong with a key that is no field of a job, and what to do; `None` for one that is.
+pub(super) fn unknown_field(name: &str) -> Option<(String, String)> {
+    if FIELDS.contains(&name) {
+        return None;
+    }
+    if SERVER_FIELDS.contains(&name) {
+        return Some((format!("`{name}` is Dkron's own field"), "take it away: only the server sets it".to_owned()));
+    }
+    let ours = FIELDS.into_iter().chain([FOR_EACH, WHEN]);
+    let remedy = match (nearest(name, HTTP_KEYS), nearest(name, ours.clone())) {
+        (Some(near), _) if near == name => format!("`{near}` belongs into `executor_config`"),
+        (_, Some(near)) => format!("did you mean `{near}`?"),
+        (Some(near), None) => format!("did you mean `{near}`? it belongs into `executor_config`"),
+        (None, None) if is_template(name) => "a key is no template: write it out".to_owned(),
+        (None, None) => format!("a job has the fields {}", ours.collect::<Vec<_>>().join(", ")),
+    };
+    Some((format!("`{name}` is no field of a job"), remedy))
+}
+
+/// Makes the job, or says everything that is wrong with it.
+pub(super) fn shape(
+    text: &Text,
+    at: &Range<usize>,
+    fields: Vec<(&Key, Filled<'_>)>,
+    prefix: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Wanted> {
+    let before = problems.len();
+    let mut shaper =
+        Shaper { text, problems, secret_fields: BTreeSet::new(), seen: Seen::default(), job: Job::new(String::new()) };
+    for (key, value) in fields {
+        shaper.field(key, value, prefix);
+    }
+    shaper.finish(at);
+    let Shaper { secret_fields, job, .. } = shaper;
+    let (line, _) = text.line_column(at.start);
+    let origin = Origin { file: text.file().to_owned(), line };
+    (problems.len() == before).then_some(Wanted { job, secret_fields, origin })
+}
+
+struct Shaper<'a> {
+    text: &'a Text,
+    problems: &'a mut Vec<Problem>,
+    secret_fields: BTreeSet<String>,
+    seen: Seen,
+    job: Job,
+}
+
+/// What the template said something about, and where, as far as anything depends on it.
+#[derive(Default)]
+struct Seen {
+    name: Option<Range<usize>>,
+    parent: Option<Range<usize>>,
+    schedule: Option<Range<usize>>,
+    timezone: Option<Range<usize>>,
+    utc: bool,
+    tags: bool,
+    executor: bool,
+    /// Fields that could not be filled in, by their paths.
+    broken: BTreeSet<String>,
+    /// Keys of `executor_config`, those set to null among them.
+    config: Vec<(String, Range<usize>)>,
+}
+
+impl Shaper<'_> {
+    fn problem(&mut self, at: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) {
+        self.problems.push(self.text.problem(at, message, remedy));
+    }
+
+    fn field(&mut self, key: &Key, value: Filled<'_>, prefix: &str) {
+        let at = value.at.clone();
+        let field = key.text.as_str();
+        match field {
+            "name" => {
+                self.job.name = self.plain(field, value);
+                if !self.job.name.is_empty() {
+                    self.job.name.insert_str(0, prefix);
+                }
+                self.seen.name = Some(at);
+            }
+            "parent_job" => {
+                self.job.parent_job = self.plain(field, value);
+                if !self.job.parent_job.is_empty() {
+                    self.job.parent_job.insert_str(0, prefix);
+                }
+                self.seen.parent = Some(at);
+            }
+            "schedule" => {
+                self.seen.utc = value.utc;
+                self.job.schedule = self.plain(field, value);
+                self.seen.schedule = Some(at);
+            }
+            "timezone" => {
+                self.job.timezone = self.plain(field, value);
+                self.seen.timezone = Some(at);
+            }
+            "displayname" => self.job.displayname = self.string(field, value),
+            "owner" => self.job.owner = self.string(field, value),
+            "owner_email" => self.job.owner_email = self.string(field, value),
+            "executor" => {
+                self.job.executor = self.plain(field, value);
+                self.seen.executor = true;
+            }
+            "concurrency" => {
+                let concurrency = self.plain(field, value);
+                match concurrency.as_str() {
+                    "" => {}
+                    CONCURRENCY_ALLOW | "forbid" => self.job.concurrency = concurrency,
+                    _ => self.problem(
+                        at,
+                        format!("`concurrency` is `{concurrency}`, and Dkron knows only `allow` and `forbid`"),
+                        "write `allow`; `forbid` sticks for ever when Dkron dies in mid-run",
+                    ),
+                }
+            }
+            "disabled" => self.job.disabled = self.bool(field, value),
+            "ephemeral" => self.job.ephemeral = self.bool(field, value),
+            "retries" => {
+                let retries = self.plain(field, value);
+                match retries.trim() {
+                    "" => {}
+                    number => match number.parse() {
+                        Ok(number) => self.job.retries = number,
+                        Err(_) => self.problem(
+                            at,
+                            format!("`retries` is `{retries}`, and Dkron wants a whole number, 0 or more"),
+                            "write a number, such as `2`",
+                        ),
+                    },
+                }
+            }
+            "starts_at" => self.job.starts_at = self.instant(field, value),
+            "expires_at" => self.job.expires_at = self.instant(field, value),
+            "tags" => {
+                self.seen.tags = true;
+                self.job.tags = self.map(field, value);
+            }
+            "metadata" => self.metadata(value),
+            "executor_config" => self.executor_config(value),
+            "processors" => self.processors(value),
+            // Anything else has been refused when the template was compiled.
+            _ => {}
+        }
+    }
+
+    /// A text of one value; a number or a bool becomes its text.
+    fn string(&mut self, field: &str, value: Filled<'_>) -> String {
+        if value.secret {
+            self.secret_fields.insert(field.to_owned());
+        }
+        match value.kind {
+            FilledKind::Null => String::new(),
+            FilledKind::Broken => {
+                self.seen.broken.insert(field.to_owned());
+                String::new()
+            }
+            FilledKind::Bool(bool) => bool.to_string(),
+            FilledKind::Number(text) | FilledKind::String(text) => text,
+            FilledKind::List(_) | FilledKind::Map(_) => {
+                self.problem(
+                    value.at,
+                    format!("`{field}` is one text in Dkron, and this is a list or a map"),
+                    "write a text; only `body` and `headers` of the http executor may be written as lists and maps",
+                );
+                String::new()
+            }
+        }
+    }
+
+    /// A text that decides how the job runs, and is shown everywhere: no place for a secret.
+    fn plain(&mut self, field: &str, value: Filled<'_>) -> String {
+        if value.secret {
+            self.problem(
+                value.at.clone(),
+                format!("`{field}` reads a secret, and it cannot be masked there"),
+                "use secrets in `executor_config`, `metadata` and other maps only",
+            );
+        }
+        self.string(field, value)
+    }
+
+    fn bool(&mut self, field: &str, value: Filled<'_>) -> bool {
+        let at = value.at.clone();
+        let text = self.plain(field, value);
+        match text.trim() {
+            "true" => true,
+            "false" | "" => false,
+            _ => {
+                let message = format!("`{field}` is `{text}`, which is neither `true` nor `false`");
+                self.problem(at, message, "write one of the two");
+                false
+            }
+        }
+    }
+
+    fn instant(&mut self, field: &str, value: Filled<'_>) -> Option<Timestamp> {
+        let at = value.at.clone();
+        let text = self.plain(field, value);
+        if text.is_empty() {
+            return None;
+        }
+        match text.parse() {
+            Ok(instant) => Some(instant),
+            Err(_) => {
+                let message = format!("`{field}` is `{text}`, and Dkron wants an instant with its zone (RFC 3339)");
+                self.problem(at, message, "write it as `2026-01-31T08:00:00Z`");
+                None
+            }
+        }
+    }
+
+    /// A map of strings; keys set to null are left out.
+    fn map(&mut self, field: &str, value: Filled<'_>) -> StringMap {
+        match value.kind {
+            FilledKind::Null | FilledKind::Broken => StringMap::new(),
+            FilledKind::Map(map) => map
+                .into_iter()
+                .filter(|(_, value)| !matches!(value.kind, FilledKind::Null))
+                .map(|(key, value)| (key.text.clone(), self.string(&format!("{field}.{}", key.text), value)))
+                .collect(),
+            _ => {
+                self.problem(value.at, format!("`{field}` is a map of texts"), "write `key: value` lines below it");
+                StringMap::new()
+            }
+        }
+    }
+
+    fn metadata(&mut self, value: Filled<'_>) {
+        if let FilledKind::Map(map) = &value.kind {
+            for (key, _) in map {
+                if STAMP_KEYS.contains(&key.text.as_str()) {
+                    self.problem(
+                        key.at.clone(),
+                        format!("`{}` belongs to the stamp, which is written for you", key.text),
+                        "take it away",
+                    );
+                }
+            }
+        }
+        self.job.metadata = self.map("metadata", value);
+    }
+
+    fn processors(&mut self, value: Filled<'_>) {
+        match value.kind {
+            FilledKind::Null | FilledKind::Broken => {}
+            FilledKind::Map(map) => {
+                for (key, value) in map {
+                    let config = self.map(&format!("processors.{}", key.text), value);
+                    self.job.processors.insert(key.text.clone(), config);
+                }
+            }
+            _ => self.problem(
+                value.at,
+                "`processors` is a map of processors with their configuration",
+                "write `log: {forward: true}` below it",
+            ),
+        }
+    }
+
+    fn executor_config(&mut self, value: Filled<'_>) {
+        let map = match value.kind {
+            FilledKind::Null | FilledKind::Broken => return,
+            FilledKind::Map(map) => map,
+            _ => {
+                let at = value.at;
+                return self.problem(at, "`executor_config` is a map of texts", "write `key: value` lines below it");
+            }
+        };
+        for (key, mut value) in map {
+            self.seen.config.push((key.text.clone(), key.at.clone()));
+            let field = format!("executor_config.{}", key.text);
+            value.secret = value.has_secret();
+            let text = match (key.text.as_str(), &value.kind) {
+                (_, FilledKind::Null) => continue,
+                ("body", FilledKind::List(_) | FilledKind::Map(_)) => {
+                    let mut json = String::new();
+                    self.json(&value, &mut json);
+                    self.string(&field, Filled { kind: FilledKind::String(json), ..value })
+                }
+                ("headers", FilledKind::List(_) | FilledKind::Map(_)) => {
+                    let list = self.headers(&value);
+                    self.string(&field, Filled { kind: FilledKind::String(list), ..value })
+                }
+                _ => self.string(&field, value),
+            };
+            self.job.executor_config.insert(key.text.clone(), text);
+        }
+    }
+
+    /// The JSON list of `Name: value` that Dkron wants (FACTS 22), from a map or a list.
+    fn headers(&mut self, value: &Filled<'_>) -> String {
+        let mut list = Vec::new();
+        match &value.kind {
+            FilledKind::Map(map) => {
+                for (key, value) in map {
+                    if !matches!(value.kind, FilledKind::Null) {
+                        let text = self.string("executor_config.headers", value.clone());
+                        list.push(format!("{}: {text}", key.text));
+                    }
+                }
+            }
+            FilledKind::List(headers) => {
+                for header in headers {
+                    list.push(self.string("executor_config.headers", header.clone()));
+                }
+            }
+            _ => {}
+        }
+        serde_json::Value::from(list).to_string()
+    }
+
+    /// Compact JSON in the order of the template.
+    fn json(&mut self, value: &Filled<'_>, out: &mut String) {
+        match &value.kind {
+            FilledKind::Null | FilledKind::Broken => out.push_str("null"),
+            FilledKind::Bool(bool) => out.push_str(if *bool { "true" } else { "false" }),
+            FilledKind::Number(text) => match json_number(text) {
+                Some(number) => out.push_str(&number),
+                None => self.problem(
+                    value.at.clone(),
+                    format!("`{text}` is no number that JSON has"),
+                    "quote it if it is meant as a text",
+                ),
+            },
+            FilledKind::String(text) => out.push_str(&quoted(text)),
+            FilledKind::List(list) => {
+                out.push('[');
+                for (index, value) in list.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    self.json(value, out);
+                }
+                out.push(']');
+            }
+            FilledKind::Map(map) => {
+                out.push('{');
+                for (index, (key, value)) in map.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    out.push_str(&quoted(&key.text));
+                    out.push(':');
+                    self.json(value, out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
+    /// What depends on several fields: defaults, and what Dkron would refuse.
+    fn finish(&mut self, whole: &Range<usize>) {
+        match self.seen.name.clone() {
+            None => self.problem(whole.start..whole.start, "this job has no name", "add `name: …`"),
+            Some(_) if self.is_broken(&["name"]) => {}
+            Some(at) => {
+                if let Some(problem) = Job::name_problem(&self.job.name) {
+                    let remedy =
+                        "a name has lower-case letters, digits, `_` and `-` only; `{{ item.name | lower }}` helps";
+                    self.problem(at, problem, remedy);
+                }
+            }
+        }
+        if !self.job.parent_job.is_empty() && self.job.parent_job == self.job.name {
+            let at = self.seen.parent.clone().unwrap_or(whole.start..whole.start);
+            self.problem(at, "the job is its own parent", "name another job in `parent_job`, or none");
+        }
+        if !self.seen.tags {
+            self.job.tags.insert(ONE_SERVER.0.to_owned(), ONE_SERVER.1.to_owned());
+        }
+        if !self.seen.executor && self.job.executor_config.contains_key("url") {
+            HTTP.clone_into(&mut self.job.executor);
+        }
+        let schedule = self.schedule(whole);
+        if self.job.executor == HTTP {
+            self.http(schedule.as_ref());
+        }
+    }
+
+    fn is_broken(&self, fields: &[&str]) -> bool {
+        fields.iter().any(|field| self.seen.broken.contains(*field))
+    }
+
+    fn schedule(&mut self, whole: &Range<usize>) -> Option<Schedule> {
+        if self.seen.utc {
+            match (&self.seen.timezone, self.job.timezone.as_str()) {
+                (None, _) => "UTC".clone_into(&mut self.job.timezone),
+                (Some(_), "UTC" | "Etc/UTC" | "") => {}
+                (Some(at), _) => self.problem(
+                    at.clone(),
+                    "`refresh_schedule()` counts in UTC, where no hour is skipped; another time zone breaks its promise",
+                    "take `timezone` away, or write the schedule by hand",
+                ),
+            }
+        }
+        if self.is_broken(&["schedule", "timezone", "name"]) || self.seen.name.is_none() {
+            return None;
+        }
+        // A child runs after its parent and needs none.
+        let has_parent = !self.job.parent_job.is_empty() || self.is_broken(&["parent_job"]);
+        if self.job.schedule.is_empty() && has_parent {
+            return None;
+        }
+        let at = self.seen.schedule.clone().unwrap_or(whole.start..whole.start);
+        match Schedule::parse(&self.job.schedule, &self.job.name, &self.job.timezone) {
+            Ok(schedule) => Some(schedule),
+            Err(error @ ScheduleError::Schedule(_)) => {
+                let remedy = "Dkron wants six fields, seconds first (`0 */5 * * * *`), or `@every 5m`, `@hourly`, `@manually`";
+                self.problem(at, error.to_string(), remedy);
+                None
+            }
+            Err(error @ ScheduleError::Timezone(_)) => {
+                let at = self.seen.timezone.clone().unwrap_or(at);
+                self.problem(at, error.to_string(), "write a zone of the tz database, such as `Europe/Paris`");
+                None
+            }
+        }
+    }
+
+    fn http(&mut self, schedule: Option<&Schedule>) {
+        let unknown: Vec<_> =
+            self.seen.config.iter().filter(|(key, _)| !HTTP_KEYS.contains(&key.as_str())).cloned().collect();
+        for (key, at) in unknown {
+            let remedy = match nearest(&key, HTTP_KEYS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it knows {}", HTTP_KEYS.join(", ")),
+            };
+            self.problem(at, format!("the http executor has no key `{key}`, and would ignore it"), remedy);
+        }
+        let silent = |key: &str| !self.seen.config.iter().any(|(seen, _)| seen == key);
+        let (timeout, expect_code) = (silent(TIMEOUT), silent(EXPECT_CODE.0));
+        if timeout {
+            let gap = schedule.and_then(Schedule::gaps).map(|gaps| gaps.shortest.as_secs());
+            let seconds = gap.map_or(LONGEST_TIMEOUT, |gap| LONGEST_TIMEOUT.min(gap - 1)).max(1);
+            self.job.executor_config.insert(TIMEOUT.to_owned(), seconds.to_string());
+        }
+        if expect_code {
+            self.job.executor_config.insert(EXPECT_CODE.0.to_owned(), EXPECT_CODE.1.to_owned());
+        }
+        self.url();
+    }
+
+    fn url(&mut self) {
+        if self.is_broken(&["executor_config.url"]) {
+            return;
+        }
+        let Some(url) = self.job.executor_config.get("url") else { return };
+        let problem = match Url::parse(url) {
+            Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => "it is neither http nor https".to_owned(),
+            Ok(_) => return,
+            Err(error) => error.to_string(),
+        };
+        let secret = self.secret_fields.contains("executor_config.url");
+        let shown = if secret { "the secret URL".to_owned() } else { format!("`{url}`") };
+        let at = self.seen.config.iter().find(|(key, _)| key == "url").map(|(_, at)| at.clone());
+        self.problem(
+            at.unwrap_or_default(),
+            format!("{shown} is no URL: {problem}"),
+            "write `http://host:port/path`, or `{{ service('cache-manager', 8080) }}/path`",
+        );
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A YAML number as JSON writes it: as it stands where that is JSON, else as the integer it means.
+fn json_number(text: &str) -> Option<String> {
+    if serde_json::from_str::<serde_json::Number>(text).is_ok() {
+        return Some(text.to_owned());
+    }
+    let (digits, radix) = match (text.strip_prefix("0x"), text.strip_prefix("0o")) {
+        (Some(digits), _) => (digits, 16),
+        (_, Some(digits)) => (digits, 8),
+        _ => (text.strip_prefix('+').unwrap_or(text), 10),
+    };
+    u64::from_str_radix(digits, radix).ok().map(|number| number.to_string())
+}

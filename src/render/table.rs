@@ -1,0 +1,239 @@
+//! Data tables: rows of named columns, from CSV, JSON or YAML.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::Source;
+use super::problem::{Problem, Text};
+use super::yaml::{self, Kind, Node};
+
+/// The form of a table's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    /// A header line, then rows, separated by commas, or by semicolons where the header line has no comma. `#` begins a comment.
+    Csv,
+    /// A list of objects.
+    Json,
+    /// A list of maps.
+    Yaml,
+}
+
+/// Rows of named columns; there is at least one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    rows: Vec<Map<String, Value>>,
+}
+
+impl Table {
+    /// Reads a table. `pointer` (RFC 6901) says where in a JSON or YAML text the rows are; without one, the text is the rows.
+    ///
+    /// Numbers and bools of a CSV table are numbers and bools where nothing is lost by it: `300` is one, `007` stays a text.
+    /// A column that is not written in snake case, such as `softTtl`, can be used as `soft_ttl` too.
+    ///
+    /// # Errors
+    /// What is wrong with the text, or that it holds no row: an empty table never means "no jobs".
+    pub fn parse(source: &Source, format: TableFormat, pointer: Option<&str>) -> Result<Self, Problem> {
+        let text = Text::new(&source.file, &source.text);
+        let mut rows = match format {
+            TableFormat::Csv => csv_rows(&text)?,
+            TableFormat::Json => value_rows(&text, json(&text)?, pointer)?,
+            TableFormat::Yaml => value_rows(&text, yaml(&text)?, pointer)?,
+        };
+        if rows.is_empty() {
+            return Err(text.problem(
+                0..0,
+                "this table has no rows",
+                "an empty table would take every job of it away; fill it, or take its template away",
+            ));
+        }
+        rows.iter_mut().for_each(add_snake_case);
+        Ok(Self { rows })
+    }
+
+    pub(super) fn rows(&self) -> &[Map<String, Value>] {
+        &self.rows
+    }
+}
+
+fn csv_rows(text: &Text) -> Result<Vec<Map<String, Value>>, Problem> {
+    let header = text.as_str().lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let semicolons = header.is_some_and(|line| !line.contains(',') && line.contains(';'));
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(if semicolons { b';' } else { b',' })
+        .comment(Some(b'#'))
+        .trim(csv::Trim::All)
+        .from_reader(text.as_str().as_bytes());
+    let problem = |error: csv::Error| {
+        let at = error.position().and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or_default();
+        let message = match error.kind() {
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                format!("this row has {len} values, and the header names {expected_len} columns")
+            }
+            _ => format!("this is no CSV: {error}"),
+        };
+        text.problem(line(text, at), message, "give each row one value a column, and quote values that hold a separator")
+    };
+    let headers = reader.headers().map_err(problem)?.clone();
+    for (index, header) in headers.iter().enumerate() {
+        let message = if header.is_empty() {
+            format!("column {} has no name", index + 1)
+        } else if headers.iter().take(index).any(|other| other == header) {
+            format!("two columns are called `{header}`")
+        } else {
+            continue;
+        };
+        return Err(text.problem(line(text, 0), message, "give each column a name of its own in the first line"));
+    }
+    reader
+        .records()
+        .map(|record| {
+            let record = record.map_err(problem)?;
+            Ok(headers.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell_value(cell))).collect())
+        })
+        .collect()
+}
+
+/// The bytes of the first line with text at or after a byte.
+fn line(text: &Text, at: usize) -> std::ops::Range<usize> {
+    let rest = text.as_str().get(at..).unwrap_or_default();
+    let start = at + rest.len() - rest.trim_start().len();
+    let length = text.as_str().get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
+    start..start + length
+}
+
+fn cell_value(cell: &str) -> Value {
+    match cell {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        // Only what gives the same text again: leading zeros and plus signs are not lost.
+        _ => match cell.parse::<i64>() {
+            Ok(number) if number.to_string() == cell => number.into(),
+            _ => cell.into(),
+        },
+    }
+}
+
+fn json(text: &Text) -> Result<Value, Problem> {
+    serde_json::from_str(text.as_str()).map_err(|error| {
+        let start: usize =
+            text.as_str().split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let at = (start + error.column().saturating_sub(1)).min(text.as_str().len());
+        let at = (0..=at).rev().find(|&at| text.as_str().is_char_boundary(at)).unwrap_or_default();
+        text.problem(at..at, format!("this is no JSON: {error}"), "correct it; `jq .` names the place too")
+    })
+}
+
+fn yaml(text: &Text) -> Result<Value, Problem> {
+    let mut documents = yaml::parse(text)?;
+    match documents.len() {
+        0 => Ok(Value::Array(Vec::new())),
+        1 => value(text, documents.remove(0)),
+        _ => Err(text.problem(
+            documents[1].at.clone(),
+            "a table is one document, and here a second one begins",
+            "put all rows into one list",
+        )),
+    }
+}
+
+fn value(text: &Text, node: Node) -> Result<Value, Problem> {
+    Ok(match node.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(bool) => bool.into(),
+        Kind::Number(number) => {
+            let int = number.parse::<i64>().map(Value::from).or_else(|_| number.parse::<u64>().map(Value::from));
+            match int.or_else(|_| number.parse::<f64>().map(Value::from)) {
+                Ok(value) => value,
+                // Hexadecimal and the like: the text is what was meant at least as often.
+                Err(_) => number.into(),
+            }
+        }
+        Kind::String(string) => string.into(),
+        Kind::List(list) => list.into_iter().map(|node| value(text, node)).collect::<Result<Vec<_>, _>>()?.into(),
+        Kind::Map(map) => Value::Object(
+            map.into_iter().map(|(key, node)| Ok((key.text, value(text, node)?))).collect::<Result<_, Problem>>()?,
+        ),
+    })
+}
+
+fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec<Map<String, Value>>, Problem> {
+    let pointer = pointer.unwrap_or_default();
+    let mut document = document;
+    let Some(found) = document.pointer_mut(pointer).map(Value::take) else {
+        let remedy = pointers(&document);
+        return Err(text.problem(0..0, format!("nothing stands at `{pointer}`"), remedy));
+    };
+    let Value::Array(list) = found else {
+        let remedy = pointers(&found);
+        let place = if pointer.is_empty() { "this".to_owned() } else { format!("`{pointer}`") };
+        return Err(text.problem(0..0, format!("{place} is no list of rows"), remedy));
+    };
+    list.into_iter()
+        .enumerate()
+        .map(|(index, row)| match row {
+            Value::Object(row) => Ok(row),
+            _ => Err(text.problem(
+                0..0,
+                format!("row {} is no object with named columns", index + 1),
+                "write each row as `{\"name\": …, \"soft_ttl\": …}`",
+            )),
+        })
+        .collect()
+}
+
+/// Where lists stand in a document, for someone who has to name one.
+fn pointers(document: &Value) -> String {
+    let found: Vec<_> = match document {
+        Value::Object(map) => map.iter().filter(|(_, value)| value.is_array()).map(|(key, _)| key.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    match found.as_slice() {
+        [] => "give a JSON list of objects, or its place behind a `#`: `…#/path/to/rows`".to_owned(),
+        found => {
+            let lists = found.iter().map(|key| format!("`#/{key}`")).collect::<Vec<_>>().join(", ");
+            format!("there is a list at {lists}; put that behind the path or URL")
+        }
+    }
+}
+
+/// `softTtl`, `Soft-TTL` and `soft ttl` can be used as `soft_ttl`, unless there is a column of that name.
+fn add_snake_case(row: &mut Map<String, Value>) {
+    let aliases: BTreeMap<String, Value> = row
+        .iter()
+        .map(|(name, value)| (snake_case(name), value))
+        .filter(|(alias, _)| !row.contains_key(alias))
+        .map(|(alias, value)| (alias, value.clone()))
+        .collect();
+    row.extend(aliases);
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    let mut previous_lower = false;
+    for c in name.chars() {
+        if c.is_uppercase() && previous_lower {
+            snake.push('_');
+        }
+        previous_lower = c.is_lowercase() || c.is_ascii_digit();
+        if c.is_alphanumeric() {
+            snake.extend(c.to_lowercase());
+        } else {
+            snake.push('_');
+        }
+    }
+    snake
+}
+
+/// The variables of a YAML or JSON file: a map.
+///
+/// # Errors
+/// What is wrong with the text, or that it is no map.
+pub fn values(source: &Source) -> Result<BTreeMap<String, Value>, Problem> {
+    let text = Text::new(&source.file, &source.text);
+    match yaml(&text)? {
+        Value::Object(map) => Ok(map.into_iter().collect()),
+        Value::Array(list) if list.is_empty() => Ok(BTreeMap::new()),
+        _ => Err(text.problem(0..0, "variables are a map", "write `name: value` lines")),
+    }
+}
