@@ -1,12 +1,42 @@
 //! Dkron's schedule dialect (FACTS 19, 20): what it refuses and in which words, when a job runs, and how far apart runs lie.
 //!
-//! One module for rendering, the emulator of the tests, and everything that reasons about freshness.
+//! One module for rendering, the emulator of the tests, and everything that reasons about freshness. Instants come in as
+//! arguments and time zones from the compiled-in database: nothing here reads a clock or the host.
+//!
+//! Dkron hands schedules to robfig/cron v3.0.1, whose arithmetic around daylight saving has its own ways (it can skip a run,
+//! and where midnight does not exist it can run on a day that was not asked for). They are kept, because they are what
+//! happens; `tests/it/schedule.rs` says which.
+
+mod at;
+mod cron;
+mod duration;
+mod fields;
+mod gaps;
+mod parse;
+mod quote;
+mod refresh;
+mod zone;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::cron::Cron;
+pub use self::gaps::Gaps;
+pub use self::refresh::{RefreshError, allowed_interval, refresh_schedule, stagger};
+
 /// A schedule that Dkron accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule {}
+pub struct Schedule(Kind);
+
+/// The three kinds of schedule that Dkron knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// Six fields, or a name for them such as `@hourly`.
+    Cron(Cron),
+    /// `@every`: whole seconds from the last start of Dkron or write of the job, at least one.
+    Every(SignedDuration),
+    /// `@at`: once. `None` for `@manually`, which Dkron keeps as an instant long past.
+    Once(Option<Timestamp>),
+}
 
 /// Why Dkron refuses a schedule, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,34 +47,55 @@ pub enum ScheduleError {
     /// `unknown time zone …`
     #[error("{0}")]
     Timezone(String),
-}
-
-/// The time between one run and the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gaps {
-    /// The shortest.
-    pub shortest: SignedDuration,
-    /// The longest: what a time to live must outlast.
-    pub worst: SignedDuration,
+    /// The one schedule that Dkron has no words for: it panics, and answers 500 with an empty body (recorded).
+    #[error("Dkron crashes on a schedule that is only a time zone: write the six fields after it, parted by a blank")]
+    Crash,
 }
 
 impl Schedule {
     /// Reads a schedule as Dkron does for a job of this name (`~` depends on it) and time zone (empty: the server's, taken
     /// as UTC).
     ///
+    /// As in Dkron, the schedule is judged before the time zone, and the zone counts only for six fields without a zone of
+    /// their own: not for `@daily`. An empty schedule is refused; that a child may have one (fact 10) is for callers to know.
+    ///
     /// # Errors
     /// Dkron's own refusal.
-    pub fn parse(_schedule: &str, _name: &str, _timezone: &str) -> Result<Self, ScheduleError> {
-        Ok(Self {})
+    pub fn parse(schedule: &str, name: &str, timezone: &str) -> Result<Self, ScheduleError> {
+        parse::job(schedule, name, timezone).map(Self)
     }
 
     /// The first run after this instant; `None` for never.
-    pub fn next(&self, _after: Timestamp) -> Option<Timestamp> {
-        None
+    ///
+    /// `@every` counts from the instant given, as Dkron does from its own start and from each write of the job (fact 7).
+    /// Six fields that match no second of this year and the next five never run, says robfig/cron. Instants beyond the year
+    /// 9999 are none.
+    pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::Cron(cron) => cron.next(whole_second(after)).and_then(|second| Timestamp::from_second(second).ok()),
+            Kind::Every(delay) => {
+                let second = whole_second(after).checked_add(delay.as_secs())?;
+                Timestamp::from_second(second).ok()
+            }
+            Kind::Once(instant) => instant.filter(|instant| *instant > after),
+        }
     }
 
     /// The gaps between runs; `None` where there are no two runs.
+    ///
+    /// For six fields they are exact over all runs from the start of 2026 to the end of 2053 in the schedule's time zone: 28
+    /// years, in which every weekday meets every date and every year brings its changes of clock. 2100, which is no leap
+    /// year, lies outside, so that the worst gap of `0 0 0 29 2 *` is four years.
     pub fn gaps(&self) -> Option<Gaps> {
-        None
+        match &self.0 {
+            Kind::Cron(cron) => gaps::of(cron),
+            Kind::Every(delay) => Some(Gaps { shortest: *delay, worst: *delay }),
+            Kind::Once(_) => None,
+        }
     }
+}
+
+/// The second an instant lies in, counted from 1970, rounding down before it too.
+fn whole_second(instant: Timestamp) -> i64 {
+    instant.as_second() - i64::from(instant.subsec_nanosecond() < 0)
 }

@@ -1,1 +1,2 @@
 //! The tests: one binary, one module for each subject.
+mod schedule;

@@ -1,0 +1,144 @@
+//! How far apart runs lie.
+//!
+//! Walking from run to run over 28 years takes minutes for a job that runs each second. But far from a change of clocks,
+//! every day that matches looks like every other: its pattern is measured once, and only the distances between days are
+//! walked. Around a change of clocks, the same is done hour by hour, and everything else is asked of [`Cron::next`].
+
+use jiff::civil::{DateTime, date};
+use jiff::{SignedDuration, Timestamp};
+
+use super::cron::{Cron, DAY, HOUR, MINUTE, midnight};
+
+/// The time between one run and the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gaps {
+    /// The shortest.
+    pub shortest: SignedDuration,
+    /// The longest: what a time to live must outlast.
+    pub worst: SignedDuration,
+}
+
+/// The years that are looked at.
+const FROM: DateTime = date(2026, 1, 1).at(0, 0, 0, 0);
+const TO: DateTime = date(2054, 1, 1).at(0, 0, 0, 0);
+
+/// How near to a day or an hour a change of clocks must be to disturb it. No zone changes its clocks by more in these years.
+const MARGIN: i64 = 3 * HOUR;
+
+/// The shortest and longest seen, in seconds.
+#[derive(Clone, Copy)]
+struct Seen {
+    shortest: i64,
+    worst: i64,
+}
+
+impl Seen {
+    const NONE: Self = Self { shortest: i64::MAX, worst: i64::MIN };
+
+    fn add(&mut self, gap: i64) {
+        self.shortest = self.shortest.min(gap);
+        self.worst = self.worst.max(gap);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.shortest = self.shortest.min(other.shortest);
+        self.worst = self.worst.max(other.worst);
+    }
+}
+
+/// The runs of one hour, or of one day: the first and last, in seconds from its start, and the gaps between.
+#[derive(Clone, Copy)]
+struct Pattern {
+    first: i64,
+    last: i64,
+    inside: Seen,
+}
+
+impl Pattern {
+    /// A pattern repeated at each of these starts.
+    fn repeated(self, starts: impl Iterator<Item = i64>) -> Option<Self> {
+        let mut starts = starts.peekable();
+        let first = *starts.peek()?;
+        let mut whole = Self { first: first + self.first, last: first + self.last, inside: self.inside };
+        for start in starts.skip(1) {
+            whole.inside.add(start + self.first - whole.last);
+            whole.last = start + self.last;
+        }
+        Some(whole)
+    }
+}
+
+/// The gaps of a cron schedule.
+pub(super) fn of(cron: &Cron) -> Option<Gaps> {
+    let instant = Pattern { first: 0, last: 0, inside: Seen::NONE };
+    let minute = instant.repeated(cron.seconds.values().map(i64::from))?;
+    let hour = minute.repeated(cron.minutes.values().map(|minute| i64::from(minute) * MINUTE))?;
+    let day = hour.repeated(cron.hours.values().map(|hour| i64::from(hour) * HOUR))?;
+
+    let (from, to) = (cron.from_wall(midnight(FROM)?)?.unix, cron.from_wall(midnight(TO)?)?.unix);
+    let changes = changes(cron, from, to);
+    let mut seen = Seen::NONE;
+    let mut run = cron.next(from - 1)?;
+    while run < to {
+        let at = cron.moment(run)?;
+        // No clock changes from `quiet.start` to `quiet.end`, as the wall shows them.
+        let after = changes.partition_point(|change| *change <= run);
+        let quiet_start = after.checked_sub(1).map_or(i64::MIN, |index| changes[index] + at.offset() + MARGIN);
+        let quiet_end = changes.get(after).copied().unwrap_or(to) + at.offset() - MARGIN;
+
+        let mut last = run;
+        for (length, pattern) in [(DAY, day), (HOUR, hour)] {
+            let start = at.wall - at.wall.rem_euclid(length);
+            if at.wall == start + pattern.first && start >= quiet_start && start + length <= quiet_end {
+                seen.merge(pattern.inside);
+                let mut end = start;
+                if length == DAY {
+                    end = walk_days(cron, start, quiet_end, day, &mut seen)?;
+                }
+                last = end + pattern.last - at.offset();
+                break;
+            }
+        }
+        let Some(next) = cron.next(last) else { break };
+        if next < to {
+            seen.add(next - last);
+        }
+        run = next;
+    }
+    (seen.worst > 0).then(|| Gaps {
+        shortest: SignedDuration::from_secs(seen.shortest),
+        worst: SignedDuration::from_secs(seen.worst),
+    })
+}
+
+/// Goes from a day that matches to the last one that matches and is over by `quiet_end`; both are given as its midnight.
+fn walk_days(cron: &Cron, start: i64, quiet_end: i64, day: Pattern, seen: &mut Seen) -> Option<i64> {
+    if cron.every_day() {
+        let days = (quiet_end - start) / DAY - 1;
+        if days > 0 {
+            seen.add(DAY + day.first - day.last);
+        }
+        return Some(start + days * DAY);
+    }
+    let mut last = start;
+    let mut midnight_of = start;
+    let mut date = jiff::tz::Offset::UTC.to_datetime(Timestamp::from_second(start).ok()?);
+    loop {
+        midnight_of += DAY;
+        date = date.tomorrow().ok()?;
+        if midnight_of + DAY > quiet_end {
+            return Some(last);
+        }
+        if cron.month_matches(date) && cron.day_matches(date) {
+            seen.add(midnight_of + day.first - last - day.last);
+            last = midnight_of;
+        }
+    }
+}
+
+/// When the zone's clocks change, in seconds since 1970.
+fn changes(cron: &Cron, from: i64, to: i64) -> Vec<i64> {
+    let Ok(start) = Timestamp::from_second(from - DAY) else { return Vec::new() };
+    let changes = cron.zone.following(start).map(|change| change.timestamp().as_second());
+    changes.take_while(|change| *change < to + DAY).collect()
+}
