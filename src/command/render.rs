@@ -30,12 +30,12 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     Ok(Ending { exit: ExitCode::Done, last: format!("rendered {} jobs", jobs.len()) })
 }
 
-/// The jobs as they are shown, parents before their children as far as names allow: by name.
+/// The jobs as they are shown, in an order in which they can be posted.
 fn jobs(desired: &Desired, show_secrets: bool, masker: &Masker) -> Vec<Job> {
     let shown = |wanted: &crate::job::Wanted| {
         if show_secrets { wanted.job.clone() } else { masked(&wanted.job, &wanted.secret_fields, masker) }
     };
-    desired.jobs.values().map(shown).collect()
+    desired.parents_first().into_iter().map(shown).collect()
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String, Error> {

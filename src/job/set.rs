@@ -13,6 +13,27 @@ pub struct Desired {
     pub jobs: BTreeMap<String, Wanted>,
 }
 
+impl Desired {
+    /// The jobs in an order in which Dkron takes them one by one: parents before their children (FACTS 10), else by name.
+    pub fn parents_first(&self) -> Vec<&Wanted> {
+        let depth = |wanted: &Wanted| {
+            let mut depth = 0;
+            let mut at = wanted;
+            // A circle, which no plan lets through, ends the walk too.
+            while depth < self.jobs.len()
+                && let Some(parent) = at.job.parent().and_then(|parent| self.jobs.get(parent))
+            {
+                depth += 1;
+                at = parent;
+            }
+            depth
+        };
+        let mut jobs: Vec<_> = self.jobs.values().collect();
+        jobs.sort_by_cached_key(|wanted| depth(wanted));
+        jobs
+    }
+}
+
 /// One job that should be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {

@@ -242,9 +242,9 @@ pub(super) fn fill<'s>(
         TreeKind::List(list) => {
             FilledKind::List(list.iter().map(|tree| fill(text, tree, engine, scope, problems)).collect())
         }
-        TreeKind::Map(map) => FilledKind::Map(
-            map.iter().map(|(key, tree)| (*key, fill(text, tree, engine, scope, problems))).collect(),
-        ),
+        TreeKind::Map(map) => {
+            FilledKind::Map(map.iter().map(|(key, tree)| (*key, fill(text, tree, engine, scope, problems))).collect())
+        }
     };
     filled
 }
@@ -304,9 +304,11 @@ impl<'s> Compiler<'s, '_> {
         let compiled = match &node.kind {
             Kind::Null => return Ok(None),
             Kind::Bool(bool) => return Ok(Some(Condition::Literal(*bool))),
-            Kind::String(leaf) if is_template(leaf) => {
-                self.engine.template(leaf).map(|template| Condition::Leaf { node, template }).map_err(|error| (leaf, error))
-            }
+            Kind::String(leaf) if is_template(leaf) => self
+                .engine
+                .template(leaf)
+                .map(|template| Condition::Leaf { node, template })
+                .map_err(|error| (leaf, error)),
             Kind::String(leaf) => self
                 .engine
                 .expression(leaf)
@@ -338,4 +340,3 @@ fn place(text: &Text, node: &Node, leaf: &str, problem: LeafProblem) -> Problem 
     };
     text.problem(at, problem.message, problem.remedy)
 }
-

@@ -98,7 +98,10 @@ impl<'s> Engine<'s> {
         env.add_function("service", move |name: &str, port: u16| format!("http://{name}.{host}:{port}"));
         env.add_function("stagger", |state: &State<'_, '_>, interval: u64| {
             if interval == 0 {
-                return Err(Error::new(ErrorKind::InvalidOperation, "the interval of stagger() is in seconds, above 0"));
+                return Err(Error::new(
+                    ErrorKind::InvalidOperation,
+                    "the interval of stagger() is in seconds, above 0",
+                ));
             }
             Ok(schedule::stagger(&job(state)?, interval))
         });
@@ -111,12 +114,7 @@ impl<'s> Engine<'s> {
             schedule::refresh_schedule(&job(state)?, soft, hard)
                 .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
         });
-        Self {
-            env,
-            notes,
-            vars: context.vars.keys().cloned().collect(),
-            tables: tables.keys().cloned().collect(),
-        }
+        Self { env, notes, vars: context.vars.keys().cloned().collect(), tables: tables.keys().cloned().collect() }
     }
 
     /// Compiles a leaf.
@@ -194,8 +192,7 @@ impl<'s> Engine<'s> {
             "item" => match item {
                 None => "`item` is the row of `for_each`: add `for_each: <table>` to the job".to_owned(),
                 Some(item) => {
-                    let columns: Vec<_> =
-                        item.try_iter().into_iter().flatten().map(|key| format!("`{key}`")).collect();
+                    let columns: Vec<_> = item.try_iter().into_iter().flatten().map(|key| format!("`{key}`")).collect();
                     let near = nearest(last, columns.iter().map(|column| column.trim_matches('`')));
                     let near = near.map_or_else(String::new, |near| format!("did you mean `item.{near}`? "));
                     format!("{near}the row has the columns {}", columns.join(", "))

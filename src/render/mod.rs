@@ -92,7 +92,9 @@ pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems>
     for (text, node) in &documents {
         let mut found = Vec::new();
         let draft = Draft::compile(text, node, &engine, &mut found);
-        found.into_iter().for_each(|problem| run.problems.add(problem));
+        for problem in found {
+            run.problems.add(problem);
+        }
         if let Some(draft) = draft {
             run.document(&draft, &mut desired);
         }

@@ -34,12 +34,7 @@ impl Text {
     }
 
     /// A problem at these bytes.
-    pub(crate) fn problem(
-        &self,
-        at: Range<usize>,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Problem {
+    pub(crate) fn problem(&self, at: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
         let end = at.end.min(self.as_str().len());
         let start = at.start.min(end);
         let (line, column) = self.line_column(start);

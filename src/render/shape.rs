@@ -239,14 +239,12 @@ impl Shaper<'_> {
         if text.is_empty() {
             return None;
         }
-        match text.parse() {
-            Ok(instant) => Some(instant),
-            Err(_) => {
-                let message = format!("`{field}` is `{text}`, and Dkron wants an instant with its zone (RFC 3339)");
-                self.problem(at, message, "write it as `2026-01-31T08:00:00Z`");
-                None
-            }
+        let instant = text.parse().ok();
+        if instant.is_none() {
+            let message = format!("`{field}` is `{text}`, and Dkron wants an instant with its zone (RFC 3339)");
+            self.problem(at, message, "write it as `2026-01-31T08:00:00Z`");
         }
+        instant
     }
 
     /// A map of strings; keys set to null are left out.
@@ -444,8 +442,9 @@ impl Shaper<'_> {
         let at = self.seen.schedule.clone().unwrap_or(whole.start..whole.start);
         match Schedule::parse(&self.job.schedule, &self.job.name, &self.job.timezone) {
             Ok(schedule) => Some(schedule),
-            Err(error @ ScheduleError::Schedule(_)) => {
-                let remedy = "Dkron wants six fields, seconds first (`0 */5 * * * *`), or `@every 5m`, `@hourly`, `@manually`";
+            Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) => {
+                let remedy =
+                    "Dkron wants six fields, seconds first (`0 */5 * * * *`), or `@every 5m`, `@hourly`, `@manually`";
                 self.problem(at, error.to_string(), remedy);
                 None
             }

@@ -72,7 +72,11 @@ fn csv_rows(text: &Text) -> Result<Vec<Map<String, Value>>, Problem> {
             }
             _ => format!("this is no CSV: {error}"),
         };
-        text.problem(line(text, at), message, "give each row one value a column, and quote values that hold a separator")
+        text.problem(
+            line(text, at),
+            message,
+            "give each row one value a column, and quote values that hold a separator",
+        )
     };
     let headers = reader.headers().map_err(problem)?.clone();
     for (index, header) in headers.iter().enumerate() {
@@ -116,8 +120,7 @@ fn cell_value(cell: &str) -> Value {
 
 fn json(text: &Text) -> Result<Value, Problem> {
     serde_json::from_str(text.as_str()).map_err(|error| {
-        let start: usize =
-            text.as_str().split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let start: usize = text.as_str().split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
         let at = (start + error.column().saturating_sub(1)).min(text.as_str().len());
         let at = (0..=at).rev().find(|&at| text.as_str().is_char_boundary(at)).unwrap_or_default();
         text.problem(at..at, format!("this is no JSON: {error}"), "correct it; `jq .` names the place too")
@@ -128,7 +131,7 @@ fn yaml(text: &Text) -> Result<Value, Problem> {
     let mut documents = yaml::parse(text)?;
     match documents.len() {
         0 => Ok(Value::Array(Vec::new())),
-        1 => value(text, documents.remove(0)),
+        1 => Ok(value(documents.remove(0))),
         _ => Err(text.problem(
             documents[1].at.clone(),
             "a table is one document, and here a second one begins",
@@ -137,8 +140,8 @@ fn yaml(text: &Text) -> Result<Value, Problem> {
     }
 }
 
-fn value(text: &Text, node: Node) -> Result<Value, Problem> {
-    Ok(match node.kind {
+fn value(node: Node) -> Value {
+    match node.kind {
         Kind::Null => Value::Null,
         Kind::Bool(bool) => bool.into(),
         Kind::Number(number) => {
@@ -150,11 +153,9 @@ fn value(text: &Text, node: Node) -> Result<Value, Problem> {
             }
         }
         Kind::String(string) => string.into(),
-        Kind::List(list) => list.into_iter().map(|node| value(text, node)).collect::<Result<Vec<_>, _>>()?.into(),
-        Kind::Map(map) => Value::Object(
-            map.into_iter().map(|(key, node)| Ok((key.text, value(text, node)?))).collect::<Result<_, Problem>>()?,
-        ),
-    })
+        Kind::List(list) => list.into_iter().map(value).collect::<Vec<_>>().into(),
+        Kind::Map(map) => Value::Object(map.into_iter().map(|(key, node)| (key.text, value(node))).collect()),
+    }
 }
 
 fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec<Map<String, Value>>, Problem> {

@@ -134,13 +134,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    fn node(
-        &mut self,
-        parser: &mut Events<'t>,
-        event: Event<'t>,
-        span: Span,
-        depth: usize,
-    ) -> Result<Node, Problem> {
+    fn node(&mut self, parser: &mut Events<'t>, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Problem> {
         let start = self.bytes.range(span);
         self.count(1, &start)?;
         if depth > DEEPEST {
@@ -196,9 +190,7 @@ impl<'t> Reader<'t> {
             | Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::SequenceEnd
-            | Event::MappingEnd => {
-                Err(self.text.problem(start, "a value is missing here", "write one, or `null`"))
-            }
+            | Event::MappingEnd => Err(self.text.problem(start, "a value is missing here", "write one, or `null`")),
         }
     }
 
@@ -255,13 +247,9 @@ impl<'t> Reader<'t> {
     }
 
     fn some(&self, parser: &mut Events<'t>) -> Result<(Event<'t>, Span), Problem> {
-        match self.next(parser)? {
-            Some(event) => Ok(event),
-            None => {
-                let end = self.text.as_str().len();
-                Err(self.text.problem(end..end, "the file ends in the middle of a value", "write the rest"))
-            }
-        }
+        let end = self.text.as_str().len();
+        self.next(parser)?
+            .ok_or_else(|| self.text.problem(end..end, "the file ends in the middle of a value", "write the rest"))
     }
 
     fn count(&mut self, nodes: usize, at: &Range<usize>) -> Result<(), Problem> {
