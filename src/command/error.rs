@@ -81,6 +81,11 @@ impl Error {
                 for problem in problems.iter() {
                     telemetry::say(&draw(problem));
                 }
+                let count = problems.iter().count();
+                telemetry::say(&format!(
+                    "error: {count} problem{}; nothing was written\n",
+                    if count == 1 { "" } else { "s" }
+                ));
             }
             Self::Problems(problems) => {
                 for problem in problems.iter() {

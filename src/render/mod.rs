@@ -78,12 +78,15 @@ pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems>
             "give the table another name",
         ));
     }
-    let texts: Vec<_> = sources.templates.iter().map(|source| Text::new(&source.file, &source.text)).collect();
+    let texts: Vec<_> =
+        sources.templates.iter().map(|source| Text::new(&source.file, &yaml::join_surrogates(&source.text))).collect();
     let mut documents: Vec<(&Text, Node)> = Vec::new();
     for text in &texts {
-        match yaml::parse(text) {
-            Ok(nodes) => documents.extend(nodes.into_iter().flat_map(jobs).map(|node| (text, node))),
-            Err(problem) => problems.add(problem),
+        let mut found = Vec::new();
+        let nodes = yaml::parse(text, &mut found);
+        documents.extend(nodes.into_iter().flat_map(jobs).map(|node| (text, node)));
+        for problem in found {
+            problems.add(problem);
         }
     }
     let engine = Engine::new(context, &sources.tables);

@@ -439,7 +439,11 @@ impl Shaper<'_> {
         if self.job.schedule.is_empty() && has_parent {
             return None;
         }
-        let at = self.seen.schedule.clone().unwrap_or(whole.start..whole.start);
+        let Some(at) = self.seen.schedule.clone() else {
+            let remedy = "add `schedule: …` (`@manually` for never by itself), or `parent_job: …`";
+            self.problem(whole.start..whole.start, "this job has neither a schedule nor a parent", remedy);
+            return None;
+        };
         match Schedule::parse(&self.job.schedule, &self.job.name, &self.job.timezone) {
             Ok(schedule) => Some(schedule),
             Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) => {

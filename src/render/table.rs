@@ -123,12 +123,19 @@ fn json(text: &Text) -> Result<Value, Problem> {
         let start: usize = text.as_str().split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
         let at = (start + error.column().saturating_sub(1)).min(text.as_str().len());
         let at = (0..=at).rev().find(|&at| text.as_str().is_char_boundary(at)).unwrap_or_default();
-        text.problem(at..at, format!("this is no JSON: {error}"), "correct it; `jq .` names the place too")
+        let words = error.to_string();
+        // serde's own place is said better by ours.
+        let words = words.split(" at line ").next().unwrap_or_default();
+        text.problem(at..at, format!("this is no JSON: {words}"), "correct it; `jq .` names the place too")
     })
 }
 
 fn yaml(text: &Text) -> Result<Value, Problem> {
-    let mut documents = yaml::parse(text)?;
+    let mut problems = Vec::new();
+    let mut documents = yaml::parse(text, &mut problems);
+    if let Some(first) = problems.into_iter().next() {
+        return Err(first);
+    }
     match documents.len() {
         0 => Ok(Value::Array(Vec::new())),
         1 => Ok(value(documents.remove(0))),

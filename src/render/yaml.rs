@@ -1,5 +1,6 @@
 //! YAML as a tree in which every node knows its place. The scalars follow the core schema of YAML 1.2: `yes` is a string.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -63,25 +64,44 @@ impl Kind {
     }
 }
 
-/// All documents of a file; empty ones are left out.
-pub(super) fn parse(text: &Text) -> Result<Vec<Node>, Problem> {
+/// All documents of a file; empty ones are left out. Where the file cannot be read on, what stands before is given all the same,
+/// so that everything wrong with it is found in one run.
+pub(super) fn parse(text: &Text, problems: &mut Vec<Problem>) -> Vec<Node> {
     let bytes = Bytes::new(text.as_str());
-    let mut reader = Reader { text, bytes, anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader { text, bytes, anchors: HashMap::new(), nodes: 0, problems };
     let mut documents = Vec::new();
-    let mut parser = Parser::new_from_str(text.as_str());
-    while let Some(event) = reader.next(&mut parser)? {
-        match event {
-            (Event::DocumentStart(_), _) => reader.anchors.clear(),
-            (Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Nothing, _) => {}
-            (event, span) => {
-                let node = reader.node(&mut parser, event, span, 0)?;
-                if !matches!(node.kind, Kind::Null) {
-                    documents.push(node);
-                }
-            }
-        }
+    if let Err(problem) = reader.documents(&mut documents) {
+        problems.push(problem);
     }
-    Ok(documents)
+    documents
+}
+
+/// The text with JSON's surrogate pairs (`\ud83d\ude00`) as the characters they stand for, which YAML has no such escapes for.
+pub(super) fn join_surrogates(text: &str) -> Cow<'_, str> {
+    let mut joined = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.to_ascii_lowercase().find("\\ud") {
+        let escape = |at: usize| {
+            let unit = rest.get(at..at + 6)?.strip_prefix("\\u")?;
+            u16::from_str_radix(unit, 16).ok()
+        };
+        let pair = escape(at).zip(escape(at + 6));
+        let char = pair.and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
+        let (taken, char) = match char {
+            // An escaped backslash before it means that this is no escape.
+            Some(char) if !rest[..at].ends_with('\\') => (at + 12, char),
+            _ => (at + 2, 'u'),
+        };
+        let kept = if taken == at + 12 { at } else { at + 1 };
+        joined.push_str(&rest[..kept]);
+        joined.push(char);
+        rest = &rest[taken..];
+    }
+    if joined.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    joined.push_str(rest);
+    Cow::Owned(joined)
 }
 
 /// From the parser's characters to bytes.
@@ -113,16 +133,35 @@ impl Bytes {
     }
 }
 
-struct Reader<'t> {
+struct Reader<'t, 'p> {
     text: &'t Text,
     bytes: Bytes,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    /// What is wrong and does not keep the rest from being read.
+    problems: &'p mut Vec<Problem>,
 }
 
 type Events<'t> = Parser<'t, saphyr_parser::StrInput<'t>>;
 
-impl<'t> Reader<'t> {
+impl<'t> Reader<'t, '_> {
+    fn documents(&mut self, documents: &mut Vec<Node>) -> Result<(), Problem> {
+        let mut parser = Parser::new_from_str(self.text.as_str());
+        while let Some(event) = self.next(&mut parser)? {
+            match event {
+                (Event::DocumentStart(_), _) => self.anchors.clear(),
+                (Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Nothing, _) => {}
+                (event, span) => {
+                    let node = self.node(&mut parser, event, span, 0)?;
+                    if !matches!(node.kind, Kind::Null) {
+                        documents.push(node);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn next(&self, parser: &mut Events<'t>) -> Result<Option<(Event<'t>, Span)>, Problem> {
         parser.next_event().transpose().map_err(|error| {
             let at = self.bytes.at(error.marker().index());
@@ -213,7 +252,7 @@ impl<'t> Reader<'t> {
                 merged.extend(self.merge(value)?);
             } else if let Some((first, _)) = map.iter().find(|(other, _)| other.text == key.text) {
                 let (line, _) = self.text.line_column(first.at.start);
-                return Err(self.text.problem(
+                self.problems.push(self.text.problem(
                     key.at,
                     format!("the key `{}` stands here twice, first on line {line}", key.text),
                     "take one of them away",

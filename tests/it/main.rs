@@ -1,2 +1,7 @@
-//! The tests: one binary, one module for each subject.
+//! The tests: one binary, one module for each subject. `tests/README.md` says what runs where.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start processes, servers and clocks")]
+
+mod cli;
+mod render;
 mod schedule;
