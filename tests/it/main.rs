@@ -3,5 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start processes, servers and clocks")]
 
 mod cli;
+mod conformance;
+mod http;
 mod render;
 mod schedule;

@@ -1,0 +1,267 @@
+//! The nodes: which of them leads, how far the others lag, which of them replays its log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::job::Job;
+use crate::store::{Change, Jobs, Store};
+
+/// One server of the cluster.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) ip: String,
+    /// Does not answer at all.
+    pub(crate) down: bool,
+    /// `POST /v1/pause` is each node's own.
+    pub(crate) paused: bool,
+    /// A header without a colon kills the http executor until a restart (FACTS 22b).
+    pub(crate) plugin_dead: bool,
+    lag: Duration,
+    view: Option<View>,
+    replay: Option<Replay>,
+}
+
+/// What a follower has applied.
+#[derive(Debug)]
+struct View {
+    jobs: Jobs,
+    applied: u64,
+}
+
+/// A log that is being replayed (FACTS 3).
+#[derive(Debug)]
+struct Replay {
+    /// The positions of all jobs, in order.
+    positions: Vec<u64>,
+    begun: Instant,
+    takes: Duration,
+}
+
+/// Why a node has no leader to give a write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leadership {
+    /// No leader is known: writes fail at once.
+    None,
+    /// There is one, and it has not applied its whole log: writes wait.
+    Replaying,
+    /// There is one, and it answers.
+    Ready(usize),
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    leader: Option<usize>,
+    /// Lost for good, as after the restart of a node whose peers are gone: its list is empty (FACTS 5).
+    no_quorum: bool,
+}
+
+impl Cluster {
+    pub(crate) fn new(ips: Vec<String>, lag: Duration) -> Self {
+        let nodes = ips
+            .into_iter()
+            .zip(1..)
+            .map(|(ip, number)| Node {
+                name: format!("d{number}"),
+                ip,
+                down: false,
+                paused: false,
+                plugin_dead: false,
+                lag,
+                view: None,
+                replay: None,
+            })
+            .collect();
+        Self { nodes, leader: Some(0), no_quorum: false }
+    }
+
+    /// The leader, where one is known.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        self.leader
+    }
+
+    pub(crate) fn leadership(&self) -> Leadership {
+        match self.leader {
+            None => Leadership::None,
+            Some(leader) if self.nodes[leader].replay.is_some() => Leadership::Replaying,
+            Some(leader) => Leadership::Ready(leader),
+        }
+    }
+
+    /// Whether some node replays its log.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.nodes.iter().any(|node| node.down || node.replay.is_some())
+    }
+
+    /// The leader goes; who follows is for `elect` to say.
+    pub(crate) fn depose(&mut self, no_quorum: bool, store: &mut Store) {
+        if let Some(old) = self.leader.take() {
+            self.start_view(old, store);
+        }
+        self.no_quorum = no_quorum;
+    }
+
+    /// A new leader has every acknowledged write: only such a node is elected.
+    pub(crate) fn elect(&mut self, node: usize, store: &mut Store) {
+        if let Some(old) = self.leader.filter(|old| *old != node) {
+            self.start_view(old, store);
+        }
+        self.nodes[node].view = None;
+        self.leader = Some(node);
+        self.no_quorum = false;
+        self.trim(store);
+    }
+
+    /// Followers apply each write this much later than the leader.
+    pub(crate) fn set_lag(&mut self, lag: Duration, store: &mut Store) {
+        for index in 0..self.nodes.len() {
+            self.catch_up(index, store);
+            self.nodes[index].lag = lag;
+            if self.leader != Some(index) {
+                self.start_view(index, store);
+            }
+        }
+    }
+
+    fn start_view(&mut self, index: usize, store: &mut Store) {
+        let node = &mut self.nodes[index];
+        if node.lag.is_zero() {
+            node.view = None;
+        } else if node.view.is_none() {
+            store.keep_log = true;
+            node.view = Some(View { jobs: store.jobs().clone(), applied: store.log_end() });
+        }
+        if self.nodes.iter().all(|node| node.lag.is_zero()) {
+            store.keep_log = false;
+            let end = store.log_end();
+            store.trim_log(end);
+        }
+    }
+
+    /// Views for the nodes that follow from the start.
+    pub(crate) fn start_views(&mut self, store: &mut Store) {
+        for index in 0..self.nodes.len() {
+            if self.leader != Some(index) {
+                self.start_view(index, store);
+            }
+        }
+    }
+
+    fn catch_up(&mut self, index: usize, store: &mut Store) {
+        let node = &mut self.nodes[index];
+        if let Some(view) = &mut node.view
+            && let Some(until) = Instant::now().checked_sub(node.lag)
+        {
+            for change in store.changes(view.applied, until) {
+                match change {
+                    Change::Put(stored) => view.jobs.insert(stored.job.name.clone(), stored.clone()),
+                    Change::Delete(name) => view.jobs.remove(name),
+                };
+                view.applied += 1;
+            }
+        }
+        self.trim(store);
+    }
+
+    fn trim(&self, store: &mut Store) {
+        let applied = self.nodes.iter().filter_map(|node| node.view.as_ref()).map(|view| view.applied).min();
+        let before = applied.unwrap_or_else(|| store.log_end());
+        store.trim_log(before);
+    }
+
+    /// The jobs as a node sees them now.
+    pub(crate) fn jobs(&mut self, index: usize, store: &mut Store) -> Vec<Arc<Job>> {
+        if self.no_quorum {
+            return Vec::new();
+        }
+        self.catch_up(index, store);
+        let node = &self.nodes[index];
+        let jobs = node.view.as_ref().map_or_else(|| store.jobs(), |view| &view.jobs);
+        let last = node.replay.as_ref().map_or(u64::MAX, Replay::reached);
+        jobs.values().filter(|stored| stored.position <= last).map(|stored| Arc::clone(&stored.job)).collect()
+    }
+
+    /// One job as a node sees it now.
+    pub(crate) fn job(&mut self, index: usize, name: &str, store: &mut Store) -> Option<Arc<Job>> {
+        if self.no_quorum {
+            return None;
+        }
+        self.catch_up(index, store);
+        let node = &self.nodes[index];
+        let jobs = node.view.as_ref().map_or_else(|| store.jobs(), |view| &view.jobs);
+        let last = node.replay.as_ref().map_or(u64::MAX, Replay::reached);
+        jobs.get(name).filter(|stored| stored.position <= last).map(|stored| Arc::clone(&stored.job))
+    }
+
+    /// A node begins to read its log.
+    pub(crate) fn begin_replay(&mut self, index: usize, takes: Duration, store: &Store) {
+        let mut positions: Vec<u64> = store.jobs().values().map(|stored| stored.position).collect();
+        positions.sort_unstable();
+        let node = &mut self.nodes[index];
+        node.down = false;
+        node.paused = false;
+        node.plugin_dead = false;
+        node.view = None;
+        node.replay = Some(Replay { positions, begun: Instant::now(), takes });
+    }
+
+    /// A node has read its whole log.
+    pub(crate) fn end_replay(&mut self, index: usize, store: &mut Store) {
+        self.nodes[index].replay = None;
+        if self.leader != Some(index) {
+            self.start_view(index, store);
+        }
+    }
+
+    /// The serf member that `/v1/leader` and `/v1/members` show.
+    pub(crate) fn member(&self, index: usize) -> Value {
+        json!({
+            "Name": self.nodes[index].name,
+            "Addr": self.nodes[index].ip,
+            "Port": 8946,
+            "Tags": self.tags(index),
+            "Status": 1,
+            "ProtocolMin": 1,
+            "ProtocolMax": 5,
+            "ProtocolCur": 2,
+            "DelegateMin": 2,
+            "DelegateMax": 5,
+            "DelegateCur": 4,
+        })
+    }
+
+    /// The serf tags of a node, which a job's `tags` are matched against.
+    pub(crate) fn tags(&self, index: usize) -> Value {
+        let port = 6868 + index;
+        json!({
+            "dc": "dc1",
+            "expect": self.nodes.len().to_string(),
+            "port": port.to_string(),
+            "region": "global",
+            "role": "dkron",
+            "rpc_addr": format!("{}:{port}", self.nodes[index].ip),
+            "server": "true",
+            "version": "devel",
+        })
+    }
+}
+
+impl Replay {
+    /// The position up to which the log has been read by now.
+    fn reached(&self) -> u64 {
+        let part =
+            if self.takes.is_zero() { 1.0 } else { self.begun.elapsed().as_secs_f64() / self.takes.as_secs_f64() };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a share of a count, between 0 and the count"
+        )]
+        let count = (self.positions.len() as f64 * part.clamp(0.0, 1.0)) as usize;
+        count.checked_sub(1).map_or(0, |last| self.positions[last])
+    }
+}

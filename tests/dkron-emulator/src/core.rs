@@ -1,0 +1,137 @@
+//! What the threads share: one state behind one lock, which nobody holds over an `await`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::cluster::{Cluster, Leadership};
+use crate::faults::Faults;
+use crate::job::Job;
+use crate::journal::Journal;
+use crate::schedule::Scheduler;
+use crate::store::{DeleteError, Execution, SetError, Store};
+
+/// How often something that waits for a replay looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+pub(crate) struct Core {
+    state: Mutex<State>,
+    /// Wakes the scheduler: something is due earlier than it thinks.
+    pub(crate) wake: Notify,
+    /// Between a run's reading and its writing back of a job.
+    pub(crate) run_window: Duration,
+    /// Names that the http executor resolves.
+    pub(crate) hosts: HashMap<String, SocketAddr>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) cluster: Cluster,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) faults: Faults,
+    pub(crate) journal: Journal,
+    /// Executions in flight, by their key: what `/v1/busy` lists.
+    pub(crate) active: HashMap<String, Execution>,
+    /// Runs so far, for spreading them over the servers.
+    pub(crate) runs: usize,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Core {
+    pub(crate) fn new(cluster: Cluster, run_window: Duration, hosts: HashMap<String, SocketAddr>) -> Self {
+        let mut state = State {
+            store: Store::default(),
+            cluster,
+            scheduler: Scheduler::default(),
+            faults: Faults::default(),
+            journal: Journal::default(),
+            active: HashMap::new(),
+            runs: 0,
+            tasks: Vec::new(),
+        };
+        state.cluster.start_views(&mut state.store);
+        state.start_scheduler();
+        Self { state: Mutex::new(state), wake: Notify::new(), run_window, hosts }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a leader has applied its whole log; `false` at once where there is none (FACTS 4).
+    pub(crate) async fn leader_ready(&self) -> bool {
+        loop {
+            match self.lock().cluster.leadership() {
+                Leadership::None => return false,
+                Leadership::Ready(_) => return true,
+                Leadership::Replaying => {}
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Starts a task that dies when Dkron does.
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let task = tokio::spawn(future);
+        let tasks = &mut self.lock().tasks;
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task.abort_handle());
+        task
+    }
+}
+
+impl State {
+    /// An upsert as the leader carries it out: stored, then scheduled anew.
+    ///
+    /// # Errors
+    /// The parent does not exist.
+    pub(crate) fn upsert(&mut self, job: Job) -> Result<(), SetError> {
+        let now = Timestamp::now();
+        let name = job.name.clone();
+        self.store.set_job(job, true, now)?;
+        if let Some(job) = self.store.get(&name) {
+            self.scheduler.add(job, now);
+        }
+        Ok(())
+    }
+
+    /// A delete as the leader carries it out.
+    ///
+    /// # Errors
+    /// It is not there, or has dependents.
+    pub(crate) fn delete(&mut self, name: &str) -> Result<Arc<Job>, DeleteError> {
+        let job = self.store.delete(name, Timestamp::now())?;
+        self.scheduler.remove(name);
+        Ok(job)
+    }
+
+    /// The scheduler of a new leader.
+    pub(crate) fn start_scheduler(&mut self) {
+        self.scheduler.start(self.store.jobs().values().map(|stored| &stored.job), Timestamp::now());
+    }
+
+    /// All runs die in mid-air; their executions stay unfinished (FACTS 24c).
+    pub(crate) fn kill_runs(&mut self) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        self.active.clear();
+        self.scheduler.stop();
+    }
+
+    /// A scheduled job's `concurrency: forbid`: an unfinished execution, in the store or in flight, blocks it.
+    pub(crate) fn has_unfinished(&self, name: &str) -> bool {
+        self.store.executions(name).any(Execution::is_unfinished)
+            || self.active.values().any(|execution| execution.job_name == name)
+    }
+}

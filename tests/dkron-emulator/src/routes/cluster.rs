@@ -1,0 +1,98 @@
+//! Health, leader, members, pause, and what the process says of itself.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use serde_json::{Value, json};
+
+use super::{Reply, Request, TOTAL_COUNT};
+use crate::core::Core;
+
+/// 200 as soon as the socket is open: neither leader nor data (FACTS 1).
+pub(super) fn health(request: &Request) -> Reply {
+    request.json(200, &json!({ "status": "healthy" }))
+}
+
+pub(super) fn index(core: &Core, request: &Request) -> Reply {
+    let cluster = &core.lock().cluster;
+    let body = json!({
+        "agent": { "name": cluster.nodes[request.node].name, "version": "devel" },
+        "serf": {
+            "coordinate_resets": "0",
+            "encrypted": "false",
+            "event_queue": "0",
+            "event_time": "1",
+            "failed": "0",
+            "health_score": "0",
+            "intent_queue": "0",
+            "left": "0",
+            "member_time": "1",
+            "members": cluster.nodes.len().to_string(),
+            "query_queue": "0",
+            "query_time": "1",
+        },
+        "tags": cluster.tags(request.node),
+    });
+    request.json(200, &body)
+}
+
+pub(super) fn members(core: &Core, request: &Request) -> Reply {
+    let cluster = &core.lock().cluster;
+    let members: Vec<Value> = (0..cluster.nodes.len())
+        .map(|node| {
+            let mut member = cluster.member(node);
+            let (status, text) = if cluster.nodes[node].down { (4, "failed") } else { (1, "alive") };
+            member["Status"] = status.into();
+            member["id"] = random_id().into();
+            member["statusText"] = text.into();
+            member
+        })
+        .collect();
+    request.json(200, &members).with(TOTAL_COUNT, members.len().to_string())
+}
+
+/// A new one for each answer, as in Dkron.
+fn random_id() -> String {
+    let (high, low) = (RandomState::new().hash_one(1), RandomState::new().hash_one(2));
+    let hex = format!("{high:016x}{low:016x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// 500 with the text `null` until a leader is known (FACTS 2).
+pub(super) fn leader(core: &Core, request: &Request) -> Reply {
+    let cluster = &core.lock().cluster;
+    match cluster.leader().filter(|_| !request.leaderless) {
+        Some(leader) => request.json(200, &cluster.member(leader)),
+        None => Reply::text(500, "null"),
+    }
+}
+
+pub(super) fn is_leader(core: &Core, request: &Request) -> Reply {
+    let leads = core.lock().cluster.leader() == Some(request.node) && !request.leaderless;
+    if leads { request.json(200, &"I am a leader") } else { request.json(404, &"I am a follower") }
+}
+
+pub(super) fn pause_status(core: &Core, request: &Request) -> Reply {
+    request.json(200, &json!({ "paused": core.lock().cluster.nodes[request.node].paused }))
+}
+
+/// Of this node alone.
+pub(super) fn set_paused(core: &Core, request: &Request, paused: bool) -> Reply {
+    core.lock().cluster.nodes[request.node].paused = paused;
+    request.json(200, &json!({ "paused": paused }))
+}
+
+/// Go's `expvar`: whether the scheduler has started and what it holds; a follower's never has (FACTS 5).
+pub(super) fn vars(core: &Core, request: &Request) -> Reply {
+    let state = core.lock();
+    let leads = state.cluster.leader() == Some(request.node) && state.scheduler.is_started() && !request.leaderless;
+    let entries = if leads { state.scheduler.inspect() } else { json!({}) };
+    request.json(
+        200,
+        &json!({
+            "cmdline": ["dkron", "agent", "--server"],
+            "cron_entries": entries,
+            "scheduler_started": u8::from(leads),
+        }),
+    )
+}

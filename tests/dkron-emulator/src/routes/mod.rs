@@ -1,0 +1,231 @@
+//! The HTTP API, one file a family of routes.
+
+mod cluster;
+mod jobs;
+mod restore;
+mod runs;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::http::request::Parts;
+use serde::Serialize;
+
+use crate::core::Core;
+use crate::faults::{Fault, Stage, Target};
+use crate::json::{self, First};
+
+/// Header names, as hyper writes them.
+pub(crate) const TOTAL_COUNT: &str = "x-total-count";
+const CONTENT_TYPE: &str = "content-type";
+const LOCATION: &str = "location";
+const WHOM: &str = "x-whom";
+
+/// A request, read whole.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query as sent: Dkron echoes them in `Location`.
+    pub(crate) uri: String,
+    path: String,
+    query: Vec<(String, String)>,
+    content_type: String,
+    pub(crate) body: Bytes,
+    node: usize,
+    /// The body of an upsert, read once.
+    upsert: Option<Result<First, String>>,
+    /// A POST of a job whose parent does not exist.
+    pub(crate) is_barrier: bool,
+    /// This once, the node knows no leader.
+    pub(crate) leaderless: bool,
+}
+
+impl Request {
+    pub(crate) fn read(head: &Parts, body: Bytes, node: usize) -> Self {
+        let query = head.uri.query().unwrap_or_default();
+        let query = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode(key, true), decode(value, true))
+            })
+            .collect();
+        let mut request = Self {
+            method: head.method.as_str().to_owned(),
+            uri: head.uri.path_and_query().map_or("/", |uri| uri.as_str()).to_owned(),
+            path: head.uri.path().to_owned(),
+            query,
+            content_type: head
+                .headers
+                .get(CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
+            body,
+            node,
+            upsert: None,
+            is_barrier: false,
+            leaderless: false,
+        };
+        if request.target(None, false).is_upsert() {
+            request.upsert = Some(First::read(&request.body));
+        }
+        request
+    }
+
+    fn upsert(&self) -> Option<&First> {
+        self.upsert.as_ref().and_then(|read| read.as_ref().ok())
+    }
+
+    /// The parent that the posted job names.
+    pub(crate) fn parent(&self) -> Option<&str> {
+        self.upsert()?.text("parent_job").filter(|parent| !parent.is_empty())
+    }
+
+    /// The job that the body, or else the path, names.
+    pub(crate) fn job(&self) -> Option<&str> {
+        let posted = self.upsert().and_then(|first| first.text("name"));
+        posted.or_else(|| self.path.strip_prefix("/v1/jobs/")?.split('/').next()).filter(|name| !name.is_empty())
+    }
+
+    fn target<'a>(&'a self, job: Option<&'a str>, job_is_there: bool) -> Target<'a> {
+        Target {
+            method: &self.method,
+            path: &self.path,
+            job,
+            node: self.node,
+            is_barrier: self.is_barrier,
+            job_is_there,
+        }
+    }
+
+    /// The fault that this request meets at a stage.
+    pub(crate) fn fault(&self, core: &Core, stage: Stage) -> Option<Fault> {
+        let mut locked = core.lock();
+        if locked.faults.is_empty() {
+            return None;
+        }
+        let job = self.job();
+        let is_there = job.is_some_and(|name| locked.store.get(name).is_some());
+        locked.faults.take(stage, &self.target(job, is_there))
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.query.iter().any(|(name, _)| name == key)
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    fn json<T: Serialize>(&self, status: u16, value: &T) -> Reply {
+        Reply {
+            status,
+            headers: vec![(CONTENT_TYPE.to_owned(), "application/json; charset=utf-8".to_owned())],
+            body: json::encode(value, self.has("pretty")),
+        }
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// Text of the type that Go guesses.
+    pub(crate) fn text(status: u16, text: &str) -> Self {
+        Self {
+            status,
+            headers: vec![(CONTENT_TYPE.to_owned(), "text/plain; charset=utf-8".to_owned())],
+            body: text.as_bytes().to_vec(),
+        }
+    }
+
+    pub(crate) fn paused() -> Self {
+        Self::text(503, "New job submissions are currently paused")
+    }
+
+    fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    fn with(mut self, header: &str, value: impl Into<String>) -> Self {
+        self.headers.push((header.to_owned(), value.into()));
+        self
+    }
+
+    /// Signed by a node: every answer of a known route, except `/health`.
+    pub(crate) fn from(self, core: &Core, node: usize) -> Self {
+        let name = core.lock().cluster.nodes[node].name.clone();
+        self.with(WHOM, name)
+    }
+}
+
+/// Routes a request.
+pub(crate) async fn answer(core: &Arc<Core>, request: &Request) -> Reply {
+    if request.method == "GET" && request.path == "/health" {
+        return cluster::health(request);
+    }
+    // The first part is empty: a path begins with a slash.
+    let parts: Vec<String> = request.path.split('/').skip(1).map(|part| decode(part, false)).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let reply = match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["debug", "vars"]) => cluster::vars(core, request),
+        ("GET", ["v1"] | ["v1", ""]) => cluster::index(core, request),
+        ("GET", ["v1", "members"]) => cluster::members(core, request),
+        ("GET", ["v1", "leader"]) => cluster::leader(core, request),
+        ("GET", ["v1", "isleader"]) => cluster::is_leader(core, request),
+        ("GET", ["v1", "pause"]) => cluster::pause_status(core, request),
+        ("POST", ["v1", "pause"]) => cluster::set_paused(core, request, true),
+        ("POST", ["v1", "unpause"]) => cluster::set_paused(core, request, false),
+        ("GET", ["v1", "busy"]) => runs::busy(core, request),
+        ("POST", ["v1", "restore"]) => restore::restore(core, request).await,
+        ("GET", ["v1", "jobs"]) => jobs::list(core, request),
+        ("POST" | "PATCH", ["v1", "jobs"]) | ("PUT", ["v1", "jobs", _]) => jobs::upsert(core, request).await,
+        ("GET" | "POST", [.., ""]) if parts.first() == Some(&"v1") => redirect(request),
+        ("GET", ["v1", "jobs", name]) => jobs::get(core, request, name),
+        ("DELETE", ["v1", "jobs", name]) => jobs::delete(core, request, name).await,
+        ("POST", ["v1", "jobs", name] | ["v1", "jobs", name, "run"]) => runs::run(core, request, name).await,
+        ("POST", ["v1", "jobs", name, "toggle"]) => jobs::toggle(core, request, name).await,
+        ("GET", ["v1", "jobs", name, "executions"]) => runs::executions(core, request, name),
+        ("GET", ["v1", "jobs", name, "executions", key]) => runs::execution(core, request, name, key),
+        _ => return Reply::empty(404).with(CONTENT_TYPE, "text/plain").body("404 page not found"),
+    };
+    reply.from(core, request.node)
+}
+
+impl Reply {
+    fn body(self, text: &str) -> Self {
+        Self { body: text.as_bytes().to_vec(), ..self }
+    }
+}
+
+/// gin's answer to a slash too many.
+fn redirect(request: &Request) -> Reply {
+    let status = if request.method == "GET" { 301 } else { 307 };
+    Reply::empty(status).with(LOCATION, request.path.trim_end_matches('/'))
+}
+
+/// Undoes percent-encoding, and in a query `+` for a blank.
+fn decode(text: &str, plus: bool) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while let Some(&byte) = bytes.get(index) {
+        let hex = text.get(index + 1..index + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (byte, hex) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                index += 2;
+            }
+            (b'+', _) if plus => decoded.push(b' '),
+            _ => decoded.push(byte),
+        }
+        index += 1;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}

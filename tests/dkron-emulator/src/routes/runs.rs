@@ -1,0 +1,77 @@
+//! Runs and their executions.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{LOCATION, Reply, Request, TOTAL_COUNT};
+use crate::core::Core;
+use crate::runs::{self, Try};
+use crate::store::Execution;
+
+/// Runs a job, and answers when it has finished, with the job as it was before (FACTS 24).
+pub(super) async fn run(core: &Arc<Core>, request: &Request, name: &str) -> Reply {
+    if request.leaderless || !core.leader_ready().await {
+        return Reply::empty(404);
+    }
+    // A task of its own: the run goes on when the caller hangs up.
+    let job = core.spawn(runs::run(Arc::clone(core), name.to_owned(), Try::first())).await;
+    match job {
+        Ok(Some(job)) => request.json(200, &job).with(LOCATION, request.uri.clone()),
+        _ => Reply::empty(404),
+    }
+}
+
+/// Newest first; `output_size_limit` keeps the end of each output.
+pub(super) fn executions(core: &Core, request: &Request, name: &str) -> Reply {
+    let state = core.lock();
+    let Some(job) = state.store.get(name) else {
+        return Reply::empty(404);
+    };
+    let mut executions: Vec<Execution> = state.store.executions(name).cloned().collect();
+    match request.get("_sort") {
+        Some("id" | "started_at") => executions.sort_by_key(|execution| execution.started_at),
+        Some("finished_at") => executions.sort_by_key(|execution| execution.finished_at),
+        Some("attempt") => executions.sort_by_key(|execution| execution.attempt),
+        _ => {}
+    }
+    if request.get("_order").is_none_or(|order| order == "DESC") {
+        executions.reverse();
+    }
+    let limit = request.get("output_size_limit").and_then(|limit| limit.parse::<usize>().ok());
+    let zone = job.zone();
+    let list: Vec<Value> = executions
+        .into_iter()
+        .map(|mut execution| {
+            let too_long = limit.and_then(|limit| execution.output.len().checked_sub(limit)).filter(|over| *over > 0);
+            if let Some(mut from) = too_long {
+                while !execution.output.is_char_boundary(from) {
+                    from += 1;
+                }
+                execution.output.drain(..from);
+            }
+            execution.to_json(&zone, Some(too_long.is_some()))
+        })
+        .collect();
+    request.json(200, &list).with(TOTAL_COUNT, list.len().to_string())
+}
+
+/// One execution; an unknown one is a 200 without a body, as in Dkron.
+pub(super) fn execution(core: &Core, request: &Request, name: &str, key: &str) -> Reply {
+    let state = core.lock();
+    let Some(job) = state.store.get(name) else {
+        return Reply::empty(404);
+    };
+    match state.store.executions(name).find(|execution| execution.key() == key) {
+        Some(execution) => request.json(200, &execution.to_json(&job.zone(), None)),
+        None => Reply::empty(200),
+    }
+}
+
+/// The executions in flight, oldest first.
+pub(super) fn busy(core: &Core, request: &Request) -> Reply {
+    let mut active: Vec<Execution> = core.lock().active.values().cloned().collect();
+    active.sort_by_key(|execution| execution.started_at);
+    let list: Vec<Value> = active.iter().map(|execution| execution.to_json(&jiff::tz::TimeZone::UTC, None)).collect();
+    request.json(200, &list).with(TOTAL_COUNT, list.len().to_string())
+}
