@@ -50,7 +50,8 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    pub(crate) fn config(&self) -> ClientConfig {
+    /// For a client of reqwest's.
+    pub fn config(&self) -> ClientConfig {
         (*self.0).clone()
     }
 }

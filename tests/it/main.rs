@@ -2,8 +2,10 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start processes, servers and clocks")]
 
+mod apply;
 mod cli;
 mod conformance;
 mod http;
 mod render;
 mod schedule;
+mod server;

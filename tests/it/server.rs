@@ -1,0 +1,406 @@
+//! The Dkron that a test runs against: the emulator, or the real thing when `DKRON_BIN` names its binary.
+//!
+//! With `DKRON_URL`, an existing and empty Dkron is used, one test after the other, and emptied again. Tests that need a Dkron to
+//! themselves (a restart, three nodes) then say that they were skipped.
+
+use std::fmt::Write;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use dkron_emulator::{Emulator, Options, RestartOptions};
+use reqwest::Method;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+
+use crate::http;
+
+/// How long a real Dkron may take until it has a leader.
+const READY: Duration = Duration::from_secs(60);
+
+/// A Dkron with nothing in it.
+pub(crate) struct Server {
+    kind: Kind,
+    recorder: Recorder,
+}
+
+enum Kind {
+    Emulator(Emulator),
+    Real(Cluster),
+    Existing { url: String, _turn: MutexGuard<'static, ()> },
+}
+
+impl Server {
+    /// One node.
+    pub(crate) fn start() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let kind = if let Some(url) = variable("DKRON_URL") {
+            let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+            let (_, jobs) = call("GET", &format!("{url}/v1/jobs"), "");
+            assert_eq!(
+                jobs,
+                Value::Array(Vec::new()),
+                "DKRON_URL must name a Dkron without jobs: they would be deleted"
+            );
+            Kind::Existing { url, _turn: turn }
+        } else if let Some(binary) = variable("DKRON_BIN") {
+            Kind::Real(Cluster::start(binary, 1))
+        } else {
+            Kind::Emulator(Emulator::start(Options::new()).expect("an emulator"))
+        };
+        Self::new(kind)
+    }
+
+    /// Three nodes, or `None`, which is said, where there can be none.
+    pub(crate) fn start_three(test: &str) -> Option<Self> {
+        if variable("DKRON_URL").is_some() {
+            skip(test, "DKRON_URL names one Dkron, and this needs three nodes of its own");
+            return None;
+        }
+        let kind = match variable("DKRON_BIN") {
+            Some(binary) => Kind::Real(Cluster::start(binary, 3)),
+            None => Kind::Emulator(Emulator::start(Options::new().nodes(3)).expect("an emulator")),
+        };
+        Some(Self::new(kind))
+    }
+
+    fn new(kind: Kind) -> Self {
+        let recorder = Recorder::start(match &kind {
+            Kind::Emulator(emulator) => emulator.url(),
+            Kind::Real(cluster) => cluster.url(0),
+            Kind::Existing { url, .. } => url.clone(),
+        });
+        let server = Self { kind, recorder };
+        said(server.name());
+        server
+    }
+
+    /// What it is, for people.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Emulator(_) => "the emulator",
+            Kind::Real(_) => "a real Dkron (DKRON_BIN)",
+            Kind::Existing { .. } => "a real Dkron (DKRON_URL)",
+        }
+    }
+
+    pub(crate) fn is_real(&self) -> bool {
+        !matches!(self.kind, Kind::Emulator(_))
+    }
+
+    /// Where it is, by way of the recorder that counts requests.
+    pub(crate) fn url(&self) -> &str {
+        &self.recorder.url
+    }
+
+    /// One node's own address.
+    pub(crate) fn node_url(&self, node: usize) -> String {
+        match &self.kind {
+            Kind::Emulator(emulator) => emulator.node_url(node),
+            Kind::Real(cluster) => cluster.url(node),
+            Kind::Existing { url, .. } => url.clone(),
+        }
+    }
+
+    /// The requests that would change something, without the barrier, since the last time this was asked.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let mut seen = self.recorder.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *seen).into_iter().filter(|line| !line.starts_with("GET") && !is_barrier(line)).collect()
+    }
+
+    /// The stored jobs.
+    pub(crate) fn jobs(&self) -> Vec<Value> {
+        let (status, jobs) = call("GET", &format!("{}/v1/jobs", self.node_url(0)), "");
+        assert_eq!(status, 200, "{jobs}");
+        jobs.as_array().expect("a list of jobs").clone()
+    }
+
+    pub(crate) fn job(&self, name: &str) -> Option<Value> {
+        self.jobs().into_iter().find(|job| job["name"] == name)
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.jobs().iter().filter_map(|job| job["name"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Puts a job as a hand would.
+    #[track_caller]
+    pub(crate) fn put(&self, job: &Value) {
+        let (status, answer) = call("POST", &format!("{}/v1/jobs", self.node_url(0)), &job.to_string());
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    /// Changes fields of a stored job as a hand in the UI would.
+    #[track_caller]
+    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut job = self.job(name).expect("a job to edit");
+        change(&mut job);
+        self.put(&job);
+    }
+
+    /// Switches a job off or on as a hand in the UI would.
+    #[track_caller]
+    pub(crate) fn toggle(&self, name: &str) {
+        let (status, answer) = call("POST", &format!("{}/v1/jobs/{name}/toggle", self.node_url(0)), "");
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    pub(crate) fn pause(&self, pause: bool) {
+        let path = if pause { "pause" } else { "unpause" };
+        let (status, answer) = call("POST", &format!("{}/v1/{path}", self.node_url(0)), "");
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    pub(crate) fn executions(&self, name: &str) -> Vec<Value> {
+        let (_, list) = call("GET", &format!("{}/v1/jobs/{name}/executions", self.node_url(0)), "");
+        list.as_array().cloned().unwrap_or_default()
+    }
+
+    /// Ends it as a crash would and starts it again on the same data; returns at once.
+    pub(crate) fn restart(&mut self) {
+        match &mut self.kind {
+            Kind::Emulator(emulator) => emulator.restart(RestartOptions::new()),
+            Kind::Real(cluster) => cluster.restart(),
+            Kind::Existing { .. } => panic!("a Dkron that is not ours is not restarted"),
+        }
+    }
+
+    /// The emulator's handle; `None`, which is said, on a real Dkron.
+    pub(crate) fn emulator(&self) -> Option<&Emulator> {
+        match &self.kind {
+            Kind::Emulator(emulator) => Some(emulator),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.kind, Kind::Existing { .. }) {
+            // Children first: as often as there may be generations.
+            for _ in 0..8 {
+                for name in self.names() {
+                    let _ = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
+                }
+            }
+        }
+    }
+}
+
+/// Real nodes on ports of their own.
+struct Cluster {
+    binary: PathBuf,
+    data: TempDir,
+    /// HTTP, RPC and Serf of each node.
+    ports: Vec<[u16; 3]>,
+    nodes: Vec<Child>,
+}
+
+impl Cluster {
+    fn start(binary: String, nodes: usize) -> Self {
+        let ports = (0..nodes).map(|_| free_ports()).collect();
+        let data = TempDir::new().expect("a temporary folder");
+        let mut cluster = Self { binary: binary.into(), data, ports, nodes: Vec::new() };
+        cluster.start_nodes();
+        cluster.wait();
+        cluster
+    }
+
+    fn start_nodes(&mut self) {
+        for (index, [http, rpc, serf]) in self.ports.iter().enumerate() {
+            let mut command = Command::new(&self.binary);
+            command
+                .args(["agent", "--server", "--disable-usage-stats", "--log-level=error"])
+                .arg(format!("--node-name=d{}", index + 1))
+                .arg(format!("--bootstrap-expect={}", self.ports.len()))
+                .arg(format!("--bind-addr=127.0.0.1:{serf}"))
+                .arg(format!("--advertise-addr=127.0.0.1:{serf}"))
+                .arg(format!("--http-addr=127.0.0.1:{http}"))
+                .arg(format!("--rpc-port={rpc}"))
+                .arg(format!("--data-dir={}", self.data.path().join(format!("d{}", index + 1)).display()));
+            for [_, _, serf] in &self.ports {
+                command.arg(format!("--retry-join=127.0.0.1:{serf}"));
+            }
+            let node = command
+                .arg("--retry-interval=1s")
+                .current_dir(self.data.path())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            self.nodes.push(node.expect("DKRON_BIN starts"));
+        }
+    }
+
+    fn url(&self, node: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports[node][0])
+    }
+
+    fn wait(&self) {
+        let start = Instant::now();
+        for node in 0..self.ports.len() {
+            let leader = format!("{}/v1/leader", self.url(node));
+            while try_call("GET", &leader, "").is_none_or(|(status, _)| status != 200) {
+                assert!(start.elapsed() < READY, "node {node} knows no leader after {READY:?}");
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        for node in &mut self.nodes {
+            let _ = node.kill();
+            let _ = node.wait();
+        }
+        self.nodes.clear();
+    }
+
+    fn restart(&mut self) {
+        self.kill();
+        self.start_nodes();
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_ports() -> [u16; 3] {
+    // Held together, so that they differ.
+    let held = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("its address").port())
+}
+
+/// A reverse proxy that writes down what passes: the same witness for every server.
+struct Recorder {
+    url: String,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Clone)]
+struct Passing {
+    target: String,
+    client: reqwest::Client,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Recorder {
+    fn start(target: String) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let passing = Passing { target, client: client(), seen: Arc::clone(&seen) };
+        let app = axum::Router::new().fallback(pass).with_state(passing);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("its address"));
+        listener.set_nonblocking(true).expect("a listener for tokio");
+        runtime().spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener for tokio");
+            axum::serve(listener, app).await.expect("the recorder serves");
+        });
+        Self { url, seen }
+    }
+}
+
+async fn pass(State(passing): State<Passing>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let url = format!("{}{path}", passing.target);
+    let line = line(&parts.method, path, &body);
+    passing.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    let mut builder = Response::builder();
+    match passing.client.request(parts.method, url).headers(parts.headers).body(body).send().await {
+        Ok(answer) => {
+            builder = builder.status(answer.status());
+            for (name, value) in answer.headers() {
+                if !matches!(name.as_str(), "transfer-encoding" | "content-length") {
+                    builder = builder.header(name, value);
+                }
+            }
+            let body = answer.bytes().await.unwrap_or_default();
+            builder.body(Body::from(body)).expect("an answer")
+        }
+        Err(error) => builder.status(502).body(Body::from(error.to_string())).expect("an answer"),
+    }
+}
+
+/// `POST /v1/jobs name`.
+fn line(method: &Method, path: &str, body: &Bytes) -> String {
+    let mut line = format!("{method} {path}");
+    if let Ok(job) = serde_json::from_slice::<Value>(body)
+        && let Some(name) = job["name"].as_str()
+    {
+        write!(line, " {name}").expect("a string");
+    }
+    line
+}
+
+fn is_barrier(line: &str) -> bool {
+    line == "POST /v1/jobs dkron-jobs-barrier"
+}
+
+/// One call as a person would make it: status and body.
+#[track_caller]
+fn call(method: &str, url: &str, body: &str) -> (u16, Value) {
+    try_call(method, url, body).unwrap_or_else(|| panic!("{method} {url}: no answer"))
+}
+
+fn try_call(method: &str, url: &str, body: &str) -> Option<(u16, Value)> {
+    let at = url.find("/v1")?;
+    let answer = http::send(&url[..at], method, &url[at..], "application/json", body).ok()?;
+    let json = serde_json::from_slice(&answer.body).unwrap_or_else(|_| Value::from(answer.text()));
+    Some((answer.status, json))
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(
+            dkron_jobs::dkron::Tls::new(None, None).expect("the compiled-in certificates").config(),
+        )
+        .no_proxy()
+        .timeout(Duration::from_secs(30))
+        .build()
+        .expect("a client")
+}
+
+/// One thread serves all recorders.
+fn runtime() -> &'static Handle {
+    static RUNTIME: OnceLock<Handle> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let handle = runtime.handle().clone();
+        thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        handle
+    })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Says that a test did not run; `tests/run` prints these at its end.
+pub(crate) fn skip(test: &str, why: &str) {
+    note("TEST_SKIPS", &format!("{test}: {why}"));
+}
+
+/// Says which server the tests ran on.
+fn said(server: &str) {
+    note("TEST_SERVERS", server);
+}
+
+fn note(variable_name: &str, line: &str) {
+    eprintln!("{line}");
+    if let Some(file) = variable(variable_name) {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        file.and_then(|mut file| writeln!(file, "{line}")).expect("the notes of tests/run");
+    }
+}
