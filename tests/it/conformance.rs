@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dkron_emulator::{Emulator, Options};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::{self, Answer};
 
@@ -73,6 +73,46 @@ fn every_recorded_exchange() {
     }
     assert!(differences.is_empty(), "{agreed} of 129 agree\n{}", differences.join("\n"));
     assert_eq!(agreed, 129);
+}
+
+/// What Dkron said to a schedule.
+#[derive(Deserialize)]
+struct Verdict {
+    name: String,
+    schedule: String,
+    status: u16,
+    error: Option<String>,
+    next: Option<String>,
+    timezone: Option<String>,
+}
+
+/// The verdicts as the API gives them; that each `next` is right from the recorded instant, `schedule.rs` proves.
+#[test]
+fn every_recorded_schedule() {
+    let emulator = Emulator::start(Options::new()).unwrap();
+    let mut agreed = 0;
+    for line in include_str!("../data/schedules.ndjson").lines() {
+        let recorded: Verdict = serde_json::from_str(line).unwrap();
+        let job = json!({
+            "name": recorded.name,
+            "schedule": recorded.schedule,
+            "timezone": recorded.timezone.unwrap_or_default(),
+            "executor": "http",
+            // It must not run: some of these are due each second.
+            "disabled": true,
+        });
+        let answer = http::post(&emulator.url(), &job);
+        let error = (answer.status != 201).then(|| answer.text());
+        assert_eq!((answer.status, error), (recorded.status, recorded.error), "{line}");
+        if let Some(next) = recorded.next {
+            let stored = emulator.job(&recorded.name).unwrap()["next"].as_str().unwrap().to_owned();
+            let never = "0001-01-01T00:00:00Z";
+            assert_eq!(stored == never, next == never, "{line}: {stored}");
+            assert!(emulator.delete(&recorded.name));
+        }
+        agreed += 1;
+    }
+    assert_eq!(agreed, 106);
 }
 
 fn make_cycle(url: &str) {
