@@ -1,5 +1,12 @@
 //! The emulator against the recordings of a real Dkron 4.0.9: the same answers, value for value.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "waits for runs, compares instants with now, and fails where a test fails"
+)]
+
 use std::time::{Duration, Instant};
 
 use dkron_emulator::{Emulator, Options};
@@ -204,8 +211,9 @@ fn compare_values(at: &str, recorded: &Value, found: &Value, differences: &mut V
 /// What differs from run to run: instants near the recording's, identifiers, and groups of executions.
 fn same_shape(at: &str, recorded: &Value, found: &Value) -> bool {
     let digits = |text: &str| -> String { text.chars().map(|c| if c.is_ascii_hexdigit() { '0' } else { c }).collect() };
+    let key = at.rsplit('.').next();
     match (recorded, found) {
-        (Value::String(recorded), Value::String(found)) if at.ends_with(".id") && recorded.len() > 20 => {
+        (Value::String(recorded), Value::String(found)) if key == Some("id") && recorded.len() > 20 => {
             digits(recorded) == digits(found)
         }
         (Value::String(recorded), Value::String(found)) if recorded.starts_with("2026-") => {
@@ -214,7 +222,7 @@ fn same_shape(at: &str, recorded: &Value, found: &Value) -> bool {
             instant.is_ok_and(|instant| instant.duration_since(Timestamp::now()).abs() < AROUND_NOW)
                 && whole_seconds(recorded) == whole_seconds(found)
         }
-        (Value::Number(recorded), Value::Number(found)) if at.ends_with(".group") => {
+        (Value::Number(recorded), Value::Number(found)) if key == Some("group") => {
             digits(&recorded.to_string()) == digits(&found.to_string())
         }
         _ => false,

@@ -1,6 +1,11 @@
 //! The emulator's switches: each trap does what it says, as often as it says.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "talks to a server, and waits")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "talks to a server, waits, and fails where a test fails"
+)]
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -151,14 +156,16 @@ fn acknowledged_and_lost() {
     let emulator = start();
     let url = emulator.url();
     emulator.inject(Rule::new(Fault::Swallow).job("b").times(2));
+    emulator.inject(Fault::Swallow);
+    assert_eq!(http::post(&url, &barrier()).status, 404, "a missing parent is not swallowed");
     for name in ["a", "b", "b"] {
         let answer = http::post(&url, &job(name));
         assert_eq!((answer.status, &answer.json()["name"]), (201, &json!(name)));
     }
-    assert_eq!(list(&emulator).names(), ["a"]);
+    assert_eq!(list(&emulator).names(), [""; 0]);
     assert_eq!(emulator.pending_faults(), [""; 0]);
     http::post(&url, &job("b"));
-    assert_eq!(list(&emulator).names(), ["a", "b"]);
+    assert_eq!(list(&emulator).names(), ["b"]);
 }
 
 #[test]
@@ -186,9 +193,9 @@ fn a_run_in_flight_undoes_an_update_and_a_delete() {
 fn a_doubtful_500() {
     let emulator = start();
     let url = emulator.url();
-    emulator.inject(Rule::new(Fault::AppliedBut500).but_barrier());
-    emulator.inject(Rule::new(Fault::NotAppliedBut500).after(1).but_barrier());
-    assert_eq!(http::post(&url, &barrier()).status, 404);
+    emulator.inject(Fault::AppliedBut500);
+    emulator.inject(Rule::new(Fault::NotAppliedBut500).after(1));
+    assert_eq!(http::post(&url, &barrier()).status, 404, "the barrier is no write");
     assert_eq!(http::post(&url, &job("applied")).status, 500);
     assert_eq!(http::post(&url, &job("not-applied")).status, 500);
     assert_eq!(http::post(&url, &job("good")).status, 201);
@@ -202,7 +209,7 @@ fn answers_of_others_come_in_turn() {
     let url = emulator.url();
     emulator.inject(Rule::new(Fault::bad_gateway()).times(2).path("/v1/jobs/*"));
     emulator.inject(Fault::unavailable(7));
-    emulator.inject(Rule::new(Fault::too_many_requests(1)).method("POST"));
+    emulator.inject(Rule::new(Fault::too_many_requests(1)).method("POST").but_barrier());
     assert_eq!(emulator.pending_faults().len(), 3);
     let unavailable = list(&emulator);
     assert_eq!((unavailable.status, unavailable.header("retry-after").as_deref()), (503, Some("7")));
@@ -213,6 +220,7 @@ fn answers_of_others_come_in_turn() {
         assert_eq!((gateway.status, gateway.header("content-type").as_deref()), (502, Some("text/html")));
     }
     assert_eq!(http::get(&url, "/v1/jobs/a").status, 404);
+    assert_eq!(http::post(&url, &barrier()).status, 404);
     assert_eq!(http::post(&url, &job("a")).status, 429);
     assert_eq!(emulator.pending_faults(), [""; 0]);
     assert_eq!(emulator.job_count(), 0);
