@@ -173,7 +173,7 @@ fn a_run_in_flight_undoes_an_update_and_a_delete() {
     let emulator = start();
     let url = emulator.url();
     emulator.put(&job("a")).unwrap();
-    emulator.inject(Fault::RunInFlight { after: Duration::from_millis(60) });
+    emulator.inject(Fault::RunInFlight { after: Duration::from_millis(400) });
     assert_eq!(http::post(&url, &job("new")).status, 201);
     assert_eq!(emulator.pending_faults().len(), 1, "a creation has nothing to go back to");
 
@@ -181,7 +181,7 @@ fn a_run_in_flight_undoes_an_update_and_a_delete() {
     assert_eq!(emulator.job("a").unwrap()["retries"], 3);
     eventually("the update is undone", || emulator.job("a").unwrap()["retries"] == 0);
 
-    emulator.inject(Fault::RunInFlight { after: Duration::from_millis(60) });
+    emulator.inject(Fault::RunInFlight { after: Duration::from_millis(400) });
     assert_eq!(http::ask(&url, "DELETE", "/v1/jobs/a", "").status, 200);
     assert_eq!(emulator.job("a"), None);
     eventually("the delete is undone", || emulator.job("a").is_some());
@@ -330,7 +330,8 @@ fn a_restart_replays_the_log() {
     let url = emulator.url();
     let mut kept = std::net::TcpStream::connect(emulator.addresses()[0]).unwrap();
     let second = Duration::from_secs(1);
-    emulator.restart(RestartOptions::new().down(Duration::from_millis(50)).leader_after(second / 5).replay(second));
+    let replay = second * 3;
+    emulator.restart(RestartOptions::new().down(second / 3).leader_after(second).replay(replay));
     assert_eq!(kept.read(&mut [0; 1]).unwrap_or(0), 0, "open connections are closed");
     assert!(http::send(&url, "GET", "/health", "", "").is_err(), "nobody listens");
 
@@ -348,7 +349,7 @@ fn a_restart_replays_the_log() {
 
     assert_eq!(http::post(&url, &barrier()).status, 404);
     assert_eq!(list(&emulator).names().len(), 300, "the barrier waits for the whole log");
-    assert!(emulator.wait_until_replayed(second));
+    assert!(emulator.wait_until_replayed(second * 5));
     let vars = http::get(&url, "/debug/vars").json();
     assert_eq!(vars["scheduler_started"], 1);
     assert_eq!(vars["cron_entries"].as_object().unwrap().len(), 300);
@@ -384,7 +385,7 @@ fn followers_lag_and_forward() {
 fn an_election_takes_its_time() {
     let emulator = Emulator::start(Options::new().nodes(3)).unwrap();
     emulator.put(&job("a")).unwrap();
-    emulator.change_leader(2, Duration::from_millis(150));
+    emulator.change_leader(2, Duration::from_millis(600));
     assert_eq!(http::post(&emulator.url(), &job("b")).status, 500);
     assert_eq!(list(&emulator).names(), ["a"], "a follower without a leader still has its jobs");
     eventually("elected", || emulator.leader() == Some(2));
@@ -395,7 +396,7 @@ fn an_election_takes_its_time() {
 fn one_node_restarts_and_another_leads() {
     let emulator = Emulator::start(Options::new().nodes(3)).unwrap();
     emulator.load(50);
-    emulator.restart(RestartOptions::new().node(0).replay(Duration::from_millis(400)));
+    emulator.restart(RestartOptions::new().node(0).down(Duration::from_millis(300)).replay(Duration::from_secs(2)));
     assert!(http::send(&emulator.node_url(0), "GET", "/health", "", "").is_err());
     assert_eq!(http::get(&emulator.node_url(1), "/v1/jobs").names().len(), 50);
     eventually("elected", || emulator.leader() == Some(1));

@@ -67,11 +67,11 @@ impl Target {
 #[test]
 fn a_real_run_in_flight_undoes_an_update() {
     let target = Target::start("200 OK");
-    let emulator = Emulator::start(Options::new().run_window(Duration::from_millis(100))).unwrap();
+    let emulator = Emulator::start(Options::new().run_window(Duration::from_millis(500))).unwrap();
     emulator.put(&target.job("a", "@manually")).unwrap();
     let url = emulator.url();
     let run = std::thread::spawn(move || http::ask(&url, "POST", "/v1/jobs/a/run", "").status);
-    std::thread::sleep(Duration::from_millis(40));
+    std::thread::sleep(Duration::from_millis(150));
     http::post(&emulator.url(), &with(target.job("a", "@manually"), "owner", "new"));
     assert_eq!(emulator.job("a").unwrap()["owner"], "new");
     assert_eq!(run.join().unwrap(), 200);
@@ -89,7 +89,9 @@ fn it_schedules_and_an_upsert_restarts_every() {
         assert_eq!(http::post(&emulator.url(), &target.job("posted", "@every 2s")).status, 201);
         std::thread::sleep(Duration::from_millis(200));
     }
-    let runs = emulator.executions("untouched");
+    let mut runs = emulator.executions("untouched");
+    // One may be under way just now.
+    runs.retain(|run| run["finished_at"] != "0001-01-01T00:00:00Z");
     assert!(runs.len() >= 2, "{} runs in 5 s", runs.len());
     assert!(runs.iter().all(|run| run["success"] == true && run["output"] == "ok"), "{runs:?}");
     assert_eq!(emulator.executions("posted"), [json!(null); 0], "a job that is posted all the time never runs");
