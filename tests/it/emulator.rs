@@ -194,8 +194,10 @@ fn a_doubtful_500() {
     let emulator = start();
     let url = emulator.url();
     emulator.inject(Fault::AppliedBut500);
-    emulator.inject(Rule::new(Fault::NotAppliedBut500).after(1));
+    // It strikes before Dkron judges, so the refused job is one of the two that it spares.
+    emulator.inject(Rule::new(Fault::NotAppliedBut500).after(2));
     assert_eq!(http::post(&url, &barrier()).status, 404, "the barrier is no write");
+    assert_eq!(http::post(&url, &job("refused.")).status, 400, "what is refused is not applied");
     assert_eq!(http::post(&url, &job("applied")).status, 500);
     assert_eq!(http::post(&url, &job("not-applied")).status, 500);
     assert_eq!(http::post(&url, &job("good")).status, 201);
@@ -254,6 +256,7 @@ fn resets_and_cuts() {
     }
     emulator.put(&job("a")).unwrap();
     emulator.inject(Fault::Cut { to: 20 });
+    assert_eq!(http::get(&url, "/v1/jobs/none").status, 404, "there is nothing to cut");
     let cut = list(&emulator);
     assert_eq!((cut.status, cut.body.len(), cut.header("x-total-count").as_deref()), (200, 20, Some("1")));
     assert!(serde_json::from_slice::<Value>(&cut.body).is_err());

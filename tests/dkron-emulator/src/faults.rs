@@ -38,7 +38,7 @@ pub enum Fault {
     /// The barrier of FACTS 4: stored and answered 201, as by a Dkron that does not look for the parent.
     StoreBarrier,
 
-    /// A write, but not the barrier: applied, and then 500 `error reading from server: EOF` (FACTS 15).
+    /// A write that succeeds, but not the barrier: applied, and then 500 `error reading from server: EOF` (FACTS 15).
     AppliedBut500,
     /// Any request: applied, and the connection is reset without an answer.
     ResetApplied,
@@ -57,7 +57,7 @@ pub enum Fault {
         /// Bytes of the body that are left.
         to: usize,
     },
-    /// The list: its last jobs missing, as valid JSON, with an `X-Total-Count` that still counts them.
+    /// A list: its last jobs missing, as valid JSON, with an `X-Total-Count` that still counts them.
     ShortList {
         /// How many are missing.
         missing: usize,
@@ -147,19 +147,19 @@ impl Fault {
             Self::Swallow => target.is_upsert() && !target.is_barrier,
             Self::StoreBarrier => target.is_upsert() && target.is_barrier,
             Self::RunInFlight { .. } => target.job_is_there && (target.is_upsert() || target.is_delete()),
-            Self::NotAppliedBut500 | Self::AppliedBut500 => target.is_write() && !target.is_barrier,
+            Self::NotAppliedBut500 => target.is_write() && !target.is_barrier,
+            Self::AppliedBut500 => target.is_write() && !target.is_barrier && target.answer.is_success,
             Self::ShortList { .. } | Self::WrongCount { .. } | Self::NoCount => {
-                target.method == "GET" && target.path == "/v1/jobs"
+                target.method == "GET" && target.path == "/v1/jobs" && target.answer.is_success
+            }
+            Self::ResetMid { .. } | Self::CloseMid { .. } | Self::Cut { .. } | Self::Trickle { .. } => {
+                target.answer.has_body
             }
             Self::NoLeader
             | Self::Answer { .. }
             | Self::Hang
             | Self::ResetUnapplied
             | Self::ResetApplied
-            | Self::ResetMid { .. }
-            | Self::CloseMid { .. }
-            | Self::Cut { .. }
-            | Self::Trickle { .. }
             | Self::Gigantic { .. }
             | Self::Delay(_) => true,
         }
@@ -185,6 +185,14 @@ pub(crate) struct Target<'a> {
     pub(crate) node: usize,
     pub(crate) is_barrier: bool,
     pub(crate) job_is_there: bool,
+    pub(crate) answer: Prepared,
+}
+
+/// What Dkron is about to answer, as faults see it; nothing yet at the stages before.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Prepared {
+    pub(crate) is_success: bool,
+    pub(crate) has_body: bool,
 }
 
 impl Target<'_> {

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::core::Core;
-use crate::faults::{Fault, Stage};
+use crate::faults::{Fault, Prepared, Stage};
 use crate::journal;
 use crate::routes::{self, Reply, Request};
 use crate::wire::{Broken, Pieces, Socket};
@@ -117,6 +117,7 @@ async fn handle(
             routes::answer(&core, &request).await
         }
     };
+    request.answer = Prepared { is_success: reply.status < 300, has_body: !reply.body.is_empty() };
     let fault = request.fault(&core, Stage::Answering);
     let answered = if fault == Some(Fault::ResetApplied) { None } else { Some(reply.status) };
     core.lock().journal.answered(ticket, answered, is_barrier && reply.status != 201);
