@@ -251,3 +251,27 @@ fn stuck_and_unscheduled_at_a_word() {
     emulator.unschedule("b");
     assert!(!emulator.is_scheduled("b"));
 }
+
+#[test]
+fn a_stuck_parent_heals_once_its_child_is_parked() {
+    let target = Target::start("200 OK");
+    let emulator = start();
+    let url = emulator.url();
+    let parent = with(target.job("p", "@every 1s"), "concurrency", "forbid");
+    let child = with(target.job("c", ""), "parent_job", "p");
+    let parked = target.job("c", "@manually");
+    emulator.put(&parent).unwrap();
+    emulator.put(&child).unwrap();
+    eventually("both have run", || emulator.executions("c").iter().any(|run| run["success"] == true));
+    emulator.stick("p");
+    assert_eq!(http::ask(&url, "DELETE", "/v1/jobs/p", "").status, 404, "it has a child");
+
+    let runs = emulator.executions("c").len();
+    assert_eq!(http::post(&url, &parked).status, 201);
+    assert_eq!(emulator.job("p").unwrap()["dependent_jobs"], json!(null));
+    assert!(emulator.executions("c").len() >= runs, "a parked child keeps its history");
+    assert_eq!(http::ask(&url, "DELETE", "/v1/jobs/p", "").status, 200);
+    assert_eq!((http::post(&url, &parent).status, http::post(&url, &child).status), (201, 201));
+    assert_eq!(emulator.job("p").unwrap()["dependent_jobs"], json!(["c"]));
+    eventually("the parent runs", || emulator.executions("p").iter().any(|run| run["success"] == true));
+}

@@ -89,6 +89,11 @@ async fn handle(
         let ticket = state.journal.arrived(journal::Request {
             method: request.method.clone(),
             path: request.uri.clone(),
+            headers: head
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+                .collect(),
             body_len: request.body.len(),
             job: request.job().map(str::to_owned),
             node,
