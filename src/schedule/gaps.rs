@@ -2,7 +2,7 @@
 //!
 //! Walking from run to run over 28 years takes minutes for a job that runs each second. But far from a change of clocks,
 //! every day that matches looks like every other: its pattern is measured once, and only the distances between days are
-//! walked. Around a change of clocks, the same is done hour by hour, and everything else is asked of [`Cron::next`].
+//! walked. Around a change of clocks, the same is done by the hour or minute, and everything else is asked of [`Cron::next`].
 
 use jiff::civil::{DateTime, date};
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +22,8 @@ pub struct Gaps {
 const FROM: DateTime = date(2026, 1, 1).at(0, 0, 0, 0);
 const TO: DateTime = date(2054, 1, 1).at(0, 0, 0, 0);
 
-/// How near to a day or an hour a change of clocks must be to disturb it. No zone changes its clocks by more in these years.
+/// How near to a day a change of clocks must be to disturb it: no zone changes its clocks by more in these years. Within an
+/// hour or a minute, nothing but a change in that very hour or minute does.
 const MARGIN: i64 = 3 * HOUR;
 
 /// The shortest and longest seen, in seconds.
@@ -46,7 +47,7 @@ impl Seen {
     }
 }
 
-/// The runs of one hour, or of one day: the first and last, in seconds from its start, and the gaps between.
+/// The runs of one minute, hour or day: the first and last, in seconds from its start, and the gaps between.
 #[derive(Clone, Copy)]
 struct Pattern {
     first: i64,
@@ -81,14 +82,15 @@ pub(super) fn of(cron: &Cron) -> Option<Gaps> {
     let mut run = cron.next(from - 1)?;
     while run < to {
         let at = cron.moment(run)?;
-        // No clock changes from `quiet.start` to `quiet.end`, as the wall shows them.
         let after = changes.partition_point(|change| *change <= run);
-        let quiet_start = after.checked_sub(1).map_or(i64::MIN, |index| changes[index] + at.offset() + MARGIN);
-        let quiet_end = changes.get(after).copied().unwrap_or(to) + at.offset() - MARGIN;
+        let previous = after.checked_sub(1).map_or(i64::MIN / 2, |index| changes[index]);
+        let following = changes.get(after).copied().unwrap_or(to);
 
         let mut last = run;
-        for (length, pattern) in [(DAY, day), (HOUR, hour)] {
+        for (length, pattern, margin) in [(DAY, day, MARGIN), (HOUR, hour, 0), (MINUTE, minute, 0)] {
             let start = at.wall - at.wall.rem_euclid(length);
+            // No clock changes between these, as the wall shows them.
+            let (quiet_start, quiet_end) = (previous + at.offset() + margin, following + at.offset() - margin);
             if at.wall == start + pattern.first && start >= quiet_start && start + length <= quiet_end {
                 seen.merge(pattern.inside);
                 let mut end = start;

@@ -5,6 +5,8 @@
 mod apply;
 mod cli;
 mod conformance;
+mod emulator;
+mod emulator_runs;
 mod http;
 mod render;
 mod schedule;

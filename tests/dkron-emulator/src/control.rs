@@ -201,8 +201,8 @@ async fn revive(core: Arc<Core>, nodes: Vec<usize>, successor: Option<usize>, op
         for node in &nodes {
             state.cluster.end_replay(*node, &mut state.store);
         }
-        // Schedulers start with a leader that has read its log.
-        if state.cluster.leader().is_some() && options.node.is_none() {
+        // The scheduler starts with a leader that has read its log.
+        if state.cluster.leader().is_some_and(|leader| nodes.contains(&leader)) {
             state.start_scheduler();
             core.wake.notify_one();
         }

@@ -20,14 +20,14 @@ pub enum Fault {
         /// The body as it is.
         body: String,
     },
-    /// A write: 500 `context deadline exceeded`, and nothing applied (FACTS 15).
+    /// A write, but not the barrier: 500 `context deadline exceeded`, and nothing applied (FACTS 15).
     NotAppliedBut500,
     /// Any request: accepted, and never answered. The connection stays open.
     Hang,
     /// Any request: the connection is reset before anything is applied.
     ResetUnapplied,
 
-    /// An upsert: 201 with its echo, and nothing stored (FACTS 16).
+    /// An upsert, but not the barrier: 201 with its echo, and nothing stored (FACTS 16).
     Swallow,
     /// An upsert of a job that is there, or a delete: acknowledged, and undone this much later by a run that had read the job
     /// before (FACTS 16b). A deleted job comes back stored, but not scheduled (FACTS 16c).
@@ -38,7 +38,7 @@ pub enum Fault {
     /// The barrier of FACTS 4: stored and answered 201, as by a Dkron that does not look for the parent.
     StoreBarrier,
 
-    /// A write: applied, and then 500 `error reading from server: EOF` (FACTS 15).
+    /// A write that succeeds, but not the barrier: applied, and then 500 `error reading from server: EOF` (FACTS 15).
     AppliedBut500,
     /// Any request: applied, and the connection is reset without an answer.
     ResetApplied,
@@ -57,7 +57,7 @@ pub enum Fault {
         /// Bytes of the body that are left.
         to: usize,
     },
-    /// The list: its last jobs missing, as valid JSON, with an `X-Total-Count` that still counts them.
+    /// A list: its last jobs missing, as valid JSON, with an `X-Total-Count` that still counts them.
     ShortList {
         /// How many are missing.
         missing: usize,
@@ -142,22 +142,24 @@ impl Fault {
     /// Whether it has an effect on such a request; only then is it used up.
     fn concerns(&self, target: &Target<'_>) -> bool {
         match self {
-            Self::Paused | Self::Swallow => target.is_upsert(),
+            Self::Paused => target.is_upsert(),
+            // A missing parent is the one error that is not swallowed.
+            Self::Swallow => target.is_upsert() && !target.is_barrier,
             Self::StoreBarrier => target.is_upsert() && target.is_barrier,
             Self::RunInFlight { .. } => target.job_is_there && (target.is_upsert() || target.is_delete()),
-            Self::NotAppliedBut500 | Self::AppliedBut500 => target.is_write(),
+            Self::NotAppliedBut500 => target.is_write() && !target.is_barrier,
+            Self::AppliedBut500 => target.is_write() && !target.is_barrier && target.answer.is_success,
             Self::ShortList { .. } | Self::WrongCount { .. } | Self::NoCount => {
-                target.method == "GET" && target.path == "/v1/jobs"
+                target.method == "GET" && target.path == "/v1/jobs" && target.answer.is_success
+            }
+            Self::ResetMid { .. } | Self::CloseMid { .. } | Self::Cut { .. } | Self::Trickle { .. } => {
+                target.answer.has_body
             }
             Self::NoLeader
             | Self::Answer { .. }
             | Self::Hang
             | Self::ResetUnapplied
             | Self::ResetApplied
-            | Self::ResetMid { .. }
-            | Self::CloseMid { .. }
-            | Self::Cut { .. }
-            | Self::Trickle { .. }
             | Self::Gigantic { .. }
             | Self::Delay(_) => true,
         }
@@ -183,6 +185,14 @@ pub(crate) struct Target<'a> {
     pub(crate) node: usize,
     pub(crate) is_barrier: bool,
     pub(crate) job_is_there: bool,
+    pub(crate) answer: Prepared,
+}
+
+/// What Dkron is about to answer, as faults see it; nothing yet at the stages before.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Prepared {
+    pub(crate) is_success: bool,
+    pub(crate) has_body: bool,
 }
 
 impl Target<'_> {
@@ -265,7 +275,7 @@ impl Rule {
         Self { node: Some(node), ..self }
     }
 
-    /// Not the barrier: writes that are meant.
+    /// Not the barrier, for a fault that would strike it as well.
     #[must_use]
     pub fn but_barrier(self) -> Self {
         Self { but_barrier: true, ..self }

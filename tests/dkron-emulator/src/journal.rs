@@ -9,6 +9,8 @@ pub struct Request {
     pub method: String,
     /// Path and query, as sent.
     pub path: String,
+    /// Its headers, names in lower case; a value that is no text is left out.
+    pub headers: Vec<(String, String)>,
     /// Bytes of the body.
     pub body_len: usize,
     /// The job that the body or the path names.
@@ -25,6 +27,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether it asks for a change: POST, PUT, PATCH or DELETE, except the barrier.
     pub fn is_write(&self) -> bool {
         matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE") && !self.is_barrier

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::core::Core;
-use crate::faults::{Fault, Stage};
+use crate::faults::{Fault, Prepared, Stage};
 use crate::journal;
 use crate::routes::{self, Reply, Request};
 use crate::wire::{Broken, Pieces, Socket};
@@ -89,6 +89,11 @@ async fn handle(
         let ticket = state.journal.arrived(journal::Request {
             method: request.method.clone(),
             path: request.uri.clone(),
+            headers: head
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+                .collect(),
             body_len: request.body.len(),
             job: request.job().map(str::to_owned),
             node,
@@ -117,6 +122,7 @@ async fn handle(
             routes::answer(&core, &request).await
         }
     };
+    request.answer = Prepared { is_success: reply.status < 300, has_body: !reply.body.is_empty() };
     let fault = request.fault(&core, Stage::Answering);
     let answered = if fault == Some(Fault::ResetApplied) { None } else { Some(reply.status) };
     core.lock().journal.answered(ticket, answered, is_barrier && reply.status != 201);

@@ -12,7 +12,7 @@ use hyper::http::request::Parts;
 use serde::Serialize;
 
 use crate::core::Core;
-use crate::faults::{Fault, Stage, Target};
+use crate::faults::{Fault, Prepared, Stage, Target};
 use crate::json::{self, First};
 
 /// Header names, as hyper writes them.
@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) is_barrier: bool,
     /// This once, the node knows no leader.
     pub(crate) leaderless: bool,
+    /// What is about to be answered.
+    pub(crate) answer: Prepared,
 }
 
 impl Request {
@@ -66,6 +68,7 @@ impl Request {
             upsert: None,
             is_barrier: false,
             leaderless: false,
+            answer: Prepared::default(),
         };
         if request.target(None, false).is_upsert() {
             request.upsert = Some(First::read(&request.body));
@@ -96,6 +99,7 @@ impl Request {
             node: self.node,
             is_barrier: self.is_barrier,
             job_is_there,
+            answer: self.answer,
         }
     }
 
