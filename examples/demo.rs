@@ -55,7 +55,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             (emulator.url(), Some(emulator))
         }
     };
-    let demo = Demo { folder: templates(real.is_some().then_some(target))?, url };
+    // A real Dkron may hold jobs of the same names.
+    let prefix = if real.is_some() { "demo-" } else { "" };
+    let demo = Demo { folder: templates(real.is_some().then_some(target))?, url, prefix };
 
     step(&format!("A Dkron at {}, and a cache-manager that counts. What would the templates do?", demo.url));
     demo.run(&["plan"]).await?;
@@ -66,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     step(&format!("The refreshes run ({FASTER} times faster than the table says):"));
     watch(&refreshes).await;
     step("Someone switches a job off in the UI. The next release keeps it so.");
-    toggle(&demo.url, "refresh-tickets").await?;
+    toggle(&demo.url, &format!("{prefix}refresh-tickets")).await?;
     demo.run(&["apply"]).await?;
     step("A template changes: the reference data every hour, no longer every two.");
     demo.edit("reference-data.yaml", "0 */2 * * *", "0 * * * *")?;
@@ -91,6 +93,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 struct Demo {
     folder: TempDir,
     url: String,
+    prefix: &'static str,
 }
 
 impl Demo {
@@ -98,7 +101,12 @@ impl Demo {
     async fn run(&self, args: &[&str]) -> Result<(), Box<dyn Error>> {
         std::env::set_current_dir(self.folder.path())?;
         anstream::println!("{STEP}$ dkron-jobs {}{STEP:#}", args.join(" "));
-        let env = [("DKRON_URL", self.url.as_str()), ("JOBS_NAMESPACE", "demo"), ("JOBS_LOG_FORMAT", "plain")];
+        let env = [
+            ("DKRON_URL", self.url.as_str()),
+            ("JOBS_NAMESPACE", "demo"),
+            ("JOBS_NAME_PREFIX", self.prefix),
+            ("JOBS_LOG_FORMAT", "plain"),
+        ];
         let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let args = std::iter::once("dkron-jobs").chain(args.iter().copied()).map(OsString::from).collect();
         match dkron_jobs::command::run(args, env).await {
