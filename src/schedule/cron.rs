@@ -64,15 +64,31 @@ fn part(wall: i64, larger: i64, unit: i64) -> u32 {
 
 impl Cron {
     /// The first second after this one that matches; `None` when there is none in this year or the next five, or past 9999.
-    ///
-    /// Fields are met from the month down to the second. One that does not match is moved on until it does, with everything
-    /// below it set to its start; when it passes the end of its range, the search starts again at the month. Whoever wants
-    /// this simpler should know that the order of steps decides what happens around a change of clocks.
     pub(super) fn next(&self, after: i64) -> Option<i64> {
         // A field that matches nothing (`,`) would be sought for five years, second by second.
         if self.never() {
             return None;
         }
+        let mut from = after;
+        loop {
+            let run = self.search(from)?;
+            if run > after {
+                return Some(run);
+            }
+            // Where clocks go back to within an hour (Chatham, 03:45 to 02:45) and that hour does not match, robfig/cron
+            // answers with an instant that is past, and Dkron runs the job over and over until the hour is out. The next
+            // run that is one lies after that hour.
+            let start = self.moment(from.checked_add(1)?)?;
+            from += HOUR - start.wall.rem_euclid(HOUR);
+        }
+    }
+
+    /// What robfig/cron answers: nearly always an instant after this one.
+    ///
+    /// Fields are met from the month down to the second. One that does not match is moved on until it does, with everything
+    /// below it set to its start; when it passes the end of its range, the search starts again at the month. Whoever wants
+    /// this simpler should know that the order of steps decides what happens around a change of clocks.
+    fn search(&self, after: i64) -> Option<i64> {
         let mut at = self.moment(after.checked_add(1)?)?;
         let last_year = at.date()?.year() + YEARS;
         // Whether everything below the field in hand is at its start already.
