@@ -41,6 +41,13 @@ impl Seen {
         self.worst = self.worst.max(gap);
     }
 
+    fn gaps(self) -> Option<Gaps> {
+        (self.worst > 0).then(|| Gaps {
+            shortest: SignedDuration::from_secs(self.shortest),
+            worst: SignedDuration::from_secs(self.worst),
+        })
+    }
+
     fn merge(&mut self, other: Self) {
         self.shortest = self.shortest.min(other.shortest);
         self.worst = self.worst.max(other.worst);
@@ -78,6 +85,12 @@ pub(super) fn of(cron: &Cron) -> Option<Gaps> {
 
     let (from, to) = (cron.from_wall(midnight(FROM)?)?.unix, cron.from_wall(midnight(TO)?)?.unix);
     let changes = changes(cron, from, to);
+    if changes.is_empty() && cron.every_day() {
+        // Each day looks like every other: there is nothing to walk.
+        let mut seen = day.inside;
+        seen.add(DAY + day.first - day.last);
+        return seen.gaps();
+    }
     let mut seen = Seen::NONE;
     let mut run = cron.next(from - 1)?;
     while run < to {
@@ -107,10 +120,7 @@ pub(super) fn of(cron: &Cron) -> Option<Gaps> {
         }
         run = next;
     }
-    (seen.worst > 0).then(|| Gaps {
-        shortest: SignedDuration::from_secs(seen.shortest),
-        worst: SignedDuration::from_secs(seen.worst),
-    })
+    seen.gaps()
 }
 
 /// Goes from a day that matches to the last one that matches and is over by `quiet_end`; both are given as its midnight.
