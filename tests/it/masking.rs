@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use dkron_jobs::job::{Change, Job};
-use dkron_jobs::report::{Masker, masked, shown_url};
+use dkron_jobs::job::{Change, Job, Owner};
+use dkron_jobs::plan::plan;
+use dkron_jobs::report::{Masker, Report, Style, masked, shown_url};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
+
+use crate::model::{Dkron, default_policy, desired};
 
 /// What a change of one field is shown as, by a masker that knows these secrets.
 fn shown(secrets: &[&str], field: &str, from: impl Into<Value>, to: impl Into<Value>) -> (Value, Value) {
@@ -195,4 +198,29 @@ fn a_definition_is_masked_in_every_text_of_it() {
     assert!(!json.contains("hunter22") && !json.contains("Basic old"), "{json}");
     assert!(json.contains(r#""tags":{"a":"***"}"#) && json.contains(r#""metadata":{"a":"x ***"}"#), "{json}");
     assert_eq!(format!("{masker:?}"), "Masker(1 values)");
+}
+
+/// Variables are also put in names, in owners and in keys of metadata.
+#[test]
+fn a_report_is_masked_in_every_text_of_it() {
+    let mut dkron = Dkron::default();
+    let mut job = Job::new("refresh-hunter22");
+    job.stamp(&Owner::parse("shop/hunter22"), false);
+    dkron.put(&job).expect("it has no parent");
+    let mut copy = Job::new("copy");
+    copy.metadata.insert("a hunter22".to_owned(), "x".to_owned());
+    dkron.put(&copy).expect("it has no parent");
+    let policy = default_policy("hunter22/main");
+    let plan = plan(&desired([job, Job::new("copy")]), &dkron.live, &policy).expect("nothing stands in its way");
+    let report = Report::of_plan(&plan, &policy.owner, &Masker::new(["hunter22".to_owned()]));
+    let json = serde_json::to_string(&report).expect("a report has a JSON form");
+    for shown in [&json, &report.text(Style { value_width: 80 }), &report.brief(4096)] {
+        assert!(!shown.contains("hunter22"), "{shown}");
+    }
+    for masked in
+        [r#""owner":"***/main""#, r#""name":"refresh-***""#, "belongs to shop/***", r#""field":"metadata.a ***""#]
+    {
+        assert!(json.contains(masked), "{json}");
+    }
+    assert_eq!(report.warnings.len(), 1);
 }
