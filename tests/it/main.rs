@@ -1,6 +1,7 @@
 //! The tests: one binary, one module for each subject. `tests/README.md` says what runs where.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start processes, servers and clocks")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, and says why in the message")]
 
 mod apply;
 mod cli;
@@ -8,6 +9,11 @@ mod conformance;
 mod emulator;
 mod emulator_runs;
 mod http;
+mod laws;
+mod masking;
+mod model;
 mod render;
+mod report;
 mod schedule;
+mod sequences;
 mod server;
