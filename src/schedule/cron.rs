@@ -102,12 +102,12 @@ impl Cron {
             while !self.month_matches(date) {
                 if !rounded {
                     rounded = true;
-                    at = self.from_wall(midnight(date.first_of_month())?)?;
+                    at = self.at_wall(midnight(date.first_of_month())?)?;
                     date = at.date()?;
                 }
                 let next_month = date.date().last_of_month().tomorrow().ok()?;
                 let days = i64::from(date.day() - 1);
-                at = self.from_wall(midnight(next_month.into())? + days * DAY + at.wall.rem_euclid(DAY))?;
+                at = self.at_wall(midnight(next_month.into())? + days * DAY + at.wall.rem_euclid(DAY))?;
                 date = at.date()?;
                 if date.month() == 1 {
                     continue 'fields;
@@ -117,9 +117,9 @@ impl Cron {
             while !self.day_matches(date) {
                 if !rounded {
                     rounded = true;
-                    at = self.from_wall(midnight(date)?)?;
+                    at = self.at_wall(midnight(date)?)?;
                 }
-                let mut next = self.from_wall(at.wall + DAY)?;
+                let mut next = self.at_wall(at.wall + DAY)?;
                 // Where that day has no midnight, this lands an hour before or after.
                 match i64::from(next.hour()) {
                     0 => {}
@@ -140,7 +140,7 @@ impl Cron {
             while !self.hours.has(at.hour()) {
                 if !rounded {
                     rounded = true;
-                    at = self.from_wall(at.wall - at.wall.rem_euclid(HOUR))?;
+                    at = self.at_wall(at.wall - at.wall.rem_euclid(HOUR))?;
                 }
                 at = self.step(at, self.hours, at.hour(), 24, HOUR)?;
                 if at.hour() == 0 {
@@ -176,6 +176,15 @@ impl Cron {
             || self.days.set | self.weekdays.set == 0
     }
 
+    /// Whether all six fields match. robfig/cron's runs nearly always do: not those just after a change of clocks that leaves
+    /// out the start of a day or an hour.
+    pub(super) fn matches(&self, at: Moment) -> bool {
+        self.seconds.has(at.second())
+            && self.minutes.has(at.minute())
+            && self.hours.has(at.hour())
+            && at.date().is_some_and(|date| self.month_matches(date) && self.day_matches(date))
+    }
+
     /// Whether the month is right.
     pub(super) fn month_matches(&self, date: DateTime) -> bool {
         self.months.has(unsigned(date.month()))
@@ -207,7 +216,7 @@ impl Cron {
     }
 
     /// The instant at which the wall shows this, as Go's `time.Date` chooses where there are two or none.
-    pub(super) fn from_wall(&self, wall: i64) -> Option<Moment> {
+    pub(super) fn at_wall(&self, wall: i64) -> Option<Moment> {
         let offset = match self.offset(wall)? {
             0 => 0,
             near => self.offset(wall - near)?,
