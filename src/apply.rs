@@ -7,6 +7,7 @@
 )]
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::dkron::{Session, WaitError, Written};
-use crate::job::Live;
+use crate::job::{Live, diff};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
@@ -47,13 +48,19 @@ pub async fn apply(
     shutdown: &Shutdown,
     progress: &dyn Fn(),
 ) -> Applied {
+    let untried = |item: &Item| match item.action {
+        Action::Unchanged => Outcome::Unchanged,
+        // What still says so at the end was never reached.
+        _ => Outcome::Skipped("not done: Dkron could not be read to prove the writes before it".to_owned()),
+    };
     let run = Run {
         plan,
         session,
         concurrency,
         shutdown,
         progress,
-        outcomes: RefCell::new(vec![Outcome::Unchanged; plan.items.len()]),
+        outcomes: RefCell::new(plan.items.iter().map(untried).collect()),
+        orphans: RefCell::new(BTreeSet::new()),
     };
     let mut warnings = Vec::new();
     let unproven = run.all(&mut warnings).await.err();
@@ -62,7 +69,7 @@ pub async fn apply(
         // Accepted is not proven (FACTS 16): say so for each.
         for outcome in &mut outcomes {
             if *outcome == Outcome::Done {
-                *outcome = Outcome::Failed("accepted, but Dkron could not be read to prove it".to_owned());
+                *outcome = Outcome::Failed("accepted, but Dkron could not be read afterwards to prove it".to_owned());
             }
         }
     }
@@ -76,6 +83,8 @@ struct Run<'a> {
     shutdown: &'a Shutdown,
     progress: &'a dyn Fn(),
     outcomes: RefCell<Vec<Outcome>>,
+    /// Refused for want of a parent that this run had written: it was swallowed (FACTS 16), and both are written again.
+    orphans: RefCell<BTreeSet<usize>>,
 }
 
 impl Run<'_> {
@@ -87,9 +96,11 @@ impl Run<'_> {
         if deletes {
             // Only what was seen is there: deleting the old name of a job whose new one was swallowed would lose both.
             self.prove(&self.plan.writes, Look::Once, warnings).await?;
-            let failed = self.outcomes.borrow().iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+            let stands = |index: &usize| self.outcomes.borrow()[*index] == Outcome::Done;
+            let failed = !self.plan.writes.iter().flatten().all(stands);
             for wave in &self.plan.deletes {
-                if failed {
+                // After a signal each delete says so itself.
+                if failed && !self.shutdown.is_stopping() {
                     self.skip(wave, "nothing is deleted after a failed write");
                 } else {
                     self.write(wave).await;
@@ -112,13 +123,14 @@ impl Run<'_> {
         } else if let Some(parent) = self.failed_parent(item) {
             Outcome::Skipped(format!("not done: its parent `{parent}` could not be written"))
         } else {
-            self.send(item).await
+            self.send(index, item).await
         };
         self.outcomes.borrow_mut()[index] = outcome;
         (self.progress)();
     }
 
-    async fn send(&self, item: &Item) -> Outcome {
+    async fn send(&self, index: usize, item: &Item) -> Outcome {
+        self.orphans.borrow_mut().remove(&index);
         let written = match &item.action {
             Action::Create(job) | Action::Update(job) => self.session.put(job).await,
             Action::Delete => self.session.delete(&item.name).await,
@@ -127,6 +139,11 @@ impl Run<'_> {
         match written {
             Written::Accepted => Outcome::Done,
             Written::Refused(why) => Outcome::Failed(why),
+            Written::NoParent(why) => {
+                self.orphans.borrow_mut().insert(index);
+                Outcome::Failed(why)
+            }
+            Written::NotDone(why) => Outcome::Skipped(format!("not done: {why}")),
             Written::Stopped => {
                 Outcome::Failed("in doubt: stopped before it was known whether it was applied".to_owned())
             }
@@ -134,9 +151,25 @@ impl Run<'_> {
     }
 
     fn failed_parent<'i>(&self, item: &'i Item) -> Option<&'i str> {
+        let (name, index) = self.parent(item)?;
+        matches!(self.outcomes.borrow()[index], Outcome::Failed(_) | Outcome::Skipped(_)).then_some(name)
+    }
+
+    /// The parent that an item is to have, where the plan has something to say about it.
+    fn parent<'i>(&self, item: &'i Item) -> Option<(&'i str, usize)> {
         let parent = item.action.definition()?.parent()?;
         let index = self.plan.items.binary_search_by(|item| item.name.as_str().cmp(parent)).ok()?;
-        matches!(self.outcomes.borrow()[index], Outcome::Failed(_) | Outcome::Skipped(_)).then_some(parent)
+        Some((parent, index))
+    }
+
+    /// Whether an item must be seen in Dkron now: it was accepted, or its accepted parent was swallowed.
+    fn is_due(&self, index: usize) -> bool {
+        let done = |index: usize| self.outcomes.borrow()[index] == Outcome::Done;
+        let orphan = |index: usize| {
+            self.orphans.borrow().contains(&index)
+                && self.parent(&self.plan.items[index]).is_some_and(|(_, parent)| done(parent))
+        };
+        done(index) || orphan(index)
     }
 
     fn skip(&self, wave: &[usize], why: &str) {
@@ -148,25 +181,29 @@ impl Run<'_> {
 
     /// Looks whether everything done stands, and writes again what does not.
     async fn prove(&self, waves: &[Vec<usize>], look: Look, warnings: &mut Vec<String>) -> Result<(), WaitError> {
-        let done = |index: &usize| self.outcomes.borrow()[*index] == Outcome::Done;
+        let due = |index: &usize| self.is_due(*index);
         let risky =
             |index: &usize| look == Look::AgainLater && !matches!(self.plan.items[*index].action, Action::Create(_));
-        if !waves.iter().flatten().any(done) {
+        if !waves.iter().flatten().any(due) {
             return Ok(());
         }
-        let mut look_again = waves.iter().flatten().any(|index| done(index) && risky(index));
+        let mut look_again = waves.iter().flatten().any(|index| due(index) && risky(index));
         let mut written = Instant::now();
         let mut rounds = 0;
         loop {
-            if let Some(signal) = self.shutdown.signal() {
-                warnings.push(format!("stopped by {} before Dkron was read again to prove the writes", signal.name()));
-                return Ok(());
-            }
-            let live = self.session.read().await?;
+            let live = tokio::select! {
+                biased;
+                signal = self.shutdown.stopping() => {
+                    warnings
+                        .push(format!("stopped by {} before Dkron was read again to prove the writes", signal.name()));
+                    return Ok(());
+                }
+                live = self.session.read() => live?,
+            };
             let wrong: Vec<Vec<usize>> = waves
                 .iter()
                 .map(|wave| {
-                    wave.iter().copied().filter(done).filter(|&index| !stands(&self.plan.items[index], &live)).collect()
+                    wave.iter().copied().filter(due).filter(|&index| !stands(&self.plan.items[index], &live)).collect()
                 })
                 .collect();
             let count = wrong.iter().map(Vec::len).sum::<usize>();
@@ -175,13 +212,16 @@ impl Run<'_> {
                     return Ok(());
                 }
                 look_again = false;
-                sleep_until(written + IN_FLIGHT).await;
+                tokio::select! {
+                    () = sleep_until(written + IN_FLIGHT) => {}
+                    // Said at the top.
+                    _ = self.shutdown.stopping() => {}
+                }
                 continue;
             }
             if rounds == ROUNDS {
                 for &index in wrong.iter().flatten() {
-                    self.outcomes.borrow_mut()[index] =
-                        Outcome::Failed(format!("accepted, but {ROUNDS} times it did not stay so in Dkron"));
+                    self.outcomes.borrow_mut()[index] = Outcome::Failed(unproven(&self.plan.items[index], &live));
                 }
                 return Ok(());
             }
@@ -210,6 +250,20 @@ enum Look {
     Once,
     /// Once more when no run in flight can undo an update or delete any longer.
     AgainLater,
+}
+
+/// What Dkron holds in place of what it accepted again and again.
+fn unproven(item: &Item, live: &Live) -> String {
+    let found = live.jobs.get(&item.name).map(|live| &live.job);
+    let what = match (item.action.definition(), found) {
+        (None, _) => "it is still there".to_owned(),
+        (Some(_), None) => "it is not there".to_owned(),
+        (Some(job), Some(live)) => {
+            let fields: Vec<_> = diff(live, job).into_iter().map(|change| format!("`{}`", change.field)).collect();
+            format!("it differs in {}", if fields.is_empty() { "its stamp".to_owned() } else { fields.join(", ") })
+        }
+    };
+    format!("Dkron accepted it, {ROUNDS} more times too, and does not hold it so: {what}")
 }
 
 /// Whether Dkron holds what this item wanted.

@@ -11,26 +11,35 @@ use tokio::time::timeout;
 use tracing::info;
 use url::Url;
 
-use crate::dkron::{Failure, Tls, backoff};
+use crate::dkron::{Failure, Tls, backoff, seconds};
 use crate::render::{Problems, Source, Table, TableFormat};
 use crate::report;
 
 /// The longest table, in bytes.
 const LONGEST_TABLE: usize = 64 << 20;
 
+/// How long a fetch may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// One request, from connecting to the last byte.
+    pub request: Duration,
+    /// All of them.
+    pub whole: Duration,
+}
+
 /// Why a table could not be had from its URL.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// It is no URL.
-    #[error("the table's source `{source_text}` is no URL: {cause}")]
+    #[error("the table's source `{shown}` is no URL: {cause}")]
     Url {
-        /// As given.
-        source_text: String,
+        /// As given, without what may be credentials.
+        shown: String,
         /// Why.
         cause: url::ParseError,
     },
     /// The limit of waiting was reached.
-    #[error("gave up on the table at {url} after {}s: {last}", waited.as_secs())]
+    #[error("gave up on the table at {url} after {}: {last}", seconds(*.waited))]
     TimedOut {
         /// The URL, without credentials.
         url: String,
@@ -53,17 +62,12 @@ pub enum FetchError {
 }
 
 /// Fetches a table of JSON rows. The URL's fragment is the JSON pointer to them (`…/cache_params#/items`). Tries again, with
-/// backoff, until `wait_timeout` is over.
+/// backoff, until the limit is reached.
 ///
 /// # Errors
 /// A [`FetchError`].
-pub async fn table(
-    source: &str,
-    tls: &Tls,
-    request_timeout: Duration,
-    wait_timeout: Duration,
-) -> Result<Table, FetchError> {
-    let mut url = Url::parse(source).map_err(|cause| FetchError::Url { source_text: source.to_owned(), cause })?;
+pub async fn table(source: &str, tls: &Tls, limits: Limits) -> Result<Table, FetchError> {
+    let mut url = Url::parse(source).map_err(|cause| FetchError::Url { shown: without_user(source), cause })?;
     let pointer = url.fragment().map(ToOwned::to_owned);
     url.set_fragment(None);
     let shown = report::shown_url(&url);
@@ -71,28 +75,40 @@ pub async fn table(
         .tls_backend_preconfigured(tls.config())
         .redirect(redirect::Policy::none())
         .no_proxy()
-        .timeout(request_timeout)
+        .timeout(limits.request)
         .build()
-        .map_err(|error| FetchError::Refused { url: shown.clone(), cause: broken(error, request_timeout) })?;
+        .map_err(|error| FetchError::Refused { url: shown.clone(), cause: broken(error, limits.request) })?;
     let last = RefCell::new(None);
-    let fetch = (|| get(&client, &url, request_timeout)).retry(backoff()).when(|failure| !failure.is_final()).notify(
+    let fetch = (|| get(&client, &url, limits.request)).retry(backoff()).when(|failure| !is_final(failure)).notify(
         |failure: &Failure, _| {
             if last.replace(Some(failure.to_string())).is_none() {
                 info!(url = shown, cause = %failure, "waiting for a data table");
             }
         },
     );
-    let body = match timeout(wait_timeout, fetch).await {
+    let body = match timeout(limits.whole, fetch).await {
         Ok(Ok(body)) => body,
         Ok(Err(cause)) => return Err(FetchError::Refused { url: shown, cause }),
         Err(_) => {
             let last = last.take().unwrap_or_else(|| "no answer to any request".to_owned());
-            return Err(FetchError::TimedOut { url: shown, waited: wait_timeout, last });
+            return Err(FetchError::TimedOut { url: shown, waited: limits.whole, last });
         }
     };
     let source = Source { file: shown, text: body };
     let parsed = Table::parse(&source, TableFormat::Json, pointer.as_deref().filter(|pointer| !pointer.is_empty()));
     Ok(parsed.map_err(Problems::from)?)
+}
+
+/// Whether another try would give the same: a refusal, a redirect, which is not followed, or far too much.
+fn is_final(failure: &Failure) -> bool {
+    failure.is_final() || matches!(failure, Failure::Status { status: 300..=399, .. } | Failure::TooLong { .. })
+}
+
+/// A text that was to be a URL, without what stands before an `@`.
+fn without_user(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    format!("{scheme}://{rest}")
 }
 
 /// What a request for a table is called in messages; its URL stands beside it.

@@ -16,5 +16,7 @@ fn main() -> process::ExitCode {
         }
     };
     let exit = runtime.block_on(dkron_jobs::command::run(env::args_os().collect(), env::vars_os()));
+    // A resolver that hangs in a thread of its own is not waited for.
+    runtime.shutdown_background();
     exit.number().into()
 }

@@ -55,6 +55,11 @@ pub fn say(text: &str) {
     let _ = Masked.write_all(text.as_bytes());
 }
 
+/// A text with every secret masked that is known by now.
+pub fn masked(text: &str) -> String {
+    MASKER.get().map_or_else(|| text.to_owned(), |masker| masker.text(text))
+}
+
 /// From now on these secrets are masked in every log line.
 pub fn mask(masker: Masker) {
     // Only the first settings of a process are its own.

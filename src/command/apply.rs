@@ -1,10 +1,10 @@
 //! `apply`: the hook's main job.
 
 use crate::apply::{Applied, apply};
-use crate::dkron::{Role, Session};
+use crate::dkron::{Role, Session, WaitError};
 use crate::exit::ExitCode;
 use crate::plan;
-use crate::report::{Masker, Report};
+use crate::report::Report;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
@@ -13,12 +13,10 @@ use super::gather::{desired_and_live, policy};
 use super::{Ending, Error, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let owner = settings.templates.owner();
     let both = desired_and_live(settings, Role::Writer, shutdown).await;
-    let (desired, reading, dkron, masker) =
-        both.map_err(|error| print_error("apply", &owner, error, settings.output, &Masker::default()))?;
+    let (desired, reading, dkron, masker) = both.map_err(|error| print_error("apply", settings, error))?;
     let plan = plan::plan(&desired, &reading.live, &policy(settings))
-        .map_err(|error| print_error("apply", &owner, error.into(), settings.output, &masker))?;
+        .map_err(|error| print_error("apply", settings, error.into()))?;
     drop(desired);
 
     let writes = plan.writes.iter().chain(&plan.deletes).map(Vec::len).sum();
@@ -28,16 +26,16 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     bar.finish_and_clear();
 
     let Applied { outcomes, warnings, unproven, stopped } = applied;
-    let mut report = Report::new("apply", &plan, &outcomes, &owner, &masker);
+    let mut report = Report::new("apply", &plan, &outcomes, &settings.templates.owner(), &masker);
     report.warnings.extend(reading.warnings.into_iter().chain(warnings));
-    report.errors.extend(unproven.as_ref().map(ToString::to_string));
+    report.errors.extend(unproven.as_ref().map(|error| masker.text(&error.to_string())));
     report.errors.extend(stopped.map(|signal| format!("stopped by {}", signal.name())));
     print(&report, settings.output)?;
     let exit = match (stopped, unproven) {
         (Some(signal), _) => signal.exit_code(),
-        (None, Some(error)) => Error::from(error).exit_code(),
+        (None, Some(WaitError::TimedOut { .. })) => ExitCode::TimedOut,
         (None, None) if report.is_success() => ExitCode::Done,
-        (None, None) => ExitCode::Failed,
+        (None, _) => ExitCode::Failed,
     };
     Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })
 }

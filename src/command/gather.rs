@@ -5,12 +5,13 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::future::try_join_all;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
-use crate::fetch;
+use crate::fetch::{self, FetchError, Limits};
 use crate::job::Desired;
 use crate::plan::Policy;
 use crate::render::{Context, Problems, Sources, Var, render};
@@ -28,9 +29,26 @@ pub struct Gathered {
     context: Context,
     /// Knows every secret variable.
     pub masker: Masker,
+    /// Tables that are still to be fetched, by their URLs.
+    urls: BTreeMap<String, String>,
+    tls: Tls,
+    limits: Limits,
 }
 
 impl Gathered {
+    /// Fetches the tables that are at a URL, all at once.
+    ///
+    /// # Errors
+    /// What the first one that is not to be had says.
+    pub async fn fetch(&mut self) -> Result<(), FetchError> {
+        let (tls, limits) = (&self.tls, self.limits);
+        let fetched = std::mem::take(&mut self.urls)
+            .into_iter()
+            .map(async |(table, url)| Ok::<_, FetchError>((table, fetch::table(&url, tls, limits).await?)));
+        self.sources.tables.extend(try_join_all(fetched).await?);
+        Ok(())
+    }
+
     /// Renders it.
     ///
     /// # Errors
@@ -40,11 +58,12 @@ impl Gathered {
     }
 }
 
-/// Reads templates, tables and variables; tables with a URL are fetched. From here on every secret is masked in the log.
+/// Reads templates, tables and variables; tables with a URL are left to [`Gathered::fetch`]. From here on every secret is
+/// masked in the log.
 ///
 /// # Errors
 /// What cannot be read or understood.
-pub async fn gather(settings: &Settings) -> Result<Gathered, Error> {
+pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
     let given = &settings.templates;
     let is_url = |source: &str| source.starts_with("http://") || source.starts_with("https://");
     let (urls, paths): (BTreeMap<_, _>, BTreeMap<_, _>) = given
@@ -58,14 +77,10 @@ pub async fn gather(settings: &Settings) -> Result<Gathered, Error> {
         _ => None,
     }));
     telemetry::mask(masker.clone());
-    let mut sources = disk::sources(&given.folders, &paths)?;
-    if !urls.is_empty() {
-        let tls = tls(&settings.dkron)?;
-        for (table, url) in urls {
-            let fetched = fetch::table(&url, &tls, settings.dkron.request_timeout, settings.dkron.wait_timeout).await?;
-            sources.tables.insert(table, fetched);
-        }
-    }
+    let sources = disk::sources(&given.folders, &paths)?;
+    // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
+    let tls = tls(&DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
+    let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
     let context = Context {
         namespace: given.namespace.clone(),
         release: given.release.clone(),
@@ -73,7 +88,7 @@ pub async fn gather(settings: &Settings) -> Result<Gathered, Error> {
         name_prefix: given.name_prefix.clone(),
         vars,
     };
-    Ok(Gathered { sources, context, masker })
+    Ok(Gathered { sources, context, masker, urls, tls, limits })
 }
 
 /// The variables, later sources over earlier ones: environment, values file, folder of secrets, flags.
@@ -112,16 +127,17 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     }
 }
 
-/// Renders while Dkron is waited for and read. A template error ends the wait at once.
+/// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
 pub(super) async fn desired_and_live(
     settings: &Settings,
     role: Role,
     shutdown: &Shutdown,
 ) -> Result<(Desired, Reading, Dkron, Masker), Error> {
     let dkron = dkron(&settings.dkron)?;
-    let gathered = or_stop(shutdown, gather(settings)).await?;
+    let mut gathered = gather(settings)?;
     let masker = gathered.masker.clone();
     let render = async {
+        gathered.fetch().await?;
         match tokio::task::spawn_blocking(move || gathered.render()).await {
             Ok(desired) => Ok(desired?),
             // It was neither cancelled nor can it go on: a panic while rendering is ours.

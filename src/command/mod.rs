@@ -15,7 +15,6 @@ use std::path::Path;
 
 use crate::cli::{self, Asked};
 use crate::exit::ExitCode;
-use crate::job::Owner;
 use crate::report::{Masker, Report, Style};
 use crate::settings::{self, LogLevel, Output, Settings};
 use crate::shutdown::Shutdown;
@@ -44,11 +43,14 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
     let settings = match settings::resolve(&asked.flags, env) {
         Ok(settings) => settings,
         Err(error) => {
-            let format = error.log_format;
-            telemetry::start(format, LogLevel::Info);
-            let error = Error::from(error);
-            error.say(format);
-            last_words(None, &error.to_string());
+            let rest = error.rest.clone();
+            telemetry::start(rest.log_format, LogLevel::Info);
+            let mut error = Error::from(error);
+            if matches!(asked.command, "plan" | "apply") {
+                error = print_error(asked.command, &rest, error);
+            }
+            error.say(rest.log_format);
+            last_words(rest.termination_log.as_deref(), &error.to_string());
             return error.exit_code();
         }
     };
@@ -107,10 +109,11 @@ fn print(report: &Report, output: Output) -> Result<(), Error> {
 }
 
 /// Where JSON is wanted, an error is a report too: whoever reads standard output gets one in every case.
-fn print_error(command: &'static str, owner: &Owner, error: Error, output: Output, masker: &Masker) -> Error {
-    if output == Output::Json {
-        let report = Report::of_error(command, owner, &error.to_string(), masker);
-        if let Err(output) = print(&report, output) {
+fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
+    if settings.output == Output::Json {
+        let masked = telemetry::masked(&error.to_string());
+        let report = Report::of_error(command, &settings.templates.owner(), &masked, &Masker::default());
+        if let Err(output) = print(&report, settings.output) {
             return output;
         }
     }
@@ -133,6 +136,7 @@ fn last_words(path: Option<&Path>, text: &str) {
         None if default.exists() => default,
         None => return,
     };
+    let text = telemetry::masked(text);
     let end = (0..=text.len().min(TERMINATION_LIMIT)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
     if let Err(error) = std::fs::write(path, &text[..end]) {
         tracing::warn!(path = %path.display(), %error, "the last words could not be written");

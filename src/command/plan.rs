@@ -11,13 +11,11 @@ use super::gather::{desired_and_live, policy};
 use super::{Ending, Error, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let owner = settings.templates.owner();
     let both = desired_and_live(settings, Role::Reader, shutdown).await;
-    let (desired, reading, _, masker) =
-        both.map_err(|error| print_error("plan", &owner, error, settings.output, &crate::report::Masker::default()))?;
+    let (desired, reading, _, masker) = both.map_err(|error| print_error("plan", settings, error))?;
     let plan = plan::plan(&desired, &reading.live, &policy(settings))
-        .map_err(|error| print_error("plan", &owner, error.into(), settings.output, &masker))?;
-    let mut report = Report::of_plan(&plan, &owner, &masker);
+        .map_err(|error| print_error("plan", settings, error.into()))?;
+    let mut report = Report::of_plan(&plan, &settings.templates.owner(), &masker);
     report.warnings.extend(reading.warnings);
     print(&report, settings.output)?;
     let exit = if settings.exit_code && report.has_changes() { ExitCode::Changes } else { ExitCode::Done };

@@ -14,7 +14,8 @@ use crate::shutdown::Shutdown;
 use super::{Ending, Error, gather, or_stop, write_out};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let gathered = or_stop(shutdown, gather(settings)).await?;
+    let mut gathered = gather(settings)?;
+    or_stop(shutdown, async { Ok(gathered.fetch().await?) }).await?;
     let masker = gathered.masker.clone();
     let desired = gathered.render()?;
     let jobs = jobs(&desired, settings.show_secrets, &masker);

@@ -1,23 +1,31 @@
 //! One way to one address: requests go out and whole answers come back.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::{Method, redirect};
 use serde::Serialize;
 use tokio::net::lookup_host;
+use tokio::time::timeout;
 use url::Url;
 
 use super::answer::Answer;
+use super::error::seconds;
 use super::{Dkron, Failure};
 
-/// The longest answer that is read, in bytes. A list of 50,000 jobs has about a tenth of it.
-const LONGEST_ANSWER: usize = 256 << 20;
+/// The longest list that is read, in bytes. One of 50,000 jobs has about a tenth of it.
+const LONGEST_LIST: usize = 256 << 20;
+/// The longest answer to anything else: one job, or the page of a gateway. A container's memory is small.
+const LONGEST_ANSWER: usize = 8 << 20;
+/// The list of all jobs.
+pub(super) const LIST: &str = "/v1/jobs";
 
 /// Connections of one pool, pinned to one address: a Service's name may stand for several Dkrons, and reads must come from one.
 #[derive(Debug, Clone)]
 pub(super) struct Conn {
     client: reqwest::Client,
     dkron: Dkron,
+    address: SocketAddr,
 }
 
 impl Conn {
@@ -38,7 +46,12 @@ impl Conn {
         let client = builder
             .build()
             .map_err(|error| Failure::of_reqwest("building the client", error, dkron.request_timeout))?;
-        Ok(Self { client, dkron: dkron.clone() })
+        Ok(Self { client, dkron: dkron.clone(), address })
+    }
+
+    /// Another pool to the same address, with no connection yet.
+    pub(super) fn another(&self) -> Result<Self, Failure> {
+        Self::new(&self.dkron, self.address)
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
@@ -57,6 +70,7 @@ impl Conn {
 
     async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Failure> {
         let label = format!("{method} {path}");
+        let limit = if method == Method::GET && path == LIST { LONGEST_LIST } else { LONGEST_ANSWER };
         let broken = |error| Failure::of_reqwest(&label, error, self.dkron.request_timeout);
         let mut request = self.client.request(method, endpoint(&self.dkron.url, path));
         if let Some(body) = body {
@@ -68,8 +82,8 @@ impl Conn {
         let (whom, total, status) = (header("x-whom"), header("x-total-count"), response.status().as_u16());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(Failure::TooLong { request: label, limit: LONGEST_ANSWER });
+            if body.len() + chunk.len() > limit {
+                return Err(Failure::TooLong { request: label, limit });
             }
             body.extend_from_slice(&chunk);
         }
@@ -77,14 +91,17 @@ impl Conn {
     }
 }
 
-/// The addresses behind the host's name.
-pub(super) async fn addresses(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+/// The addresses behind the host's name, which the resolver may take `limit` to find.
+pub(super) async fn addresses(url: &Url, limit: Duration) -> Result<Vec<SocketAddr>, Failure> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(80);
     let name = |cause: String| Failure::Name { host: host.to_owned(), cause };
     // A literal IPv6 address stands in brackets in a URL, and without them for the resolver.
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut addresses: Vec<_> = lookup_host((bare, port)).await.map_err(|error| name(error.to_string()))?.collect();
+    let Ok(found) = timeout(limit, lookup_host((bare, port))).await else {
+        return Err(name(format!("the resolver has not answered within {}", seconds(limit))));
+    };
+    let mut addresses: Vec<_> = found.map_err(|error| name(error.to_string()))?.collect();
     addresses.sort_unstable();
     addresses.dedup();
     if addresses.is_empty() { Err(name("no address".to_owned())) } else { Ok(addresses) }

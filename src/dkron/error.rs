@@ -155,7 +155,7 @@ pub enum WaitError {
 }
 
 /// A duration for people: `240s`, `1.5s`, `20ms`.
-fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
         format!("{}ms", duration.as_millis())
     } else if duration.subsec_millis() == 0 {

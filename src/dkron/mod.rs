@@ -16,6 +16,7 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 pub use self::answer::jobs as decode_jobs;
+pub(crate) use self::error::seconds;
 pub use self::error::{Failure, WaitError};
 pub use self::session::{Session, Written};
 pub use self::tls::{Tls, TlsError};

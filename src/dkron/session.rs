@@ -11,11 +11,13 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info};
 
 use crate::job::{Job, Live, LiveJob};
+use crate::report;
 use crate::shutdown::Shutdown;
 
 use super::answer::Answer;
-use super::conn::Conn;
-use super::trust::{Reading, Role, Trusted};
+use super::conn::{Conn, LIST};
+use super::error::seconds;
+use super::trust::{PARENT_NOT_FOUND, Phase, READS_APART, Reading, Role, Trusted};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// How long a write in doubt may still be looked into once we were told to stop: Kubernetes kills after 30 s.
@@ -28,6 +30,10 @@ pub enum Written {
     Accepted,
     /// Dkron refused, or never accepted; in its own words where it had some.
     Refused(String),
+    /// Refused for want of its parent, in Dkron's words (FACTS 10).
+    NoParent(String),
+    /// It was not applied, and is not tried (again); why.
+    NotDone(String),
     /// Given up because we were told to stop: it may or may not have been applied.
     Stopped,
 }
@@ -36,11 +42,18 @@ pub enum Written {
 pub struct Session<'a> {
     dkron: &'a Dkron,
     trusted: RefCell<Trusted>,
-    /// One at a time asks for the leader again; the others then use what it found.
-    renewing: tokio::sync::Mutex<()>,
-    renewals: Cell<u64>,
+    /// The pool that writes go through; reads have a connection of their own, since a Service may give each connection another
+    /// node, and only the leader's reads count.
+    writer: RefCell<Conn>,
+    /// One at a time looks: whoever waits can use what the one before found.
+    looking: tokio::sync::Mutex<()>,
+    /// The number of the last renewal of `trusted` that was begun, and of the last that came to its end.
+    begun: Cell<u64>,
+    renewed: Cell<u64>,
     /// When Dkron last accepted anything: the clock of `--wait-timeout` while writing.
     accepted: Cell<Instant>,
+    /// Why nothing is tried any more, once Dkron could not be trusted again in time.
+    lost: RefCell<Option<WaitError>>,
     shutdown: &'a Shutdown,
 }
 
@@ -50,9 +63,12 @@ impl<'a> Session<'a> {
         Self {
             dkron,
             trusted: RefCell::new(reading.trusted.clone()),
-            renewing: tokio::sync::Mutex::new(()),
-            renewals: Cell::new(0),
+            writer: RefCell::new(writer(&reading.trusted)),
+            looking: tokio::sync::Mutex::new(()),
+            begun: Cell::new(0),
+            renewed: Cell::new(0),
             accepted: Cell::new(Instant::now()),
+            lost: RefCell::new(None),
             shutdown,
         }
     }
@@ -60,7 +76,7 @@ impl<'a> Session<'a> {
     /// Creates or replaces a job (FACTS 6).
     pub async fn put(&self, job: &Job) -> Written {
         let post = async |conn: Conn| {
-            let answer = conn.post("/v1/jobs", job).await?;
+            let answer = conn.post(LIST, job).await?;
             if answer.status == 201 { Ok(true) } else { Err(answer.refusal()) }
         };
         self.insist(&job.name, post, |live| live.is_some_and(|live| live.job == *job)).await
@@ -68,7 +84,7 @@ impl<'a> Session<'a> {
 
     /// Deletes a job. One that is not there is deleted already.
     pub async fn delete(&self, name: &str) -> Written {
-        let path = format!("/v1/jobs/{name}");
+        let path = format!("{LIST}/{name}");
         let delete = async |conn: Conn| {
             let answer = conn.delete(&path).await?;
             match answer.status {
@@ -81,13 +97,14 @@ impl<'a> Session<'a> {
         self.insist(name, delete, |live| live.is_none()).await
     }
 
-    /// Passes the barrier and reads all jobs anew.
+    /// Passes the barrier and reads all jobs anew. A Dkron that was given up gets one more chance of one request's length.
     ///
     /// # Errors
     /// As [`Dkron::wait`].
     pub async fn read(&self) -> Result<Live, WaitError> {
-        let reading = self.dkron.read(Role::Writer).await?;
-        *self.trusted.borrow_mut() = reading.trusted;
+        let limit = if self.lost.borrow().is_some() { self.least() } else { self.dkron.wait_timeout };
+        let reading = self.dkron.read_within(limit, Role::Writer).await?;
+        self.trust(reading.trusted);
         Ok(reading.live)
     }
 
@@ -102,14 +119,17 @@ impl<'a> Session<'a> {
     where
         F: Future<Output = Result<bool, Failure>>,
     {
+        if let Some(error) = &*self.lost.borrow() {
+            return Written::NotDone(self.hopeless(error));
+        }
         let mut delays = backoff().build();
         let mut said = false;
         loop {
-            let conn = self.trusted.borrow().conn.clone();
-            let doubt = match try_once(conn).await {
+            let writer = self.writer.borrow().clone();
+            let doubt = match try_once(writer).await {
                 Ok(true) => return self.accept(),
                 Ok(false) => None,
-                Err(failure) if failure.is_final() => return Written::Refused(failure.to_string()),
+                Err(failure) if failure.is_final() => return self.refused(failure),
                 Err(failure) => Some(failure),
             };
             if let Some(failure) = &doubt {
@@ -124,30 +144,35 @@ impl<'a> Session<'a> {
                 look = self.look(name) => look,
                 () = self.out_of_grace() => return Written::Stopped,
             };
-            let (live, cause) = match look {
+            let live = match look {
                 Ok(live) if is_done(live.as_ref()) => return self.accept(),
-                Ok(live) => (live, doubt),
-                Err(failure) => (None, Some(failure)),
+                Ok(live) => live,
+                Err(error) => {
+                    let first = doubt.map(|failure| format!("{failure}; then ")).unwrap_or_default();
+                    let last = self.left().is_zero().then(|| format!("; {}", self.impatience())).unwrap_or_default();
+                    return Written::Refused(format!("{first}{error}{last}"));
+                }
             };
             if let Some(live) = &live
-                && cause.is_none()
+                && doubt.is_none()
                 && !live.dependents.is_empty()
             {
                 let children = live.dependents.join("`, `");
-                return Written::Refused(format!("Dkron deletes no job with children, and `{children}` still is one"));
-            }
-            let cause =
-                cause.map_or_else(|| "Dkron answered 404 and still holds the job".to_owned(), |f| f.to_string());
-            if self.accepted.get().elapsed() >= self.dkron.wait_timeout {
                 return Written::Refused(format!(
-                    "{cause}; Dkron has accepted nothing for {}s (`--wait-timeout`)",
-                    self.dkron.wait_timeout.as_secs()
+                    "Dkron deletes no job with children, and `{children}` still names it as parent"
                 ));
             }
-            if self.shutdown.is_stopping() {
-                return Written::Stopped;
+            if self.left().is_zero() {
+                let cause =
+                    doubt.map_or_else(|| "Dkron answered 404 and still holds the job".to_owned(), |f| f.to_string());
+                return Written::Refused(format!("{cause}; {}", self.impatience()));
             }
-            sleep(delays.next().unwrap_or_default()).await;
+            tokio::select! {
+                () = sleep(delays.next().unwrap_or_default()) => {}
+                signal = self.shutdown.stopping() => {
+                    return Written::NotDone(format!("stopped by {}", signal.name()));
+                }
+            }
         }
     }
 
@@ -156,29 +181,116 @@ impl<'a> Session<'a> {
         Written::Accepted
     }
 
+    fn trust(&self, trusted: Trusted) {
+        // Connections to a node that died may still look open: writes begin anew as well.
+        self.writer.replace(writer(&trusted));
+        self.trusted.replace(trusted);
+    }
+
     async fn out_of_grace(&self) {
         let _ = self.shutdown.stopping().await;
         sleep(STOPPING_GRACE).await;
     }
 
-    /// One job as the leader has it, after the barrier.
-    async fn look(&self, name: &str) -> Result<Option<LiveJob>, Failure> {
-        let before = self.renewals.get();
-        let turn = self.renewing.lock().await;
-        // Somebody else may have asked while we waited for our turn; a barrier passed since then is as good for us.
-        if self.renewals.get() == before {
-            let trusted = self.dkron.trusted().await.map_err(|error| match error {
-                WaitError::TimedOut { last: Some(failure), .. } | WaitError::Denied(failure) => failure,
-                other => Failure::Broken { request: format!("GET /v1/jobs/{name}"), cause: other.to_string() },
-            })?;
-            *self.trusted.borrow_mut() = trusted;
-            self.renewals.set(before + 1);
-        }
-        drop(turn);
-        let trusted = self.trusted.borrow().clone();
-        let answer = trusted.get(&format!("/v1/jobs/{name}")).await?;
-        found(&answer)
+    /// What is left of `--wait-timeout` since Dkron last accepted anything.
+    fn left(&self) -> Duration {
+        self.dkron.wait_timeout.saturating_sub(self.accepted.get().elapsed())
     }
+
+    /// The time that a look gets in any case.
+    fn least(&self) -> Duration {
+        self.dkron.request_timeout.min(self.dkron.wait_timeout)
+    }
+
+    /// What Dkron, or a proxy in front of it, has understood and will not do.
+    fn refused(&self, failure: Failure) -> Written {
+        match failure {
+            Failure::Status { status: 404, ref body, .. } if body == PARENT_NOT_FOUND => {
+                Written::NoParent(failure.to_string())
+            }
+            // No other write would fare better.
+            Failure::Status { status: 401 | 407, .. } => {
+                let error = WaitError::Denied(failure);
+                self.lost.replace(Some(error.clone()));
+                Written::Refused(error.to_string())
+            }
+            Failure::Status { status: 403, .. } => Written::Refused(WaitError::Denied(failure).to_string()),
+            _ => Written::Refused(failure.to_string()),
+        }
+    }
+
+    /// Why nothing is tried any more, in short.
+    fn hopeless(&self, error: &WaitError) -> String {
+        match error {
+            WaitError::TimedOut { .. } => self.impatience(),
+            WaitError::Denied(_) => "Dkron wants other credentials".to_owned(),
+            WaitError::BarrierStored { .. } => "it is no Dkron that can be trusted".to_owned(),
+        }
+    }
+
+    fn impatience(&self) -> String {
+        format!("Dkron has accepted nothing for {} (`--wait-timeout`)", seconds(self.dkron.wait_timeout))
+    }
+
+    /// One job as the leader has it, after a barrier that was sent after this call.
+    ///
+    /// # Errors
+    /// Dkron could not be trusted again in time; nothing is tried any more then.
+    async fn look(&self, name: &str) -> Result<Option<LiveJob>, WaitError> {
+        let path = format!("{LIST}/{name}");
+        let mut seen = self.begun.get();
+        let mut delays = backoff().build();
+        loop {
+            let turn = self.looking.lock().await;
+            if let Some(error) = &*self.lost.borrow() {
+                return Err(error.clone());
+            }
+            // A barrier that somebody else sent after our write is as good as our own.
+            if self.renewed.get() <= seen {
+                self.renew().await?;
+            }
+            seen = self.begun.get();
+            let trusted = self.trusted.borrow().clone();
+            let failure = match trusted.get(&path).await.and_then(|answer| found(&answer)) {
+                Ok(live) => return Ok(live),
+                Err(failure) => failure,
+            };
+            debug!(job = name, cause = %failure, "reading the job again");
+            drop(turn);
+            if self.left().is_zero() {
+                let (url, waited) = (report::shown_url(&self.dkron.url), self.dkron.wait_timeout);
+                return Err(WaitError::TimedOut { url, waited, phase: Phase::Read, last: Some(failure) });
+            }
+            sleep(delays.next().unwrap_or_default()).await;
+        }
+    }
+
+    /// Finds the leader again and passes the barrier, or gives Dkron up.
+    async fn renew(&self) -> Result<(), WaitError> {
+        let number = self.begun.get() + 1;
+        self.begun.set(number);
+        match self.dkron.trusted_within(self.left().max(self.least())).await {
+            Ok(trusted) => {
+                if !trusted.direct {
+                    // A follower may lag: it is given time to catch up (FACTS 5).
+                    sleep(READS_APART).await;
+                }
+                self.trust(trusted);
+                self.renewed.set(number);
+                Ok(())
+            }
+            Err(error) => {
+                self.lost.replace(Some(error.clone()));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The pool for writes to the node that reads come from.
+fn writer(trusted: &Trusted) -> Conn {
+    // The same client was built before from the same settings; if it cannot be now, the connection for reads serves.
+    trusted.conn.another().unwrap_or_else(|_| trusted.conn.clone())
 }
 
 fn found(answer: &Answer) -> Result<Option<LiveJob>, Failure> {

@@ -11,25 +11,31 @@ use backon::BackoffBuilder;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::job::Live;
 use crate::report;
 
 use super::answer::Answer;
-use super::conn::{Conn, addresses};
+use super::conn::{Conn, LIST, addresses};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// Connections that are opened in search of the leader behind one address before two equal reads must do.
 const LEADER_TRIES: usize = 32;
+/// How long that search and each of its tries may take: one node that hangs must not hide the others.
+const SEARCH: Duration = Duration::from_secs(10);
+const SEARCH_TRY: Duration = Duration::from_secs(2);
 /// How far apart two reads must lie whose agreement is to mean something.
-const READS_APART: Duration = Duration::from_millis(500);
+pub(super) const READS_APART: Duration = Duration::from_millis(500);
 /// The barrier's job, and the parent that must never exist.
 const BARRIER: &str = "dkron-jobs-barrier";
 const BARRIER_PARENT: &str = "dkron-jobs-barrier-parent-that-never-exists";
 /// The state machine's words for a missing parent (FACTS 4).
-const PARENT_NOT_FOUND: &str = "specified parent job not found";
+pub(super) const PARENT_NOT_FOUND: &str = "specified parent job not found";
+
+/// Who leads (FACTS 2).
+const LEADER: &str = "/v1/leader";
 
 /// What Dkron is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +89,7 @@ pub(super) struct Trusted {
     pub(super) conn: Conn,
     leader: String,
     /// Whether `conn` leads to the leader. It does not where one address hides several nodes and always gives the same.
-    direct: bool,
+    pub(super) direct: bool,
     paused: bool,
 }
 
@@ -104,7 +110,7 @@ impl Dkron {
     /// # Errors
     /// A [`WaitError`] that names the phase and the last cause when `wait_timeout` is over, or what will not get better by waiting.
     pub async fn wait(&self) -> Result<(), WaitError> {
-        self.repeat(|dkron| dkron.trust(Role::Writer)).await.map(drop)
+        self.repeat(self.wait_timeout, |dkron| dkron.trust(Role::Writer)).await.map(drop)
     }
 
     /// Waits like [`Dkron::wait`], then reads all jobs from the leader.
@@ -112,15 +118,19 @@ impl Dkron {
     /// # Errors
     /// As [`Dkron::wait`].
     pub async fn read(&self, role: Role) -> Result<Reading, WaitError> {
-        self.repeat(|dkron| dkron.trust_and_read(role)).await
+        self.read_within(self.wait_timeout, role).await
     }
 
-    pub(super) async fn trusted(&self) -> Result<Trusted, WaitError> {
-        self.repeat(|dkron| dkron.trust(Role::Writer)).await
+    pub(super) async fn read_within(&self, limit: Duration, role: Role) -> Result<Reading, WaitError> {
+        self.repeat(limit, |dkron| dkron.trust_and_read(role)).await
+    }
+
+    pub(super) async fn trusted_within(&self, limit: Duration) -> Result<Trusted, WaitError> {
+        self.repeat(limit, |dkron| dkron.trust(Role::Writer)).await
     }
 
     /// Tries until it works or the limit is reached, with backoff; each phase is said once.
-    async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(&'a Self) -> F) -> Result<T, WaitError>
+    async fn repeat<'a, T, F>(&'a self, limit: Duration, attempt: impl Fn(&'a Self) -> F) -> Result<T, WaitError>
     where
         F: Future<Output = Result<T, Attempt>>,
     {
@@ -154,12 +164,12 @@ impl Dkron {
                 sleep(delays.next().unwrap_or_default()).await;
             }
         };
-        if let Ok(result) = timeout_at(start + self.wait_timeout, tries).await {
+        if let Ok(result) = timeout_at(start + limit, tries).await {
             return result;
         }
         let last = last.into_inner();
         let phase = last.as_ref().map_or(Phase::Reach, |stop| stop.phase);
-        Err(WaitError::TimedOut { url, waited: self.wait_timeout, phase, last: last.map(|stop| stop.failure) })
+        Err(WaitError::TimedOut { url, waited: limit, phase, last: last.map(|stop| stop.failure) })
     }
 
     /// One attempt: find the leader, pass the barrier.
@@ -176,14 +186,16 @@ impl Dkron {
     async fn trust_and_read(&self, role: Role) -> Result<Reading, Attempt> {
         let trusted = self.trust(role).await?;
         let mut warnings = Vec::new();
-        let read = async || trusted.get("/v1/jobs").await?.success()?.jobs();
+        let read = async || trusted.get(LIST).await?.success()?.jobs();
         let mut live = read().await.map_err(|failure| Phase::Read.stop(failure))?;
+        if trusted.direct {
+            // Who led before and leads no longer gives an old list under its own name.
+            trusted.still_leads().await.map_err(|failure| Phase::Read.stop(failure))?;
+        }
         if trusted.paused || !trusted.direct {
-            if trusted.direct {
-                sleep(READS_APART).await;
-            }
+            sleep(READS_APART).await;
             let again = read().await.map_err(|failure| Phase::Read.stop(failure))?;
-            if again != live {
+            if !same_definitions(&again, &live) {
                 return Err(Phase::Read.stop(Failure::Unsettled));
             }
             live = again;
@@ -208,55 +220,77 @@ impl Dkron {
     /// A connection to the leader: each address behind the name is asked, then new connections are opened, since one
     /// address may stand for several nodes.
     async fn find_leader(&self) -> Result<Trusted, Stop> {
-        let addresses = addresses(&self.url).await.map_err(|failure| Stop { phase: Phase::Reach, failure })?;
+        let limit = self.request_timeout;
+        let addresses = addresses(&self.url, limit).await.map_err(|failure| Stop { phase: Phase::Reach, failure })?;
         let ask = async |address| {
             let conn = Conn::new(self, address)?;
-            let answer = conn.get("/v1/leader").await?.success()?;
+            let answer = conn.get(LEADER).await?.success()?;
             let leader = answer.leader()?;
             let direct = answer.whom.as_deref() == Some(leader.as_str());
             Ok::<_, Failure>(Trusted { conn, leader, direct, paused: false })
         };
         let mut best: Option<Trusted> = None;
+        let mut answering = Vec::new();
         let mut worst: Option<Stop> = None;
-        let mut asked: FuturesUnordered<_> = addresses.iter().map(|&address| ask(address)).collect();
-        while let Some(result) = asked.next().await {
+        let mut asked: FuturesUnordered<_> =
+            addresses.iter().map(async |&address| (address, ask(address).await)).collect();
+        // The whole of it at first; once a node has named a leader, those that are silent still are not waited for long.
+        let mut until = Instant::now() + limit;
+        while let Ok(Some((address, result))) = timeout_at(until, asked.next()).await {
             match result {
                 Ok(trusted) if trusted.direct => return Ok(trusted),
-                Ok(trusted) => best = Some(trusted),
+                Ok(trusted) => {
+                    until = until.min(Instant::now() + SEARCH_TRY);
+                    answering.push(address);
+                    best = Some(trusted);
+                }
                 Err(failure) => {
-                    let answered = matches!(failure, Failure::Status { status: 404 | 500, .. });
-                    let phase = if answered { Phase::Leader } else { Phase::Reach };
-                    if worst.as_ref().is_none_or(|worst| worst.phase <= phase) {
+                    let phase = match failure {
+                        Failure::Status { status: 404 | 500, .. } => Phase::Leader,
+                        _ => Phase::Reach,
+                    };
+                    let rank = |phase: Phase, failure: &Failure| (failure.is_denied(), phase);
+                    if worst.as_ref().is_none_or(|w| rank(w.phase, &w.failure) <= rank(phase, &failure)) {
                         worst = Some(Stop { phase, failure });
                     }
                 }
             }
         }
-        let no_answer = || Stop {
-            phase: Phase::Reach,
-            failure: Failure::Broken { request: "GET /v1/leader".to_owned(), cause: "no answer".to_owned() },
-        };
+        let no_answer =
+            || Stop { phase: Phase::Reach, failure: Failure::Timeout { request: format!("GET {LEADER}"), limit } };
         let Some(best) = best else { return Err(worst.unwrap_or_else(no_answer)) };
-        for address in addresses.iter().cycle().take(LEADER_TRIES) {
-            if let Ok(trusted) = ask(*address).await
-                && trusted.direct
-            {
-                return Ok(trusted);
+        let search = async {
+            for address in answering.iter().cycle().take(LEADER_TRIES) {
+                if let Ok(Ok(trusted)) = timeout(SEARCH_TRY, ask(*address)).await
+                    && trusted.direct
+                {
+                    return Some(trusted);
+                }
             }
-        }
-        Ok(best)
+            None
+        };
+        Ok(timeout(SEARCH, search).await.ok().flatten().unwrap_or(best))
     }
 }
 
+/// Whether two reads hold the same jobs. `next` moves with each run and says nothing about a list's age.
+fn same_definitions(a: &Live, b: &Live) -> bool {
+    a.jobs.len() == b.jobs.len() && a.jobs.values().zip(b.jobs.values()).all(|(a, b)| a.job == b.job)
+}
+
 impl Trusted {
-    /// A read of the leader's state. Where the leader itself cannot be reached, the node that can be is first given time
-    /// to catch up (FACTS 5).
+    /// A read: of the leader's state, unless the leader itself cannot be reached.
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
-        if self.direct {
-            return self.conn.get(path).await?.by_leader(&self.leader);
+        let answer = self.conn.get(path).await?;
+        if self.direct { answer.by_leader(&self.leader) } else { Ok(answer) }
+    }
+
+    async fn still_leads(&self) -> Result<(), Failure> {
+        let now = self.conn.get(LEADER).await?.success()?.leader()?;
+        if now == self.leader {
+            return Ok(());
         }
-        sleep(READS_APART).await;
-        self.conn.get(path).await
+        Err(Failure::NotLeader { request: format!("GET {LIST}"), whom: self.leader.clone(), leader: now })
     }
 }
 
@@ -281,7 +315,7 @@ async fn barrier(conn: &Conn) -> Result<Barrier, Attempt> {
         "executor": "http",
         "executor_config": {},
     });
-    let answer = conn.post("/v1/jobs", &job).await.map_err(|failure| Phase::Barrier.stop(failure))?;
+    let answer = conn.post(LIST, &job).await.map_err(|failure| Phase::Barrier.stop(failure))?;
     match answer.status {
         404 if answer.body.trim_ascii() == PARENT_NOT_FOUND.as_bytes() => Ok(Barrier::Passed),
         503 => match conn.get("/v1/pause").await {

@@ -166,8 +166,8 @@ pub enum LogLevel {
 pub struct SettingsError {
     /// One line each, naming the flag or the variable.
     pub problems: Vec<String>,
-    /// How it is to be said, where at least that is clear.
-    pub log_format: LogFormat,
+    /// What is clear all the same, defaults elsewhere: it says how and where the problems are to be said.
+    pub rest: Box<Settings>,
 }
 
 impl fmt::Display for SettingsError {

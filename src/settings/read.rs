@@ -59,7 +59,7 @@ pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)
     if given.problems.is_empty() {
         Ok(settings)
     } else {
-        Err(SettingsError { problems: given.problems, log_format: settings.log_format })
+        Err(SettingsError { problems: given.problems, rest: Box::new(settings) })
     }
 }
 
