@@ -21,6 +21,7 @@
     reason = "a benchmark, which shares the servers of the tests"
 )]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -120,7 +121,7 @@ fn templates() -> TempDir {
     fs::copy(from, to.join("cache-refresh.yaml")).expect("the shipped template");
     let mut table = "name,soft_ttl,hard_ttl,scope,enabled\n".to_owned();
     for row in 0..JOBS {
-        table.push_str(&format!("cache-{row:05},{},7200,scope-{},true\n", 600 + row % 7 * 300, row % 5));
+        writeln!(table, "cache-{row:05},{},7200,scope-{},true", 600 + row % 7 * 300, row % 5).expect("a string");
     }
     fs::write(to.join("data/cache_param.csv"), table).expect("a table");
     folder

@@ -48,13 +48,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let (target, refreshes) = cache_manager().await?;
     let real = std::env::var("DKRON_URL").ok();
-    let (url, _emulator) = match &real {
-        Some(url) => (url.clone(), None),
-        None => {
-            let emulator = emulator(target)?;
-            (emulator.url(), Some(emulator))
-        }
-    };
+    let emulator = if real.is_none() { Some(emulator(target)?) } else { None };
+    let url = emulator.as_ref().map(Emulator::url).or(real.clone()).unwrap_or_default();
     // A real Dkron may hold jobs of the same names.
     let prefix = if real.is_some() { "demo-" } else { "" };
     let demo = Demo { folder: templates(real.is_some().then_some(target))?, url, prefix };
@@ -155,7 +150,7 @@ fn templates(address: Option<SocketAddr>) -> Result<TempDir, Box<dyn Error>> {
     }
     let mut table = String::new();
     for line in fs::read_to_string(from.join("data/cache_param.csv"))?.lines() {
-        let cells: Vec<_> = line.split(',').map(|cell| faster(cell)).collect();
+        let cells: Vec<_> = line.split(',').map(faster).collect();
         table.push_str(&cells.join(","));
         table.push('\n');
     }
