@@ -17,3 +17,4 @@ mod report;
 mod schedule;
 mod sequences;
 mod server;
+mod tidy;
