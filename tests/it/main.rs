@@ -9,5 +9,7 @@ mod emulator;
 mod emulator_runs;
 mod http;
 mod render;
+mod rig;
 mod schedule;
 mod server;
+mod trust;
