@@ -13,3 +13,4 @@ mod rig;
 mod schedule;
 mod server;
 mod trust;
+mod writes;

@@ -117,7 +117,7 @@ fn a_slow_replay_is_never_taken_for_the_whole() {
     for (leader_after, replay) in [(50, 900), (900, 300)] {
         let restart = RestartOptions::new().down(millis(100)).leader_after(millis(leader_after)).replay(millis(replay));
         rig.emulator.restart(restart);
-        sees_all(&rig);
+        let _ = sees_all(&rig);
     }
 }
 
@@ -136,7 +136,7 @@ fn the_page_of_a_gateway_is_no_answer() {
     }
     rig.emulator.inject(Rule::new(html()).method("POST"));
     rig.emulator.inject(Rule::new(Fault::unavailable(1)).method("POST"));
-    sees_all(&rig);
+    let _ = sees_all(&rig);
     rig.emulator.inject(Rule::new(html()).path("/v1/jobs").method("GET").always());
     let (ran, took) = rig.timed(&["plan", "--wait-timeout", "1s"]);
     assert!(took < millis(2500), "{took:?}");
@@ -163,7 +163,7 @@ fn a_list_that_is_not_whole_is_read_again() {
     for fault in faults.clone() {
         rig.emulator.inject(Rule::new(fault).path("/v1/jobs").method("GET"));
     }
-    sees_all(&rig);
+    let _ = sees_all(&rig);
     assert_eq!(rig.count("GET", "/v1/jobs"), faults.len() + 1);
     let mut said = String::new();
     for fault in [Fault::Cut { to: 2000 }, Fault::ShortList { missing: 1 }, Fault::NoCount] {
@@ -196,7 +196,7 @@ fn a_slow_list_within_the_limit_is_read_and_one_beyond_it_is_not() {
     let rig = forty(Options::new());
     let trickle = |every| Rule::new(Fault::Trickle { piece: 2000, every }).path("/v1/jobs").method("GET");
     rig.emulator.inject(trickle(millis(20)));
-    sees_all(&rig);
+    let _ = sees_all(&rig);
     rig.emulator.inject(trickle(millis(400)));
     let (ran, took) = rig.timed(&["plan", "--request-timeout", "700ms"]);
     assert!(took >= millis(700) && took < SOON, "{took:?}");
