@@ -87,11 +87,13 @@ impl Answer {
     pub(super) fn by_leader(self, leader: &str) -> Result<Self, Failure> {
         match &self.whom {
             Some(whom) if whom == leader => Ok(self),
-            whom => Err(Failure::NotLeader {
-                request: self.request,
-                whom: whom.clone().unwrap_or_else(|| "nobody named".to_owned()),
-                leader: leader.to_owned(),
-            }),
+            Some(whom) => {
+                let (whom, leader) = (whom.clone(), leader.to_owned());
+                Err(Failure::NotLeader { request: self.request, whom, leader })
+            }
+            // A gateway's page, not another node's answer.
+            None if self.status == 200 => Err(self.not_dkron(&"it has no X-Whom")),
+            None => Err(self.refusal()),
         }
     }
 }

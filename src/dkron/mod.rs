@@ -37,11 +37,12 @@ pub struct Dkron {
     pub wait_timeout: Duration,
 }
 
-/// Exponential with jitter, from 50 ms, capped at 500 ms: a Dkron that becomes ready is noticed within half a second.
+/// Exponential with jitter, from 50 ms, capped at 500 ms: a Dkron that becomes ready is noticed within half a second. The
+/// jitter adds up to as much again, so half of it is the cap.
 pub(crate) fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_millis(250))
         .with_jitter()
         .without_max_times()
 }

@@ -149,8 +149,7 @@ impl<'a> Session<'a> {
                 Ok(live) => live,
                 Err(error) => {
                     let first = doubt.map(|failure| format!("{failure}; then ")).unwrap_or_default();
-                    let last =
-                        if self.left().is_zero() { format!("; {}", self.impatience()) } else { String::new() };
+                    let last = if self.left().is_zero() { format!("; {}", self.impatience()) } else { String::new() };
                     return Written::Refused(format!("{first}{error}{last}"));
                 }
             };

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+const BINARY: &str = env!("CARGO_BIN_EXE_dkron-jobs");
+
 /// A folder of its own with what one run needs, and the arguments and variables to run with.
 pub(crate) struct Cli {
     folder: TempDir,
@@ -62,9 +64,13 @@ impl Cli {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dkron-jobs"));
+        let mut command = Command::new(BINARY);
+        command.args(args);
+        self.prepare(command)
+    }
+
+    fn prepare(&self, mut command: Command) -> Command {
         command
-            .args(args)
             .current_dir(self.folder.path())
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value)))
@@ -77,6 +83,13 @@ impl Cli {
     /// Runs it to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.finish(self.spawn(args))
+    }
+
+    /// Runs another program that runs it: its arguments go before `BINARY`'s path and arguments.
+    pub(crate) fn run_under(&self, program: &str, before: &[&str], args: &[&str]) -> Ran {
+        let mut command = Command::new(program);
+        command.args(before).arg(BINARY).args(args);
+        self.finish(self.prepare(command).spawn().expect("the wrapper starts"))
     }
 
     /// Starts it.

@@ -53,7 +53,9 @@ fn relative(path: &Path) -> String {
 #[test]
 fn pure_modules_are_pure() {
     let clippy = read(&repository().join("clippy.toml"));
-    for banned in ["std::env::var", "std::fs::read", "std::time::Instant::now", "std::net::TcpStream", "reqwest::Client"] {
+    for banned in
+        ["std::env::var", "std::fs::read", "std::time::Instant::now", "std::net::TcpStream", "reqwest::Client"]
+    {
         assert!(clippy.contains(&format!("\"{banned}\"")), "clippy.toml bans `{banned}` no more");
     }
     let excused: Vec<_> = sources(&repository().join("src"))
