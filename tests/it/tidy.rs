@@ -2,6 +2,7 @@
 //!
 //! `BLESS=1 cargo test --test it tidy` rewrites the generated parts of the README.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -126,7 +127,7 @@ fn options() -> String {
         let default = if opt.default.is_empty() { String::new() } else { format!("`{}`", opt.default) };
         let many = if opt.kind == Kind::List { "; repeatable, or one a line" } else { "" };
         let help = opt.help.replace('|', "\\|");
-        table.push_str(&format!("| `--{}{value}` | `{}` | {default} | {help}{many} |\n", opt.flag, opt.env));
+        writeln!(table, "| `--{}{value}` | `{}` | {default} | {help}{many} |", opt.flag, opt.env).expect("a string");
     }
     table
 }
@@ -134,7 +135,7 @@ fn options() -> String {
 fn exit_codes() -> String {
     let mut table = "| code | meaning |\n|---|---|\n".to_owned();
     for code in ExitCode::ALL {
-        table.push_str(&format!("| {} | {} |\n", code.number(), code.meaning()));
+        writeln!(table, "| {} | {} |", code.number(), code.meaning()).expect("a string");
     }
     table
 }

@@ -46,7 +46,7 @@ fn sum(ran: &Ran, key: &str) -> u64 {
 
 /// Templates for so many jobs more.
 fn many(cli: &Cli, count: usize) {
-    let rows: String = (0..count).map(|number| format!("m-{number:03}\n")).collect();
+    let rows = (0..count).map(|number| format!("m-{number:03}\n")).collect::<Vec<_>>().concat();
     cli.write("jobs-templates/data/many.csv", format!("name\n{rows}"));
     cli.write("jobs-templates/many.yaml", format!("for_each: many\n{}", job("'{{ item.name }}'", "1")));
 }
