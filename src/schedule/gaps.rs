@@ -95,7 +95,7 @@ pub(super) fn of(cron: &Cron) -> Option<Gaps> {
         let at = cron.moment(run)?;
         let after = changes.partition_point(|change| *change <= run);
         let previous = after.checked_sub(1).and_then(|index| changes.get(index)).copied().unwrap_or(i64::MIN / 2);
-        let following = changes.get(after).copied().unwrap_or(to);
+        let following = changes.get(after).copied().unwrap_or(to).min(to);
 
         let mut last = run;
         let matches = cron.matches(at);
