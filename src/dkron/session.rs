@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
                 Ok(live) => live,
                 Err(error) => {
                     let first = doubt.map(|failure| format!("{failure}; then ")).unwrap_or_default();
-                    let last = self.left().is_zero().then(|| format!("; {}", self.impatience())).unwrap_or_default();
+                    let last = if self.left().is_zero() { format!("; {}", self.impatience()) } else { String::new() };
                     return Written::Refused(format!("{first}{error}{last}"));
                 }
             };

@@ -93,7 +93,7 @@ fn a_swallowed_write_is_written_again_and_proven() {
     assert_eq!(rig.names(), ["a", "b", "c", "kid"]);
     assert_eq!(["a", "b", "c", "kid"].map(|name| rig.writes_of(name)), [2, 3, 1, 3]);
     assert_eq!(sum(&ran, "created"), 4);
-    insta::assert_snapshot!(ran.json()["warnings"].to_string(), @r#"["Dkron accepted 3 writes that did not stand (`a`, `b`, `kid`); written again","Dkron accepted 2 writes that did not stand (`b`, `kid`); written again"]"#);
+    insta::assert_snapshot!(ran.json()["warnings"].to_string(), @r#"["3 writes did not stand in Dkron (`a`, `b`, `kid`); written again","2 writes did not stand in Dkron (`b`, `kid`); written again"]"#);
     rig.settled();
     // An update, too.
     rig.change("a");
