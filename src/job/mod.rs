@@ -4,6 +4,7 @@
 //! `{}` are one thing (FACTS 17), defaults are filled in (FACTS 6) and instants are instants, not texts.
 
 mod diff;
+mod printable;
 mod set;
 mod stamp;
 mod wire;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::diff::{Change, diff};
+pub use self::printable::printable;
 pub use self::set::{Desired, Live, LiveJob, Origin, Wanted};
 pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp, digest};
 pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob};

@@ -8,7 +8,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use super::{Job, StringMap, wire};
+use super::{Job, StringMap, printable, wire};
 
 /// What every key of ours in a job's metadata begins with.
 pub const STAMP_PREFIX: &str = "dkron-jobs.";
@@ -44,11 +44,23 @@ impl Owner {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The flag that takes this owner's jobs over. Metadata is free text: an owner that a shell would not take as one plain
+    /// word is not named in it.
+    pub fn take_over_flag(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        if !self.0.is_empty() && self.0.chars().all(plain) {
+            format!("--take-ownership={}", self.0)
+        } else {
+            "--take-ownership".to_owned()
+        }
+    }
 }
 
+/// For people: free of control characters; [`Owner::as_str`] is the text itself.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&printable(&self.0))
     }
 }
 

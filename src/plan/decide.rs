@@ -1,5 +1,7 @@
 //! The three-way decision for one job: what is desired, what is live, and what we wrote last (the stamp).
 
+use std::collections::BTreeSet;
+
 use crate::job::{Job, PRUNE_KEY, Scheme, Stamp, Wanted, diff, digest};
 
 use super::{Action, Conflict, Drift, Item, Policy, Reason};
@@ -28,32 +30,36 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Job>, policy: &Policy) -> Re
 
     let stamp = Stamp::of(live).filter(|stamp| stamp.job == live.name);
     let disabled = disabled(wanted.job.disabled, live, stamp.as_ref(), policy);
-    let same = disabled.value == live.disabled && wanted.job.same_definition(live);
     let mut definition = Definition::Desired;
+    // Whether the stamp has to be written even if nothing else has.
+    let mut stamp_missing = true;
     match &stamp {
         None => item.reasons.push(Reason::Adopted),
-        Some(stamp) if stamp.owner != policy.owner => {
-            if policy.take_ownership.covers(&stamp.owner) {
-                item.reasons.push(Reason::TakenOver(stamp.owner.clone()));
-            } else if same {
-                item.reasons.push(Reason::SameAsForeign(stamp.owner.clone()));
-                return Ok(item);
-            } else {
-                let mut ours = wanted.job.clone();
-                ours.disabled = disabled.value;
-                let fields = diff(live, &ours).into_iter().map(|change| change.field).collect();
-                return Err(Conflict { name: item.name, owner: stamp.owner.clone(), fields });
-            }
-        }
-        Some(stamp) => {
+        Some(stamp) if stamp.owner == policy.owner => {
             let (reason, chosen) = three_way(&wanted.job, live, stamp, policy.drift);
             item.reasons.extend(reason);
             definition = chosen;
+            stamp_missing = false;
+        }
+        Some(stamp) if policy.take_ownership.covers(&stamp.owner) => {
+            item.reasons.push(Reason::TakenOver(stamp.owner.clone()));
+        }
+        Some(stamp) => {
+            let ours = Job { disabled: disabled.value, ..wanted.job.clone() };
+            let fields: Vec<_> = diff(live, &ours).into_iter().map(|change| change.field).collect();
+            if !fields.is_empty() {
+                return Err(Conflict { name: item.name, owner: stamp.owner.clone(), fields });
+            }
+            item.reasons.push(Reason::SameAsForeign(stamp.owner.clone()));
+            item.reasons.extend(disabled.reason);
+            return Ok(item);
         }
     }
-    item.reasons.extend(disabled.reason);
-    if same && item.reasons.iter().all(|reason| *reason == Reason::KeptDisabled) {
-        return Ok(item);
+    // The definition and the switch may have changed for one and the same reason.
+    if let Some(reason) = disabled.reason
+        && !item.reasons.contains(&reason)
+    {
+        item.reasons.push(reason);
     }
 
     let mut job = match definition {
@@ -62,12 +68,13 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Job>, policy: &Policy) -> Re
     };
     job.disabled = disabled.value;
     item.changes = diff(live, &job);
-    match definition {
-        // Nothing but an edit that stays: show it, and send nothing.
-        Definition::Live if item.changes.is_empty() => {
-            item.changes = diff(live, &Job { disabled: live.disabled, ..wanted.job.clone() });
-            return Ok(item);
+    if item.changes.is_empty() && !stamp_missing {
+        if item.reasons.contains(&Reason::DriftKept) {
+            item.changes = diff(live, &wanted.job);
         }
+        return Ok(item);
+    }
+    match definition {
         // The stamp's digest stays: it tells what we wrote, and so that the rest is an edit.
         Definition::Live => job.note_disabled(wanted.job.disabled),
         Definition::Desired => job.stamp(&policy.owner, wanted.job.disabled),
@@ -92,7 +99,7 @@ pub(super) fn unwanted(live: &Job, policy: &Policy) -> Item {
         action,
         reasons: vec![reason],
         changes: Vec::new(),
-        secret_fields: std::collections::BTreeSet::new(),
+        secret_fields: BTreeSet::new(),
         origin: None,
     }
 }
@@ -109,8 +116,9 @@ fn three_way(desired: &Job, live: &Job, stamp: &Stamp, drift: Drift) -> (Option<
         return (None, Definition::Desired);
     }
     match stamp.compare(&digest(live)) {
-        // An unknown scheme tells nothing about edits; the definitions differ, and the template is the one we know.
-        Scheme::AsWritten | Scheme::Unknown => (Some(Reason::TemplateChanged), Definition::Desired),
+        Scheme::AsWritten => (Some(Reason::TemplateChanged), Definition::Desired),
+        // Nothing is known of edits then; the definitions differ, and the template is the one to hold to.
+        Scheme::Unknown => (Some(Reason::Differs), Definition::Desired),
         Scheme::Edited if stamp.compare(&digest(desired)) != Scheme::AsWritten => {
             (Some(Reason::TemplateWins), Definition::Desired)
         }
@@ -143,6 +151,7 @@ fn disabled(template: bool, live: &Job, stamp: Option<&Stamp>, policy: &Policy) 
             Drift::Keep => Disabled { value: live.disabled, reason: Some(Reason::DriftKept) },
         }
     } else {
-        Disabled { value: template, reason: ours.then_some(Reason::TemplateChanged) }
+        // No note of ours. A job that is adopted or taken over says so already.
+        Disabled { value: template, reason: ours.then_some(Reason::Differs) }
     }
 }

@@ -9,7 +9,7 @@ mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::job::{Change, Desired, Job, Live, Origin, Owner, Stamp};
+use crate::job::{Change, Desired, Job, Live, Origin, Owner, Stamp, printable};
 
 pub use self::guard::Refusal;
 
@@ -133,6 +133,8 @@ pub enum Reason {
     Missing,
     /// The template says something else than what we wrote last.
     TemplateChanged,
+    /// Not what the template says; the stamp cannot tell whether the template or someone's hand changed it.
+    Differs,
     /// Edited by someone since we wrote it; put back.
     DriftReverted,
     /// Edited by someone since we wrote it; left.
@@ -191,7 +193,10 @@ pub struct MissingParent {
 
 /// A name of ours that another owner keeps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("job `{name}` belongs to `{owner}` and differs in {}; rename ours, or take it over with `--take-ownership={owner}`", fields.join(", "))]
+#[error(
+    "job `{name}` belongs to `{owner}` and differs in {}; rename ours, or take it over with `{}`",
+    printable(&fields.join(", ")), owner.take_over_flag()
+)]
 pub struct Conflict {
     /// The job.
     pub name: String,
@@ -228,8 +233,14 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
     for live in live.jobs.values() {
         let Some(stamp) = Stamp::of(&live.job).filter(|stamp| stamp.owner == policy.owner) else { continue };
         if stamp.job != live.job.name {
-            warnings
-                .push(format!("job `{}` is a copy of `{}` made by hand; it is left alone", live.job.name, stamp.job));
+            // A copy that stands where a job of ours should is adopted like any job made by hand.
+            if !desired.jobs.contains_key(&live.job.name) {
+                warnings.push(format!(
+                    "job `{}` is a copy of `{}` made by hand; it is left alone",
+                    live.job.name,
+                    printable(&stamp.job)
+                ));
+            }
             continue;
         }
         ours += 1;
@@ -309,7 +320,8 @@ fn warning(item: &Item) -> Option<String> {
             if children.len() == 1 { "" } else { "ren" }
         )),
         Reason::SameAsForeign(owner) => Some(format!(
-            "job `{name}` is already as wanted but belongs to `{owner}`, who may delete it; `--take-ownership={owner}` makes it ours"
+            "job `{name}` is already as wanted but belongs to `{owner}`, who may delete it; `{}` makes it ours",
+            owner.take_over_flag()
         )),
         _ => None,
     })

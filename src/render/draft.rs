@@ -129,7 +129,7 @@ impl<'s> Draft<'s> {
     pub(super) fn rows(&self, engine: &Engine<'_>) -> Result<Vec<Row>, Problem> {
         let for_each = match &self.for_each {
             Ok(Some(for_each)) => for_each,
-            Ok(None) => return Ok(vec![Row { scope: Scope::default(), label: None }]),
+            Ok(None) => return Ok(vec![Row { scope: Scope::new(None), label: None }]),
             // Said already, and without its rows nothing more can be.
             Err(()) => return Ok(Vec::new()),
         };
@@ -137,7 +137,7 @@ impl<'s> Draft<'s> {
             Condition::Literal(_) => (self.node, None),
             Condition::Expression { node, leaf, expression } => {
                 let value = engine
-                    .evaluate(expression, leaf, &Scope::default())
+                    .evaluate(expression, leaf, &Scope::new(None))
                     .map_err(|problem| place(self.text, node, leaf, problem))?;
                 let is_list = value.kind() == minijinja::value::ValueKind::Seq
                     || value.kind() == minijinja::value::ValueKind::Iterable;
@@ -158,7 +158,7 @@ impl<'s> Draft<'s> {
                 let name = item.get_attr("name").ok().filter(|name| !name.is_undefined() && !name.is_none());
                 let name = name.map_or_else(String::new, |name| format!(", `{name}`"));
                 let label = Some(format!("row {}{name}", index + 1));
-                Row { scope: Scope { item: Some(item), job: None }, label }
+                Row { scope: Scope::new(Some(item)), label }
             })
             .collect())
     }

@@ -61,19 +61,24 @@ pub(super) struct LeafProblem {
 }
 
 /// What one job's leaves see beyond what all see.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Scope {
-    /// The row of `for_each`.
-    pub(super) item: Option<Value>,
-    /// The job's whole name, once it is known.
-    pub(super) job: Option<String>,
+    item: Option<Value>,
+    context: Value,
 }
 
 impl Scope {
-    fn context(&self) -> Value {
+    /// Of the row of `for_each`, if there is one.
+    pub(super) fn new(item: Option<Value>) -> Self {
+        let context = Value::from_pairs(item.iter().map(|item| ("item", item.clone())));
+        Self { item, context }
+    }
+
+    /// Once the job's whole name is known.
+    pub(super) fn named(self, job: &str) -> Self {
         let item = self.item.iter().map(|item| ("item", item.clone()));
-        let job = self.job.iter().map(|job| (JOB, Value::from(job.as_str())));
-        Value::from_pairs(item.chain(job))
+        let context = Value::from_pairs(item.chain([(JOB, Value::from(job))]));
+        Self { context, ..self }
     }
 }
 
@@ -131,7 +136,7 @@ impl<'s> Engine<'s> {
         self.notes.secret.store(false, Ordering::Relaxed);
         self.notes.utc.store(false, Ordering::Relaxed);
         let text = template
-            .render(scope.context())
+            .render(scope.context.clone())
             .map_err(|error| self.explain(&error, template.source(), scope.item.as_ref()))?;
         Ok(Rendered {
             text,
@@ -148,7 +153,7 @@ impl<'s> Engine<'s> {
         scope: &Scope,
     ) -> Result<Value, LeafProblem> {
         let value =
-            expression.eval(scope.context()).map_err(|error| self.explain(&error, leaf, scope.item.as_ref()))?;
+            expression.eval(scope.context.clone()).map_err(|error| self.explain(&error, leaf, scope.item.as_ref()))?;
         if value.is_undefined() {
             return Err(self.undefined(leaf, 0..leaf.len(), scope.item.as_ref()));
         }

@@ -128,7 +128,7 @@ impl Run<'_> {
             Ok(rows) => rows,
             Err(problem) => return self.problems.add(problem),
         };
-        for mut row in rows {
+        for row in rows {
             let mut found = Vec::new();
             match draft.is_wanted(self.engine, &row.scope) {
                 Ok(true) => {}
@@ -140,17 +140,17 @@ impl Run<'_> {
             }
             // The name first: the other leaves may depend on it.
             let mut fields = Vec::with_capacity(draft.fields.len());
-            let is_name = |key: &str| key == "name";
-            for (key, tree) in draft.fields.iter().filter(|(key, _)| is_name(&key.text)) {
-                let name = fill(draft.text, tree, self.engine, &row.scope, &mut found);
-                row.scope.job = Some(format!("{}{}", self.prefix, text_of(&name)));
-                fields.push((*key, name));
-            }
-            // A missing name is said below; functions that depend on it need not complain too.
-            row.scope.job.get_or_insert_default();
-            for (key, tree) in draft.fields.iter().filter(|(key, _)| !is_name(&key.text)) {
+            let (named, others): (Vec<_>, Vec<_>) = draft.fields.iter().partition(|(key, _)| key.text == "name");
+            for (key, tree) in named {
                 fields.push((*key, fill(draft.text, tree, self.engine, &row.scope, &mut found)));
             }
+            // Where there is none, that is said below, and functions that depend on it need not complain too.
+            let name = fields.first().map_or("", |(_, name)| text_of(name));
+            let scope = row.scope.named(&format!("{}{name}", self.prefix));
+            for (key, tree) in others {
+                fields.push((*key, fill(draft.text, tree, self.engine, &scope, &mut found)));
+            }
+
             let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
             if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
                 let name = wanted.job.name.clone();
@@ -159,7 +159,7 @@ impl Run<'_> {
                     None => format!("{}:{}", wanted.origin.file, wanted.origin.line),
                 };
                 if let Some(first) = self.names.get(&name) {
-                    let at = draft.fields.iter().find(|(key, _)| is_name(&key.text)).map(|(key, _)| key.at.clone());
+                    let at = draft.fields.iter().find(|(key, _)| key.text == "name").map(|(key, _)| key.at.clone());
                     found.push(draft.text.problem(
                         at.unwrap_or_else(|| draft.node.at.clone()),
                         format!("there is another job `{name}` already, from {first}"),

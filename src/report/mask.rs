@@ -1,77 +1,103 @@
 //! Keeps secrets out of everything that is shown.
 //!
 //! Three nets, because each has holes. A field whose template read a secret is masked whole, on both sides: what is live may
-//! hold an older secret that nobody told us. Header names, URL parameters and keys that are known to carry secrets are masked by name. And
-//! every secret value long enough to be told from chance is masked wherever it stands.
+//! hold an older secret that nobody told us. What is known to carry secrets is masked by its name: headers, URL parameters, a
+//! URL's user, keys of JSON bodies and of configurations. And every secret value long enough to be told from chance is masked
+//! wherever it stands, in whatever encoding.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::job::{Change, Job, StringMap};
 
+use super::find::find;
+
 /// What stands in a secret's place.
 pub const MASK: &str = "***";
-/// What is added where masking would hide that the two sides differ.
-const CHANGED: &str = " (changed)";
+/// What is added to the new value where a masked part of it is another one …
+pub(super) const SECRET_CHANGED: &str = " (secret changed)";
+/// … and where both sides look the same for another reason, such as blanks in JSON that had to be written anew.
+pub(super) const CHANGED: &str = " (changed)";
 
 /// A shorter value is not looked for in texts: it would be found in words that have nothing to do with it.
 const SHORTEST_VALUE: usize = 6;
 
-/// Parts of names that carry secrets: of headers, of URL parameters, of configuration keys.
-const SECRET_NAMES: [&str; 12] = [
-    "authorization",
+/// Parts of names that carry secrets, without `-` and `_`.
+const SECRET_NAMES: [&str; 13] = [
+    "authoriz",
     "cookie",
+    "session",
     "token",
+    "bearer",
     "secret",
-    "password",
-    "passwd",
+    "passw",
+    "passphrase",
     "credential",
-    "api-key",
-    "api_key",
     "apikey",
-    "private-key",
+    "accesskey",
+    "privatekey",
     "signature",
 ];
+/// Words that say so where they stand alone in a name: `x-auth`, but not `author`.
+const SECRET_WORDS: [&str; 6] = ["auth", "jwt", "pass", "pwd", "sid", "sig"];
 
 /// Masks secrets; knows the values of those that it was told.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Masker {
     values: Vec<String>,
+}
+
+/// Says how many secrets there are, and none of them.
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Masker({} values)", self.values.len())
+    }
 }
 
 impl Masker {
     /// A masker for these secret values.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<_> = values.into_iter().filter(|value| value.len() >= SHORTEST_VALUE).collect();
-        // The longest first: one secret may be part of another.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let mut values: Vec<_> = values
+            .into_iter()
+            .filter(|value| value.len() >= SHORTEST_VALUE)
+            .map(|value| {
+                // A file's last line break is seldom meant, and templates trim it.
+                let trimmed = value.trim();
+                if trimmed.len() < SHORTEST_VALUE { value } else { trimmed.to_owned() }
+            })
+            .collect();
+        values.sort_unstable();
         values.dedup();
         Self { values }
     }
 
-    /// A text with every known secret value masked.
+    /// A text with every known secret value masked, and the user of every URL.
     pub fn text(&self, text: &str) -> String {
-        self.values.iter().fold(text.to_owned(), |text, value| {
-            if text.contains(value.as_str()) { text.replace(value.as_str(), MASK) } else { text }
-        })
+        let mut hidden = Vec::new();
+        users(&self.values(text, &mut hidden), &mut hidden)
     }
 
-    /// Changes as they may be shown. A change stays visible as one, even where both sides are masked.
+    /// Changes as they may be shown. That a secret changed stays visible, even where both sides are masked.
     pub fn changes(&self, changes: &[Change], secret_fields: &BTreeSet<String>) -> Vec<Change> {
         changes
             .iter()
             .map(|change| {
                 let secret = is_secret(&change.field, secret_fields);
-                let from = self.value(&change.field, &change.from, secret);
-                let mut to = self.value(&change.field, &change.to, secret);
-                if from == to
-                    && let Value::String(text) = &mut to
-                {
-                    text.push_str(CHANGED);
+                let (mut before, mut after) = (Vec::new(), Vec::new());
+                let from = self.value(&change.field, &change.from, secret, &mut before);
+                let mut to = self.value(&change.field, &change.to, secret, &mut after);
+                let other_secret = !before.is_empty() && !after.is_empty() && before != after;
+                if let Value::String(text) = &mut to {
+                    if other_secret {
+                        text.push_str(SECRET_CHANGED);
+                    } else if from == text.as_str() {
+                        text.push_str(CHANGED);
+                    }
                 }
-                Change { field: change.field.clone(), from, to }
+                Change { field: self.text(&change.field), from, to }
             })
             .collect()
     }
@@ -80,11 +106,14 @@ impl Masker {
     pub(super) fn job(&self, job: &Job, secret_fields: &BTreeSet<String>) -> Job {
         let mut job = job.clone();
         for (field, text) in [
+            ("name", &mut job.name),
             ("displayname", &mut job.displayname),
             ("timezone", &mut job.timezone),
             ("schedule", &mut job.schedule),
             ("owner", &mut job.owner),
             ("owner_email", &mut job.owner_email),
+            ("parent_job", &mut job.parent_job),
+            ("executor", &mut job.executor),
         ] {
             self.mask(field, text, secret_fields);
         }
@@ -106,91 +135,178 @@ impl Masker {
     }
 
     fn mask(&self, field: &str, text: &mut String, secret_fields: &BTreeSet<String>) {
-        *text = self.string(field, text, is_secret(field, secret_fields));
+        *text = self.string(field, text, is_secret(field, secret_fields), &mut Vec::new());
     }
 
-    fn value(&self, field: &str, value: &Value, secret: bool) -> Value {
+    fn value(&self, field: &str, value: &Value, secret: bool, hidden: &mut Vec<String>) -> Value {
         match value {
-            Value::String(text) => Value::String(self.string(field, text, secret)),
+            Value::String(text) => Value::String(self.string(field, text, secret, hidden)),
             Value::Object(map) => map
                 .iter()
                 .map(|(key, value)| {
                     let field = format!("{field}.{key}");
                     let secret = secret || is_secret(&field, &BTreeSet::new());
-                    (key.clone(), self.value(&field, value, secret))
+                    (self.text(key), self.value(&field, value, secret, hidden))
                 })
                 .collect(),
             Value::Null => Value::Null,
-            _ if secret => Value::from(MASK),
+            other if secret => Value::String(hide(&other.to_string(), hidden)),
             other => other.clone(),
         }
     }
 
-    fn string(&self, field: &str, text: &str, secret: bool) -> String {
+    /// Masks one string; what was taken out of it goes to `hidden`.
+    fn string(&self, field: &str, text: &str, secret: bool, hidden: &mut Vec<String>) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
         if secret {
-            return MASK.to_owned();
+            return hide(text, hidden);
         }
+        let text = self.values(text, hidden);
         match field {
-            "executor_config.headers" => self.text(&headers(text)),
-            "executor_config.url" => self.text(&url(text)),
-            _ => self.text(text),
+            "executor_config.headers" => users(&headers(&text, hidden), hidden),
+            "executor_config.url" => parameters(&text, hidden),
+            _ => users(&json(&text, hidden), hidden),
         }
+    }
+
+    /// Masks every known value. Where two overlap, what both cover goes.
+    fn values(&self, text: &str, hidden: &mut Vec<String>) -> String {
+        let mut ranges: Vec<_> = self.values.iter().flat_map(|value| find(text, value)).collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for range in ranges {
+            match merged.last_mut() {
+                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        cut(text, &merged, hidden)
     }
 }
 
-/// Whether a field is masked whole: its template read a secret, or its last name says that it is one.
+/// Puts a mask in place of each of these ranges, which are in order and apart.
+fn cut(text: &str, ranges: &[Range<usize>], hidden: &mut Vec<String>) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in ranges {
+        shown.push_str(&text[at..range.start]);
+        shown.push_str(&hide(&text[range.clone()], hidden));
+        at = range.end;
+    }
+    shown.push_str(&text[at..]);
+    shown
+}
+
+fn hide(text: &str, hidden: &mut Vec<String>) -> String {
+    hidden.push(text.to_owned());
+    MASK.to_owned()
+}
+
+/// Whether a field is masked whole: its template read a secret, or its key says that it is one.
 fn is_secret(field: &str, secret_fields: &BTreeSet<String>) -> bool {
     let known = secret_fields
         .iter()
         .any(|secret| field.strip_prefix(secret.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
-    let in_map = field.contains('.') && field.rsplit('.').next().is_some_and(secret_name);
-    known || in_map
+    known || field.split_once('.').is_some_and(|(_, key)| secret_name(key))
 }
 
 fn secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    SECRET_NAMES.iter().any(|part| name.contains(part))
+    let bare = name.replace(['-', '_'], "");
+    SECRET_NAMES.iter().any(|part| bare.contains(part))
+        || name.split(|c: char| !c.is_alphanumeric()).any(|word| SECRET_WORDS.contains(&word))
 }
 
 /// The JSON list of `Name: value` (FACTS 22) with the values of secret names masked. What is no such list and
 /// holds a secret name is masked whole.
-fn headers(text: &str) -> String {
-    match serde_json::from_str::<Vec<String>>(text) {
-        Ok(list) => {
-            let list: Vec<_> = list
-                .into_iter()
-                .map(|header| match header.split_once(':') {
-                    Some((name, _)) if secret_name(name) => format!("{name}: {MASK}"),
-                    _ => header,
-                })
-                .collect();
-            Value::from(list).to_string()
+fn headers(text: &str, hidden: &mut Vec<String>) -> String {
+    let Ok(list) = serde_json::from_str::<Vec<String>>(text) else {
+        return if secret_name(text) { hide(text, hidden) } else { text.to_owned() };
+    };
+    let mut masked = false;
+    let list: Vec<_> = list
+        .into_iter()
+        .map(|header| match header.split_once(':') {
+            Some((name, value)) if secret_name(name) => {
+                masked = true;
+                format!("{name}: {}", hide(value, hidden))
+            }
+            None if secret_name(&header) => {
+                masked = true;
+                hide(&header, hidden)
+            }
+            _ => header,
+        })
+        .collect();
+    if masked { Value::from(list).to_string() } else { text.to_owned() }
+}
+
+/// A JSON body with the values of secret keys masked; what is no JSON object or list as it is.
+fn json(text: &str, hidden: &mut Vec<String>) -> String {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return text.to_owned();
+    }
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    let before = hidden.len();
+    json_keys(&mut value, hidden);
+    if hidden.len() > before { value.to_string() } else { text.to_owned() }
+}
+
+fn json_keys(value: &mut Value, hidden: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                if secret_name(key) && !value.is_null() {
+                    *value = Value::String(hide(&value.to_string(), hidden));
+                } else {
+                    json_keys(value, hidden);
+                }
+            }
         }
-        Err(_) if secret_name(text) => MASK.to_owned(),
-        Err(_) => text.to_owned(),
+        Value::Array(list) => list.iter_mut().for_each(|value| json_keys(value, hidden)),
+        _ => {}
     }
 }
 
-/// A URL without its password and without the values of parameters with secret names; anything else as it is.
-pub(crate) fn url(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
-    let secret_parameter = url.query_pairs().any(|(name, _)| secret_name(&name));
-    if url.password().is_none() && !secret_parameter {
-        return text.to_owned();
+/// A URL as it may be shown: without its user and the values of parameters with secret names.
+pub(super) fn url(text: &str) -> String {
+    parameters(text, &mut Vec::new())
+}
+
+/// As [`url`]; what was taken out goes to `hidden`. The text is cut, not parsed and written anew: what stays looks as it did.
+fn parameters(text: &str, hidden: &mut Vec<String>) -> String {
+    if Url::parse(text).is_err() && text.contains('@') {
+        // No URL, so nobody can say where the user in it ends.
+        return hide(text, hidden);
     }
-    if url.password().is_some() {
-        // Refused only for URLs without a host, which have no password either.
-        let _ = url.set_password(Some(MASK));
+    let text = users(text, hidden);
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    for part in text.split(['?', '#', '&', ';']) {
+        let end = start + part.len();
+        if let Some((name, value)) = part.split_once('=') {
+            let name: String = form_urlencoded::parse(name.as_bytes()).map(|(name, _)| name).collect();
+            if secret_name(&name) && !value.is_empty() {
+                ranges.push(end - value.len()..end);
+            }
+        }
+        start = end + 1;
     }
-    if secret_parameter {
-        let pairs: Vec<_> = url
-            .query_pairs()
-            .map(|(name, value)| {
-                let value = if secret_name(&name) { MASK.into() } else { value };
-                (name.into_owned(), value.into_owned())
-            })
-            .collect();
-        url.query_pairs_mut().clear().extend_pairs(pairs);
+    cut(&text, &ranges, hidden)
+}
+
+/// A text without the user and password of any URL in it.
+fn users(text: &str, hidden: &mut Vec<String>) -> String {
+    let mut ranges = Vec::new();
+    for (scheme, _) in text.match_indices("://") {
+        let start = scheme + "://".len();
+        let rest = &text[start..];
+        let authority = rest.find(|c: char| c.is_whitespace() || "/?#\\\"'<>".contains(c)).unwrap_or(rest.len());
+        if let Some(length) = rest[..authority].rfind('@') {
+            ranges.push(start..start + length);
+        }
     }
-    url.to_string()
+    cut(text, &ranges, hidden)
 }

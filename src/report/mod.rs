@@ -2,8 +2,11 @@
 //!
 //! Everything here is masked already: a report can be shown to anyone who may read the log.
 
+mod find;
 mod mask;
 mod text;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -13,7 +16,7 @@ use crate::plan::{Action, Item, Plan, Reason};
 pub use self::mask::{MASK, Masker};
 pub use self::text::Style;
 
-/// A URL as it may be shown: without password and secret parameters.
+/// A URL as it may be shown: without user, password and the values of parameters whose names say that they are secret.
 pub fn shown_url(url: &url::Url) -> String {
     mask::url(url.as_str())
 }
@@ -88,7 +91,7 @@ pub struct JobReport {
     pub outcome: &'static str,
     /// Why, in words.
     pub reasons: Vec<String>,
-    /// What changes, masked.
+    /// What changes, masked. For an edit that was left: where it differs from the template.
     pub changes: Vec<Change>,
     /// What went wrong, if something did.
     pub error: Option<String>,
@@ -129,23 +132,23 @@ impl Report {
         for (item, outcome) in plan.items.iter().zip(outcomes) {
             count(&mut summary, item, outcome);
             jobs.push(JobReport {
-                name: item.name.clone(),
+                name: masker.text(&item.name),
                 action: item.action.word(),
                 outcome: outcome.word(),
-                reasons: item.reasons.iter().map(words).collect(),
+                reasons: item.reasons.iter().map(|reason| masker.text(&words(reason))).collect(),
                 changes: masker.changes(&item.changes, &item.secret_fields),
                 error: outcome.error().map(|error| masker.text(error)),
             });
         }
         let warnings = plan.warnings.iter().map(|warning| masker.text(warning)).collect();
-        Self { command, owner: owner.to_string(), summary, jobs, warnings, errors: Vec::new() }
+        Self { command, owner: masker.text(owner.as_str()), summary, jobs, warnings, errors: Vec::new() }
     }
 
     /// The report of a run that ended before there was a plan.
     pub fn of_error(command: &'static str, owner: &Owner, error: &str, masker: &Masker) -> Self {
         Self {
             command,
-            owner: owner.to_string(),
+            owner: masker.text(owner.as_str()),
             summary: Summary::default(),
             jobs: Vec::new(),
             warnings: Vec::new(),
@@ -185,6 +188,7 @@ fn words(reason: &Reason) -> String {
     match reason {
         Reason::Missing => "not there yet".to_owned(),
         Reason::TemplateChanged => "the template changed".to_owned(),
+        Reason::Differs => "not what the template says; the stamp cannot tell who changed it".to_owned(),
         Reason::DriftReverted => "edited by hand; put back".to_owned(),
         Reason::DriftKept => "edited by hand; left as it is".to_owned(),
         Reason::TemplateWins => "edited by hand, and the template changed too: the template wins".to_owned(),
@@ -200,6 +204,6 @@ fn words(reason: &Reason) -> String {
 }
 
 /// A definition with what is secret in it masked, to be shown.
-pub fn masked(job: &Job, secret_fields: &std::collections::BTreeSet<String>, masker: &Masker) -> Job {
+pub fn masked(job: &Job, secret_fields: &BTreeSet<String>, masker: &Masker) -> Job {
     masker.job(job, secret_fields)
 }

@@ -5,12 +5,15 @@ use std::fmt::{self, Write};
 use anstyle::AnsiColor;
 use serde_json::Value;
 
+use crate::job::printable;
+
+use super::mask::{CHANGED, SECRET_CHANGED};
 use super::{JobReport, Report};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// A value longer than this many characters is cut in the middle.
+    /// A value longer than this many characters is cut to where it differs.
     pub value_width: usize,
 }
 
@@ -36,7 +39,7 @@ impl Report {
         let errors = self.errors.iter().cloned();
         let jobs = self.jobs.iter().filter_map(|job| Some(format!("{}: {}", job.name, job.error.as_ref()?)));
         for line in errors.chain(jobs) {
-            text.push_str(&line);
+            text.push_str(&printable(&line));
             text.push('\n');
         }
         truncate(&mut text, limit);
@@ -53,10 +56,12 @@ impl Report {
             writeln!(out)?;
         }
         for warning in &self.warnings {
-            writeln!(out, "{UPDATE}warning:{UPDATE:#} {warning}")?;
+            writeln!(out, "{UPDATE}warning:{UPDATE:#} {}", printable(warning))?;
         }
         for error in &self.errors {
-            writeln!(out, "{DELETE}error:{DELETE:#} {error}")?;
+            for line in error.lines() {
+                writeln!(out, "{DELETE}error:{DELETE:#} {}", printable(line))?;
+            }
         }
         let nothing = !self.has_changes() && self.errors.is_empty();
         let verdict = if nothing { "nothing to do: " } else { "" };
@@ -100,9 +105,9 @@ fn write_job(out: &mut String, job: &JobReport, style: Style) -> fmt::Result {
         "delete" => ('-', DELETE),
         _ => ('=', NOTE),
     };
-    write!(out, "{color}{sign} {}{color:#}", job.name)?;
+    write!(out, "{color}{sign} {}{color:#}", printable(&job.name))?;
     if !job.reasons.is_empty() {
-        write!(out, "  {DIM}{}{DIM:#}", job.reasons.join("; "))?;
+        write!(out, "  {DIM}{}{DIM:#}", printable(&job.reasons.join("; ")))?;
     }
     writeln!(out)?;
     if job.action == "create" {
@@ -116,18 +121,20 @@ fn write_job(out: &mut String, job: &JobReport, style: Style) -> fmt::Result {
             writeln!(out, "    {}", shown.join("  "))?;
         }
     } else {
-        let width = job.changes.iter().map(|change| change.field.chars().count()).max().unwrap_or_default();
-        for change in &job.changes {
+        let fields: Vec<_> = job.changes.iter().map(|change| printable(&change.field)).collect();
+        let width = fields.iter().map(|field| field.chars().count()).max().unwrap_or_default();
+        for (field, change) in fields.iter().zip(&job.changes) {
             let (from, to) = shown_pair(&change.from, &change.to, style.value_width);
-            writeln!(
-                out,
-                "    {:width$}  {DELETE}{from}{DELETE:#} {DIM}->{DIM:#} {CREATE}{to}{CREATE:#}",
-                change.field
-            )?;
+            if job.action == "unchanged" {
+                // An edit that stays: nothing becomes what the template says.
+                writeln!(out, "    {field:width$}  {from} {DIM}(template: {to}){DIM:#}")?;
+            } else {
+                writeln!(out, "    {field:width$}  {DELETE}{from}{DELETE:#} {DIM}->{DIM:#} {CREATE}{to}{CREATE:#}")?;
+            }
         }
     }
     if let Some(error) = &job.error {
-        writeln!(out, "    {DELETE}{}:{DELETE:#} {error}", job.outcome)?;
+        writeln!(out, "    {DELETE}{}:{DELETE:#} {}", job.outcome, printable(error))?;
     }
     Ok(())
 }
@@ -140,9 +147,11 @@ fn shown(value: &Value, width: usize) -> String {
 /// Two values for people. Long ones are cut to where they differ, so that cutting never hides what changed.
 fn shown_pair(from: &Value, to: &Value, width: usize) -> (String, String) {
     let (from, to) = (plain(from), plain(to));
+    let changed = [SECRET_CHANGED, CHANGED].into_iter().find(|mark| to.ends_with(mark)).unwrap_or_default();
+    let to = to.strip_suffix(changed).unwrap_or(&to);
     let same = from.chars().zip(to.chars()).take_while(|(a, b)| a == b).count();
     let start = if from.chars().count().max(to.chars().count()) > width { same.saturating_sub(width / 4) } else { 0 };
-    (window(&from, start, width), window(&to, start, width))
+    (window(&from, start, width), window(to, start, width) + changed)
 }
 
 /// Strings without quotes where that is clear, control characters escaped.
@@ -150,15 +159,8 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "(none)".to_owned(),
         Value::String(text) if text.is_empty() => "(empty)".to_owned(),
-        Value::String(text) => text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
-            if c.is_control() {
-                shown.extend(c.escape_default());
-            } else {
-                shown.push(c);
-            }
-            shown
-        }),
-        other => other.to_string(),
+        Value::String(text) => printable(text).into_owned(),
+        other => printable(&other.to_string()).into_owned(),
     }
 }
 

@@ -9,6 +9,9 @@ use super::quote::quote_bytes;
 /// The layout that Go parses by, as it stands in its messages.
 const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
 
+/// Its last element.
+const ZONE: &str = "Z07:00";
+
 /// Reads an instant. `None` is one that lies outside the years -9999 to 9999 in UTC, which no clock will reach.
 pub(super) fn parse(text: &str) -> Result<Option<Timestamp>, String> {
     let mut rest = Rest { all: text, left: text };
@@ -100,21 +103,20 @@ impl Rest<'_> {
             self.left = after;
             return Ok(0);
         }
-        const ELEMENT: &str = "Z07:00";
         let &[sign, hour_1, hour_2, b':', minute_1, minute_2, ..] = self.left.as_bytes() else {
-            return Err(self.cannot(ELEMENT));
+            return Err(self.cannot(ZONE));
         };
         let hours = pair(hour_1, hour_2);
         let minutes = hours.and(pair(minute_1, minute_2));
-        // Out of range is said before a wrong sign is.
-        self.within("time zone offset hour", 0, hours.unwrap_or(0), 24)?;
+        // Out of range is said before a wrong sign is, the minute's over the hour's.
         self.within("time zone offset minute", 0, minutes.unwrap_or(0), 60)?;
+        self.within("time zone offset hour", 0, hours.unwrap_or(0), 24)?;
         let sign = match sign {
             b'+' => 1,
             b'-' => -1,
-            _ => return Err(self.cannot(ELEMENT)),
+            _ => return Err(self.cannot(ZONE)),
         };
-        let (Some(hours), Some(minutes)) = (hours, minutes) else { return Err(self.cannot(ELEMENT)) };
+        let (Some(hours), Some(minutes)) = (hours, minutes) else { return Err(self.cannot(ZONE)) };
         self.left = &self.left[6..];
         Ok(sign * (hours * 60 + minutes) * 60)
     }

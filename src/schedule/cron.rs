@@ -64,15 +64,31 @@ fn part(wall: i64, larger: i64, unit: i64) -> u32 {
 
 impl Cron {
     /// The first second after this one that matches; `None` when there is none in this year or the next five, or past 9999.
-    ///
-    /// Fields are met from the month down to the second. One that does not match is moved on until it does, with everything
-    /// below it set to its start; when it passes the end of its range, the search starts again at the month. Whoever wants
-    /// this simpler should know that the order of steps decides what happens around a change of clocks.
     pub(super) fn next(&self, after: i64) -> Option<i64> {
         // A field that matches nothing (`,`) would be sought for five years, second by second.
         if self.never() {
             return None;
         }
+        let mut from = after;
+        loop {
+            let run = self.search(from)?;
+            if run > after {
+                return Some(run);
+            }
+            // Where clocks go back to within an hour (Chatham, 03:45 to 02:45) and that hour does not match, robfig/cron
+            // answers with an instant that is past, and Dkron runs the job over and over until the hour is out. The next
+            // run that is one lies after that hour.
+            let start = self.moment(from.checked_add(1)?)?;
+            from += HOUR - start.wall.rem_euclid(HOUR);
+        }
+    }
+
+    /// What robfig/cron answers: nearly always an instant after this one.
+    ///
+    /// Fields are met from the month down to the second. One that does not match is moved on until it does, with everything
+    /// below it set to its start; when it passes the end of its range, the search starts again at the month. Whoever wants
+    /// this simpler should know that the order of steps decides what happens around a change of clocks.
+    fn search(&self, after: i64) -> Option<i64> {
         let mut at = self.moment(after.checked_add(1)?)?;
         let last_year = at.date()?.year() + YEARS;
         // Whether everything below the field in hand is at its start already.
@@ -86,12 +102,12 @@ impl Cron {
             while !self.month_matches(date) {
                 if !rounded {
                     rounded = true;
-                    at = self.from_wall(midnight(date.first_of_month())?)?;
+                    at = self.at_wall(midnight(date.first_of_month())?)?;
                     date = at.date()?;
                 }
                 let next_month = date.date().last_of_month().tomorrow().ok()?;
                 let days = i64::from(date.day() - 1);
-                at = self.from_wall(midnight(next_month.into())? + days * DAY + at.wall.rem_euclid(DAY))?;
+                at = self.at_wall(midnight(next_month.into())? + days * DAY + at.wall.rem_euclid(DAY))?;
                 date = at.date()?;
                 if date.month() == 1 {
                     continue 'fields;
@@ -101,9 +117,9 @@ impl Cron {
             while !self.day_matches(date) {
                 if !rounded {
                     rounded = true;
-                    at = self.from_wall(midnight(date)?)?;
+                    at = self.at_wall(midnight(date)?)?;
                 }
-                let mut next = self.from_wall(at.wall + DAY)?;
+                let mut next = self.at_wall(at.wall + DAY)?;
                 // Where that day has no midnight, this lands an hour before or after.
                 match i64::from(next.hour()) {
                     0 => {}
@@ -124,7 +140,7 @@ impl Cron {
             while !self.hours.has(at.hour()) {
                 if !rounded {
                     rounded = true;
-                    at = self.from_wall(at.wall - at.wall.rem_euclid(HOUR))?;
+                    at = self.at_wall(at.wall - at.wall.rem_euclid(HOUR))?;
                 }
                 at = self.step(at, self.hours, at.hour(), 24, HOUR)?;
                 if at.hour() == 0 {
@@ -160,6 +176,15 @@ impl Cron {
             || self.days.set | self.weekdays.set == 0
     }
 
+    /// Whether all six fields match. robfig/cron's runs nearly always do: not those just after a change of clocks that leaves
+    /// out the start of a day or an hour.
+    pub(super) fn matches(&self, at: Moment) -> bool {
+        self.seconds.has(at.second())
+            && self.minutes.has(at.minute())
+            && self.hours.has(at.hour())
+            && at.date().is_some_and(|date| self.month_matches(date) && self.day_matches(date))
+    }
+
     /// Whether the month is right.
     pub(super) fn month_matches(&self, date: DateTime) -> bool {
         self.months.has(unsigned(date.month()))
@@ -191,7 +216,7 @@ impl Cron {
     }
 
     /// The instant at which the wall shows this, as Go's `time.Date` chooses where there are two or none.
-    pub(super) fn from_wall(&self, wall: i64) -> Option<Moment> {
+    pub(super) fn at_wall(&self, wall: i64) -> Option<Moment> {
         let offset = match self.offset(wall)? {
             0 => 0,
             near => self.offset(wall - near)?,

@@ -22,10 +22,6 @@ pub struct Gaps {
 const FROM: DateTime = date(2026, 1, 1).at(0, 0, 0, 0);
 const TO: DateTime = date(2054, 1, 1).at(0, 0, 0, 0);
 
-/// How near to a day a change of clocks must be to disturb it: no zone changes its clocks by more in these years. Within an
-/// hour or a minute, nothing but a change in that very hour or minute does.
-const MARGIN: i64 = 3 * HOUR;
-
 /// The shortest and longest seen, in seconds.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -39,6 +35,13 @@ impl Seen {
     fn add(&mut self, gap: i64) {
         self.shortest = self.shortest.min(gap);
         self.worst = self.worst.max(gap);
+    }
+
+    fn gaps(self) -> Option<Gaps> {
+        (self.worst > 0).then(|| Gaps {
+            shortest: SignedDuration::from_secs(self.shortest),
+            worst: SignedDuration::from_secs(self.worst),
+        })
     }
 
     fn merge(&mut self, other: Self) {
@@ -76,22 +79,31 @@ pub(super) fn of(cron: &Cron) -> Option<Gaps> {
     let hour = minute.repeated(cron.minutes.values().map(|minute| i64::from(minute) * MINUTE))?;
     let day = hour.repeated(cron.hours.values().map(|hour| i64::from(hour) * HOUR))?;
 
-    let (from, to) = (cron.from_wall(midnight(FROM)?)?.unix, cron.from_wall(midnight(TO)?)?.unix);
-    let changes = changes(cron, from, to);
+    let (from, to) = (cron.at_wall(midnight(FROM)?)?.unix, cron.at_wall(midnight(TO)?)?.unix);
+    // A change disturbs the days within its own size of it, as the wall shows times that are not, or are twice. An hour or a
+    // minute is disturbed only by a change within.
+    let (changes, margin) = changes(cron, from, to)?;
+    if changes.is_empty() && cron.every_day() {
+        // Each day looks like every other: there is nothing to walk.
+        let mut seen = day.inside;
+        seen.add(DAY + day.first - day.last);
+        return seen.gaps();
+    }
     let mut seen = Seen::NONE;
     let mut run = cron.next(from - 1)?;
     while run < to {
         let at = cron.moment(run)?;
         let after = changes.partition_point(|change| *change <= run);
-        let previous = after.checked_sub(1).map_or(i64::MIN / 2, |index| changes[index]);
+        let previous = after.checked_sub(1).and_then(|index| changes.get(index)).copied().unwrap_or(i64::MIN / 2);
         let following = changes.get(after).copied().unwrap_or(to);
 
         let mut last = run;
-        for (length, pattern, margin) in [(DAY, day, MARGIN), (HOUR, hour, 0), (MINUTE, minute, 0)] {
+        let matches = cron.matches(at);
+        for (length, pattern, margin) in [(DAY, day, margin), (HOUR, hour, 0), (MINUTE, minute, 0)] {
             let start = at.wall - at.wall.rem_euclid(length);
             // No clock changes between these, as the wall shows them.
             let (quiet_start, quiet_end) = (previous + at.offset() + margin, following + at.offset() - margin);
-            if at.wall == start + pattern.first && start >= quiet_start && start + length <= quiet_end {
+            if matches && at.wall == start + pattern.first && start >= quiet_start && start + length <= quiet_end {
                 seen.merge(pattern.inside);
                 let mut end = start;
                 if length == DAY {
@@ -107,10 +119,7 @@ pub(super) fn of(cron: &Cron) -> Option<Gaps> {
         }
         run = next;
     }
-    (seen.worst > 0).then(|| Gaps {
-        shortest: SignedDuration::from_secs(seen.shortest),
-        worst: SignedDuration::from_secs(seen.worst),
-    })
+    seen.gaps()
 }
 
 /// Goes from a day that matches to the last one that matches and is over by `quiet_end`; both are given as its midnight.
@@ -138,9 +147,19 @@ fn walk_days(cron: &Cron, start: i64, quiet_end: i64, day: Pattern, seen: &mut S
     }
 }
 
-/// When the zone's clocks change, in seconds since 1970.
-fn changes(cron: &Cron, from: i64, to: i64) -> Vec<i64> {
-    let Ok(start) = Timestamp::from_second(from - DAY) else { return Vec::new() };
-    let changes = cron.zone.following(start).map(|change| change.timestamp().as_second());
-    changes.take_while(|change| *change < to + DAY).collect()
+/// When the zone's clocks change, in seconds since 1970, and the most they change by.
+fn changes(cron: &Cron, from: i64, to: i64) -> Option<(Vec<i64>, i64)> {
+    let from = Timestamp::from_second(from - DAY).ok()?;
+    let mut offset = cron.zone.to_offset(from).seconds();
+    let mut most = 0;
+    let mut changes = Vec::new();
+    for change in cron.zone.following(from) {
+        if change.timestamp().as_second() >= to + DAY {
+            break;
+        }
+        most = most.max(change.offset().seconds().abs_diff(offset));
+        offset = change.offset().seconds();
+        changes.push(change.timestamp().as_second());
+    }
+    Some((changes, i64::from(most)))
 }

@@ -36,16 +36,15 @@ pub(super) fn quote(text: &str) -> String {
 pub(super) fn quote_bytes(text: &str) -> String {
     let mut quoted = String::from('"');
     for char in text.chars() {
-        if char >= '\u{80}' || char < ' ' {
-            for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-                // Writing to a `String` cannot fail.
-                _ = write!(quoted, "\\x{byte:02x}");
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            ' '..'\u{80}' => quoted.push(char),
+            _ => {
+                for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+                    // Writing to a `String` cannot fail.
+                    _ = write!(quoted, "\\x{byte:02x}");
+                }
             }
-        } else {
-            if char == '"' || char == '\\' {
-                quoted.push('\\');
-            }
-            quoted.push(char);
         }
     }
     quoted.push('"');

@@ -19,7 +19,9 @@ pub(super) fn load(name: &str) -> Result<TimeZone, String> {
     match zones.get(name) {
         // jiff takes names in any case and knows a zone of its own for "unknown"; Go opens a file.
         Ok(zone) if zone.iana_name() == Some(name) && !zone.is_unknown() => Ok(zone),
-        _ if zones.available().any(|zone| below(zone.as_str(), name)) => Err("is a directory".to_owned()),
+        _ if zones.available().any(|zone| below(zone.as_str(), name.trim_end_matches('/'))) => {
+            Err("is a directory".to_owned())
+        }
         _ if zones.available().any(|zone| below(name, zone.as_str())) => Err("not a directory".to_owned()),
         _ => Err(format!("unknown time zone {name}")),
     }

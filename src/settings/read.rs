@@ -95,7 +95,10 @@ impl Given<'_> {
 
     /// Kubernetes puts `DKRON_PORT` and the like into every container, so a strange name is no error; one letter off is worth a word.
     fn suspect(&mut self, name: &str) {
-        if let Some(opt) = OPTIONS.iter().find(|opt| strsim::damerau_levenshtein(opt.env, name) == 1) {
+        // A container has hundreds of variables; most differ in length already.
+        let near =
+            |opt: &&Opt| opt.env.len().abs_diff(name.len()) <= 1 && strsim::damerau_levenshtein(opt.env, name) == 1;
+        if let Some(opt) = OPTIONS.iter().find(near) {
             self.warnings.push(format!("{name} is no variable of ours; did you mean {}?", opt.env));
         }
     }

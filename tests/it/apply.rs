@@ -17,8 +17,8 @@ fn job(name: &str, schedule: &str, url: &str) -> String {
 
 /// Templates that render `count` jobs.
 fn many(cli: Cli, count: usize) -> Cli {
-    let rows: String = (0..count).map(|i| format!("many-{i:05}\n")).collect();
-    cli.file("jobs-templates/data/many.csv", format!("name\n{rows}")).file(
+    let rows: Vec<_> = (0..count).map(|i| format!("many-{i:05}\n")).collect();
+    cli.file("jobs-templates/data/many.csv", format!("name\n{}", rows.concat())).file(
         "jobs-templates/many.yaml",
         format!("for_each: many\n{}", job("'{{ item.name }}'", "@hourly", "http://127.0.0.1:9/x")),
     )

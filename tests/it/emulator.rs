@@ -118,8 +118,11 @@ fn no_leader() {
         assert_eq!((leader.status, leader.text().as_str()), (500, "null"));
         let list = list(&emulator);
         assert_eq!((list.status, list.text().as_str()), (200, "[]"));
-        assert_eq!(http::post(&url, &barrier()).status, 500);
+        let refused = http::post(&url, &barrier());
+        assert_eq!(refused.status, 500);
+        assert_ne!(refused.text(), "specified parent job not found");
         assert_eq!(http::ask(&url, "DELETE", "/v1/jobs/a", "").status, 404);
+        assert_eq!(http::ask(&url, "POST", "/v1/jobs/a/run", "").status, 404);
         assert_eq!(http::get(&url, "/v1/isleader").status, 404);
     };
     emulator.lose_leader();
@@ -129,7 +132,7 @@ fn no_leader() {
     emulator.set_leader(0);
     assert_eq!(list(&emulator).names(), ["a"]);
 
-    emulator.inject(Rule::new(Fault::NoLeader).times(5));
+    emulator.inject(Rule::new(Fault::NoLeader).times(6));
     looks_leaderless();
     assert_eq!(emulator.pending_faults(), [""; 0]);
     assert_eq!(list(&emulator).names(), ["a"]);

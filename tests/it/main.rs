@@ -1,6 +1,7 @@
 //! The tests: one binary, one module for each subject. `tests/README.md` says what runs where.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start processes, servers and clocks")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, and says why in the message")]
 
 mod apply;
 mod cli;
@@ -9,9 +10,15 @@ mod data_url;
 mod emulator;
 mod emulator_runs;
 mod http;
+mod laws;
+mod masking;
+mod model;
 mod render;
+mod report;
 mod rig;
 mod schedule;
+mod sequences;
 mod server;
+mod tidy;
 mod trust;
 mod writes;

@@ -7,13 +7,13 @@ use crate::cli::{Cli, Ran, repository};
 /// Renders one template file, and gives the only job.
 #[track_caller]
 fn one(template: &str) -> Value {
-    let jobs = jobs(Cli::new().file("jobs-templates/t.yaml", template));
+    let jobs = jobs(&Cli::new().file("jobs-templates/t.yaml", template));
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     jobs.into_iter().next().expect("one job")
 }
 
 #[track_caller]
-fn jobs(cli: Cli) -> Vec<Value> {
+fn jobs(cli: &Cli) -> Vec<Value> {
     cli.run(&["render"]).ok().lines()
 }
 
@@ -32,7 +32,7 @@ fn names(jobs: &[Value]) -> Vec<&str> {
 #[test]
 fn the_shipped_set_renders_with_no_flag_at_all() {
     let cli = Cli::new().env("JOBS_TEMPLATES", repository().join("jobs-templates"));
-    let jobs = jobs(cli);
+    let jobs = jobs(&cli);
     assert_eq!(jobs.len(), 14);
     insta::assert_json_snapshot!("shipped", jobs);
 }
@@ -128,7 +128,7 @@ fn no_value_breaks_out_of_its_place() {
         "jobs-templates/t.yaml",
         "name: a\nschedule: '@every 5m'\nexecutor_config: {url: 'http://x/', body: {v: '{{ vars.nasty }}'}}\nmetadata: {v: '{{ vars.nasty }}'}",
     );
-    let jobs = jobs(cli);
+    let jobs = jobs(&cli);
     assert_eq!(jobs[0]["metadata"]["v"], nasty);
     let body: Value = serde_json::from_str(jobs[0]["executor_config"]["body"].as_str().expect("a text")).expect("JSON");
     assert_eq!(body, json!({"v": nasty}));
@@ -173,7 +173,7 @@ schedule: '@every 5m'
 metadata: {ttl: '{{ item.ttl }}'}
 ",
     );
-    let jobs = jobs(cli);
+    let jobs = jobs(&cli);
     assert_eq!(names(&jobs), ["j-a", "j-c", "k-b"]);
     assert_eq!(jobs[2]["metadata"]["ttl"], "007");
 }
@@ -188,13 +188,13 @@ fn tables_in_every_form_say_the_same() {
     let render = |file: &str, text: &str| {
         let cli =
             Cli::new().file("jobs-templates/t.yaml", template).file(file.split('#').next().expect("a path"), text);
-        jobs(cli.env("JOBS_DATA_T", file))
+        jobs(&cli.env("JOBS_DATA_T", file))
     };
     let first = render("t.csv", csv);
     insta::assert_json_snapshot!(first.iter().map(|job| &job["schedule"]).collect::<Vec<_>>(), @r#"
     [
-      "48 0/5 * * * *",
-      "54 0/2 * * * *"
+      "10 4/5 * * * *",
+      "46 1/2 * * * *"
     ]
     "#);
     assert_eq!(render("t.json#/items", json), first);
@@ -229,7 +229,7 @@ fn parents_come_first_and_follow_the_prefix() {
 
 #[test]
 fn anchors_and_merges_work() {
-    let jobs = jobs(Cli::new().file(
+    let jobs = jobs(&Cli::new().file(
         "jobs-templates/t.yaml",
         "- &base\n  name: a\n  schedule: '@daily'\n  metadata: {x: '1'}\n- {<<: *base, name: b}\n",
     ));
@@ -303,6 +303,41 @@ fn problems_are_one_log_line_each_for_collectors() {
 }
 
 #[test]
+fn the_schema_for_editors_knows_the_templates() {
+    let schema = include_str!("../../schemas/template.schema.json");
+    let schema: Value = serde_json::from_str(schema).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    // Every field of a job, and nothing else, is in it.
+    let known: Vec<_> = schema["$defs"]["job"]["properties"].as_object().expect("properties").keys().cloned().collect();
+    let mut fields: Vec<_> = dkron_jobs::job::FIELDS.iter().map(|&field| field.to_owned()).collect();
+    fields.extend(["for_each".to_owned(), "when".to_owned()]);
+    fields.sort();
+    let mut sorted = known;
+    sorted.sort();
+    assert_eq!(sorted, fields);
+    // What is rendered has the shape of a template, too.
+    let cli = Cli::new().env("JOBS_TEMPLATES", repository().join("jobs-templates"));
+    for job in jobs(&cli) {
+        assert!(validator.is_valid(&job), "{job}");
+    }
+    let minimal = json!({"name": "a", "schedule": "@daily"});
+    assert!(validator.is_valid(&minimal) && validator.is_valid(&json!([minimal])));
+    for (key, value) in [
+        ("shedule", json!("x")),
+        ("retries", json!(-1)),
+        ("tags", json!("x")),
+        ("executor_config", json!({"expect_code": "200"})),
+        ("concurrency", json!("never")),
+        ("status", json!("success")),
+    ] {
+        let mut broken = json!({"name": "a", "schedule": "@daily", "executor": "http"});
+        broken[key] = value;
+        assert!(!validator.is_valid(&broken), "{broken}");
+    }
+    assert!(!validator.is_valid(&json!({"schedule": "@daily"})), "a name is needed");
+}
+
+#[test]
 fn bad_tables_are_named() {
     let template = "for_each: t\nname: '{{ item.name }}'\nschedule: '@daily'";
     let mut said = String::new();
@@ -334,7 +369,7 @@ fn nulls_and_texts_that_say_no_are_not_taken_for_something_else() {
     let cli = Cli::new()
         .file("jobs-templates/data/t.json", r#"[{"name": "a", "hard": null, "on": "false"}]"#)
         .file("jobs-templates/t.yaml", "for_each: t\nwhen: item.on\nname: '{{ item.name }}'\nschedule: '@daily'");
-    assert_eq!(jobs(cli).len(), 0);
+    assert_eq!(jobs(&cli).len(), 0);
     let cli = Cli::new()
         .file("jobs-templates/data/t.json", r#"[{"name": "a", "hard": null}]"#)
         .file("jobs-templates/t.yaml", "for_each: t\nname: '{{ item.name }}-{{ item.hard }}'\nschedule: '@daily'");

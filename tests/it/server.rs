@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -24,7 +25,7 @@ use tokio::runtime::Handle;
 use crate::http;
 
 /// How long a real Dkron may take until it has a leader.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 /// A Dkron with nothing in it.
 pub(crate) struct Server {
@@ -92,10 +93,6 @@ impl Server {
         }
     }
 
-    pub(crate) fn is_real(&self) -> bool {
-        !matches!(self.kind, Kind::Emulator(_))
-    }
-
     /// Where it is, by way of the recorder that counts requests.
     pub(crate) fn url(&self) -> &str {
         &self.recorder.url
@@ -159,25 +156,12 @@ impl Server {
         assert_eq!(status, 200, "{answer}");
     }
 
-    pub(crate) fn executions(&self, name: &str) -> Vec<Value> {
-        let (_, list) = call("GET", &format!("{}/v1/jobs/{name}/executions", self.node_url(0)), "");
-        list.as_array().cloned().unwrap_or_default()
-    }
-
     /// Ends it as a crash would and starts it again on the same data; returns at once.
     pub(crate) fn restart(&mut self) {
         match &mut self.kind {
             Kind::Emulator(emulator) => emulator.restart(RestartOptions::new()),
             Kind::Real(cluster) => cluster.restart(),
             Kind::Existing { .. } => panic!("a Dkron that is not ours is not restarted"),
-        }
-    }
-
-    /// The emulator's handle; `None`, which is said, on a real Dkron.
-    pub(crate) fn emulator(&self) -> Option<&Emulator> {
-        match &self.kind {
-            Kind::Emulator(emulator) => Some(emulator),
-            _ => None,
         }
     }
 }
@@ -235,6 +219,7 @@ impl Cluster {
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
+                .process_group(0)
                 .spawn();
             self.nodes.push(node.expect("DKRON_BIN starts"));
         }
@@ -255,9 +240,12 @@ impl Cluster {
         }
     }
 
+    /// Ends the nodes as a crash would, and with each of them its executors: it leads a process group of its own.
     fn kill(&mut self) {
         for node in &mut self.nodes {
-            let _ = node.kill();
+            let group = format!("-{}", node.id());
+            let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+            assert!(killed.is_ok_and(|status| status.success()), "the nodes of this test are ended");
             let _ = node.wait();
         }
         self.nodes.clear();
@@ -397,6 +385,7 @@ fn said(server: &str) {
     note("TEST_SERVERS", server);
 }
 
+#[expect(clippy::print_stderr, reason = "shown with `--nocapture` and when a test fails")]
 fn note(variable_name: &str, line: &str) {
     eprintln!("{line}");
     if let Some(file) = variable(variable_name) {

@@ -1,12 +1,13 @@
 //! Dkron's http executor: what it sends, and what it calls a success (FACTS 21 to 23).
 
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::Uri;
 use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use regex::Regex;
 use tokio::net::TcpStream;
@@ -40,7 +41,7 @@ pub(crate) async fn execute(core: &Core, node: usize, job: &Job) -> Outcome {
         return Outcome {
             success: false,
             output: "rpc error: code = Unavailable desc = connection error: desc = \"transport: error while dialing: \
-                     connect: connection refused\"\n"
+                     dial unix /tmp/plugin1: connect: connection refused\"\n"
                 .to_owned(),
         };
     }
@@ -76,11 +77,13 @@ async fn attempt(core: &Core, job: &Job, output: &mut Vec<u8>) -> Result<(), Fai
     if method.is_empty() {
         return Err(Failure::Error("method is empty".to_owned()));
     }
+    let method =
+        Method::from_str(method).map_err(|_| Failure::Error(format!("net/http: invalid method \"{method}\"")))?;
     let headers = headers(job.config("headers"), output)?;
     if let Some(warning) = timeout_warning(job.config("timeout")) {
         output.extend_from_slice(warning.as_bytes());
     }
-    let sent = send(core, method, url, headers, job.config("body"));
+    let sent = send(core, &method, url, headers, job.config("body"));
     let limit = timeout(job.config("timeout"));
     let answer = match limit {
         Some(limit) => tokio::time::timeout(limit, sent).await.unwrap_or_else(|_| {
@@ -89,7 +92,7 @@ async fn attempt(core: &Core, job: &Job, output: &mut Vec<u8>) -> Result<(), Fai
         None => sent.await,
     };
     let (status, body) = answer.map_err(|error| {
-        let mut operation = method.to_lowercase();
+        let mut operation = method.as_str().to_lowercase();
         if let Some(first) = operation.get_mut(..1) {
             first.make_ascii_uppercase();
         }
@@ -152,7 +155,7 @@ fn timeout_warning(text: &str) -> Option<String> {
 
 async fn send(
     core: &Core,
-    method: &str,
+    method: &Method,
     url: &str,
     headers: Vec<(String, String)>,
     body: &str,
@@ -163,16 +166,19 @@ async fn send(
     }
     let host = uri.host().unwrap_or_default();
     let address = resolve(core, host, uri.port_u16().unwrap_or(80))?;
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(|error| format!("dial tcp {address}: connect: {}", error.to_string().to_lowercase()))?;
+    let stream = TcpStream::connect(address).await.map_err(|error| {
+        // "Connection refused (os error 111)": Go says it in small letters, and without the number.
+        let words = error.to_string().to_lowercase();
+        let words = words.split(" (os error").next().unwrap_or_default();
+        format!("dial tcp {address}: connect: {words}")
+    })?;
 
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let mut request = hyper::Request::builder()
         .method(method)
         .uri(target)
         .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
-        .map_err(|_| format!("net/http: invalid method \"{method}\""))?;
+        .map_err(|_| "invalid URL".to_owned())?;
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("Go-http-client/1.1"));
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

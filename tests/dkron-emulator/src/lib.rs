@@ -44,6 +44,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use self::faults::{Fault, Rule};
@@ -158,7 +159,7 @@ impl Emulator {
 
     /// The stored jobs, by name.
     pub fn jobs(&self) -> Vec<Value> {
-        self.core.lock().store.jobs().values().map(|stored| to_json(&stored.job)).collect()
+        self.core.lock().store.jobs().values().map(|stored| to_json(stored.job.as_ref())).collect()
     }
 
     /// How many jobs are stored.
@@ -168,7 +169,7 @@ impl Emulator {
 
     /// A stored job.
     pub fn job(&self, name: &str) -> Option<Value> {
-        self.core.lock().store.get(name).map(|job| to_json(job))
+        self.core.lock().store.get(name).map(|job| to_json(job.as_ref()))
     }
 
     /// Puts a job into the store, as a hand in the UI would: by the same rules, but past the journal, the faults and a pause.
@@ -240,7 +241,7 @@ impl Emulator {
     pub fn executions(&self, name: &str) -> Vec<Value> {
         let state = self.core.lock();
         let zone = state.store.get(name).map_or(jiff::tz::TimeZone::UTC, |job| job.zone());
-        state.store.executions(name).rev().map(|execution| execution.to_json(&zone, Some(false))).collect()
+        state.store.executions(name).rev().map(|execution| to_json(&execution.to_wire(&zone, Some(false)))).collect()
     }
 
     /// Leaves a job as a Dkron does that was killed in mid-run an hour ago: an execution that never finished, `next` in the past.
@@ -351,6 +352,6 @@ impl Drop for Emulator {
     }
 }
 
-fn to_json(job: &Job) -> Value {
-    serde_json::to_value(job).unwrap_or_default()
+fn to_json<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
 }

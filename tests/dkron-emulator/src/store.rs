@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::job::{Job, ZERO};
 
@@ -68,30 +68,15 @@ impl Execution {
     }
 
     /// As Dkron writes it: instants in the job's zone, empty values left out.
-    pub(crate) fn to_json(&self, zone: &jiff::tz::TimeZone, truncated: Option<bool>) -> Value {
-        #[derive(Serialize)]
-        struct Wire<'a> {
-            id: String,
-            job_name: &'a str,
-            started_at: String,
-            finished_at: String,
-            success: bool,
-            #[serde(skip_serializing_if = "str::is_empty")]
-            output: &'a str,
-            node_name: &'a str,
-            group: i64,
-            attempt: u64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            output_truncated: Option<bool>,
-        }
+    pub(crate) fn to_wire(&self, zone: &TimeZone, output_truncated: Option<bool>) -> ExecutionOnWire<'_> {
         let instant = |at: Timestamp| {
-            if *zone == jiff::tz::TimeZone::UTC {
+            if *zone == TimeZone::UTC {
                 at.to_string()
             } else {
                 at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
             }
         };
-        serde_json::to_value(Wire {
+        ExecutionOnWire {
             id: self.key(),
             job_name: &self.job_name,
             started_at: instant(self.started_at),
@@ -101,10 +86,26 @@ impl Execution {
             node_name: &self.node_name,
             group: self.group,
             attempt: self.attempt,
-            output_truncated: truncated,
-        })
-        .unwrap_or_default()
+            output_truncated,
+        }
     }
+}
+
+/// The fields of Dkron's execution, in the order in which it writes them.
+#[derive(Serialize)]
+pub(crate) struct ExecutionOnWire<'a> {
+    id: String,
+    job_name: &'a str,
+    started_at: String,
+    finished_at: String,
+    success: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    output: &'a str,
+    node_name: &'a str,
+    group: i64,
+    attempt: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_truncated: Option<bool>,
 }
 
 /// What the leader has: every acknowledged write.

@@ -92,6 +92,7 @@ pub(super) fn vars(core: &Core, request: &Request) -> Reply {
         &json!({
             "cmdline": ["dkron", "agent", "--server"],
             "cron_entries": entries,
+            "node": state.cluster.nodes[request.node].name,
             "scheduler_started": u8::from(leads),
         }),
     )

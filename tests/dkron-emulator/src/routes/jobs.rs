@@ -110,7 +110,7 @@ pub(super) async fn upsert(core: &Arc<Core>, request: &Request) -> Reply {
         Err(Invalid::Crash) => return Reply::empty(500),
     }
     if request.leaderless || !core.leader_ready().await {
-        return Reply::text(500, "context deadline exceeded");
+        return Reply::text(500, "failed to exit idle mode: passthrough: received empty target in Build()");
     }
     let before = core.lock().store.get(&job.name).cloned();
     match request.fault(core, Stage::Applying) {

@@ -171,13 +171,11 @@ impl Reply {
 
 /// Routes a request.
 pub(crate) async fn answer(core: &Arc<Core>, request: &Request) -> Reply {
-    if request.method == "GET" && request.path == "/health" {
-        return cluster::health(request);
-    }
-    // The first part is empty: a path begins with a slash.
-    let parts: Vec<String> = request.path.split('/').skip(1).map(|part| decode(part, false)).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    // Decoded before it is taken apart, as in Dkron: `a%2Fb` is two parts. The first one is empty: a path begins with a slash.
+    let path = decode(&request.path, false);
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
     let reply = match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["health"]) => return cluster::health(request),
         ("GET", ["debug", "vars"]) => cluster::vars(core, request),
         ("GET", ["v1"] | ["v1", ""]) => cluster::index(core, request),
         ("GET", ["v1", "members"]) => cluster::members(core, request),
@@ -190,28 +188,35 @@ pub(crate) async fn answer(core: &Arc<Core>, request: &Request) -> Reply {
         ("POST", ["v1", "restore"]) => restore::restore(core, request).await,
         ("GET", ["v1", "jobs"]) => jobs::list(core, request),
         ("POST" | "PATCH", ["v1", "jobs"]) | ("PUT", ["v1", "jobs", _]) => jobs::upsert(core, request).await,
-        ("GET" | "POST", [.., ""]) if parts.first() == Some(&"v1") => redirect(request),
+        ("GET", ["health", ""] | ["v1", "members" | "leader" | "isleader" | "pause" | "busy" | "jobs", ""])
+        | ("POST", ["v1", "pause" | "unpause" | "restore" | "jobs", ""])
+        | ("PATCH", ["v1", "jobs", ""]) => return redirect(request),
+        (_, [.., ""]) => return unknown(),
         ("GET", ["v1", "jobs", name]) => jobs::get(core, request, name),
         ("DELETE", ["v1", "jobs", name]) => jobs::delete(core, request, name).await,
         ("POST", ["v1", "jobs", name] | ["v1", "jobs", name, "run"]) => runs::run(core, request, name).await,
         ("POST", ["v1", "jobs", name, "toggle"]) => jobs::toggle(core, request, name).await,
         ("GET", ["v1", "jobs", name, "executions"]) => runs::executions(core, request, name),
         ("GET", ["v1", "jobs", name, "executions", key]) => runs::execution(core, request, name, key),
-        _ => return Reply::empty(404).with(CONTENT_TYPE, "text/plain").body("404 page not found"),
+        _ => return unknown(),
     };
     reply.from(core, request.node)
 }
 
-impl Reply {
-    fn body(self, text: &str) -> Self {
-        Self { body: text.as_bytes().to_vec(), ..self }
-    }
+fn unknown() -> Reply {
+    let headers = vec![(CONTENT_TYPE.to_owned(), "text/plain".to_owned())];
+    Reply { status: 404, headers, body: b"404 page not found".to_vec() }
 }
 
 /// gin's answer to a slash too many.
 fn redirect(request: &Request) -> Reply {
-    let status = if request.method == "GET" { 301 } else { 307 };
-    Reply::empty(status).with(LOCATION, request.path.trim_end_matches('/'))
+    let target = request.path.trim_end_matches('/');
+    if request.method != "GET" {
+        return Reply::empty(307).with(LOCATION, target);
+    }
+    let body = format!("<a href=\"{target}\">Moved Permanently</a>.\n\n").into_bytes();
+    let headers = vec![(CONTENT_TYPE.to_owned(), "text/html; charset=utf-8".to_owned())];
+    Reply { status: 301, headers, body }.with(LOCATION, target)
 }
 
 /// Undoes percent-encoding, and in a query `+` for a blank.

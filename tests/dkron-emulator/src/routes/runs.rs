@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use jiff::tz::TimeZone;
 
 use super::{LOCATION, Reply, Request, TOTAL_COUNT};
 use crate::core::Core;
 use crate::runs::{self, Try};
-use crate::store::Execution;
+use crate::store::{Execution, ExecutionOnWire};
 
 /// Runs a job, and answers when it has finished, with the job as it was before (FACTS 24).
 pub(super) async fn run(core: &Arc<Core>, request: &Request, name: &str) -> Reply {
@@ -24,8 +24,9 @@ pub(super) async fn run(core: &Arc<Core>, request: &Request, name: &str) -> Repl
 
 /// Newest first; `output_size_limit` keeps the end of each output.
 pub(super) fn executions(core: &Core, request: &Request, name: &str) -> Reply {
-    let state = core.lock();
-    let Some(job) = state.store.get(name) else {
+    let state = &mut *core.lock();
+    let job = state.cluster.job(request.node, name, &mut state.store);
+    let Some(job) = job.filter(|_| !request.leaderless) else {
         return Reply::empty(404);
     };
     let mut executions: Vec<Execution> = state.store.executions(name).cloned().collect();
@@ -40,9 +41,9 @@ pub(super) fn executions(core: &Core, request: &Request, name: &str) -> Reply {
     }
     let limit = request.get("output_size_limit").and_then(|limit| limit.parse::<usize>().ok());
     let zone = job.zone();
-    let list: Vec<Value> = executions
-        .into_iter()
-        .map(|mut execution| {
+    let list: Vec<ExecutionOnWire<'_>> = executions
+        .iter_mut()
+        .map(|execution| {
             let too_long = limit.and_then(|limit| execution.output.len().checked_sub(limit)).filter(|over| *over > 0);
             if let Some(mut from) = too_long {
                 while !execution.output.is_char_boundary(from) {
@@ -50,7 +51,7 @@ pub(super) fn executions(core: &Core, request: &Request, name: &str) -> Reply {
                 }
                 execution.output.drain(..from);
             }
-            execution.to_json(&zone, Some(too_long.is_some()))
+            execution.to_wire(&zone, Some(too_long.is_some()))
         })
         .collect();
     request.json(200, &list).with(TOTAL_COUNT, list.len().to_string())
@@ -58,12 +59,13 @@ pub(super) fn executions(core: &Core, request: &Request, name: &str) -> Reply {
 
 /// One execution; an unknown one is a 200 without a body, as in Dkron.
 pub(super) fn execution(core: &Core, request: &Request, name: &str, key: &str) -> Reply {
-    let state = core.lock();
-    let Some(job) = state.store.get(name) else {
+    let state = &mut *core.lock();
+    let job = state.cluster.job(request.node, name, &mut state.store);
+    let Some(job) = job.filter(|_| !request.leaderless) else {
         return Reply::empty(404);
     };
     match state.store.executions(name).find(|execution| execution.key() == key) {
-        Some(execution) => request.json(200, &execution.to_json(&job.zone(), None)),
+        Some(execution) => request.json(200, &execution.to_wire(&job.zone(), None)),
         None => Reply::empty(200),
     }
 }
@@ -72,6 +74,7 @@ pub(super) fn execution(core: &Core, request: &Request, name: &str, key: &str) -
 pub(super) fn busy(core: &Core, request: &Request) -> Reply {
     let mut active: Vec<Execution> = core.lock().active.values().cloned().collect();
     active.sort_by_key(|execution| execution.started_at);
-    let list: Vec<Value> = active.iter().map(|execution| execution.to_json(&jiff::tz::TimeZone::UTC, None)).collect();
+    let list: Vec<ExecutionOnWire<'_>> =
+        active.iter().map(|execution| execution.to_wire(&TimeZone::UTC, None)).collect();
     request.json(200, &list).with(TOTAL_COUNT, list.len().to_string())
 }

@@ -1,0 +1,552 @@
+//! What holds for every desired set, every Dkron and every policy: 10,000 cases each, or `PROPTEST_CASES`.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use anstream::adapter::strip_str;
+use dkron_jobs::job::{Desired, Job, Live, LiveJob, Owner, Stamp, WireJob, diff, digest};
+use dkron_jobs::plan::{Action, Drift, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
+use dkron_jobs::report::{Masker, Outcome, Report, Style};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use crate::model::{Dkron, WaveOrder, default_policy, desired, stored, wanted};
+
+const OURS: &str = "shop/main";
+const THEIRS: &str = "shop/other";
+/// Few names and few values, so that the two sides often meet.
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+fn law<S: Strategy>(strategy: S, holds: impl Fn(S::Value) -> TestCaseResult)
+where
+    S::Value: Debug,
+{
+    #[expect(clippy::disallowed_methods, reason = "how many cases is for whoever runs the tests to say")]
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    if let Err(error) = TestRunner::new(config).run(&strategy, holds) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn what_is_planned_is_taken_and_leaves_nothing_to_plan() {
+    let (planned, refused) = (Cell::new(0_usize), Cell::new(0_usize));
+    law(case(), |case| {
+        let Ok(first) = case.plan() else {
+            refused.set(refused.get() + 1);
+            return Ok(());
+        };
+        planned.set(planned.get() + 1);
+        let mut dkron = Dkron { live: case.live.clone(), ..Dkron::default() };
+        for (item, outcome) in first.items.iter().zip(dkron.carry_out(&first, case.order)) {
+            let expected = if item.action == Action::Unchanged { Outcome::Unchanged } else { Outcome::Done };
+            prop_assert_eq!(outcome, expected, "{}", item.name);
+        }
+        let second = plan(&case.desired, &dkron.live, &case.policy);
+        let second = second.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert!(writes_nothing(&second), "{second:#?}");
+        Ok(())
+    });
+    assert!(planned.get() > refused.get(), "{} of {} cases were refused", refused.get(), planned.get() + refused.get());
+}
+
+#[test]
+fn a_desired_set_against_itself_is_unchanged() {
+    law((desired_set(), policy()), |(desired, policy)| {
+        let live: Live = desired
+            .jobs
+            .values()
+            .map(|wanted| {
+                let mut job = wanted.job.clone();
+                job.stamp(&policy.owner, job.disabled);
+                stored(&job)
+            })
+            .collect();
+        let parents_are_there = desired
+            .jobs
+            .values()
+            .all(|wanted| wanted.job.parent().is_none_or(|parent| desired.jobs.contains_key(parent)));
+        prop_assume!(parents_are_there);
+        let plan = plan(&desired, &live, &policy).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert!(writes_nothing(&plan) && plan.warnings.is_empty(), "{plan:#?}");
+        prop_assert!(plan.items.iter().all(|item| item.reasons.is_empty() && item.changes.is_empty()), "{plan:#?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_not_ours_is_left() {
+    law(case(), |case| {
+        let Ok(plan) = case.plan() else { return Ok(()) };
+        for item in plan.items.iter().filter(|item| item.action != Action::Unchanged) {
+            let Some(live) = case.live.jobs.get(&item.name) else {
+                prop_assert!(matches!(item.action, Action::Create(_)), "{item:#?}");
+                continue;
+            };
+            let wanted = case.desired.jobs.contains_key(&item.name);
+            let stamp = Stamp::of(&live.job).filter(|stamp| stamp.job == item.name);
+            let ours = stamp.as_ref().is_some_and(|stamp| stamp.owner == case.policy.owner);
+            match &item.action {
+                Action::Create(_) => prop_assert!(false, "created over another: {item:#?}"),
+                Action::Delete => prop_assert!(ours && !wanted && case.policy.prune, "{item:#?}"),
+                // Without a stamp it is adopted; another's only where the flag says so.
+                Action::Update(_) => prop_assert!(
+                    ours || wanted
+                        && stamp.is_none_or(|stamp| case.policy.take_ownership == TakeOwnership::Any
+                            || case.policy.take_ownership == TakeOwnership::From(stamp.owner)),
+                    "{item:#?}"
+                ),
+                Action::Unchanged => {}
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_conflict_or_a_refusal_names_what_stands_in_the_way() {
+    law(case(), |case| {
+        let live = |name: &str| case.live.jobs.get(name).and_then(|live| Stamp::of(&live.job));
+        match case.plan() {
+            Err(PlanError::Conflict(conflicts)) => {
+                for conflict in conflicts {
+                    prop_assert!(!conflict.fields.is_empty());
+                    prop_assert_ne!(live(&conflict.name).map(|stamp| stamp.owner), Some(case.policy.owner.clone()));
+                }
+            }
+            Err(PlanError::Cycle(names)) => {
+                prop_assert!(names.len() > 1 && names.first() == names.last());
+                prop_assert_eq!(names[1..].iter().collect::<BTreeSet<_>>().len(), names.len() - 1);
+            }
+            Err(PlanError::ParentMissing(missing)) => {
+                for missing in missing {
+                    prop_assert!(!case.desired.jobs.contains_key(&missing.parent));
+                }
+            }
+            Err(PlanError::Refused(_)) => prop_assert!(!case.policy.force),
+            Ok(_) => {}
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn parents_come_first_and_children_go_first() {
+    law(case(), |case| {
+        let Ok(plan) = case.plan() else { return Ok(()) };
+        let wave_of = |waves: &[Vec<usize>]| -> BTreeMap<String, usize> {
+            let numbered =
+                waves.iter().enumerate().flat_map(|(wave, items)| items.iter().map(move |&index| (index, wave)));
+            numbered.map(|(index, wave)| (plan.items[index].name.clone(), wave)).collect()
+        };
+        let (writes, deletes) = (wave_of(&plan.writes), wave_of(&plan.deletes));
+        let in_waves = plan.writes.iter().chain(&plan.deletes).map(Vec::len).sum::<usize>();
+        let to_do = plan.items.iter().filter(|item| item.action != Action::Unchanged).count();
+        prop_assert_eq!((writes.len() + deletes.len(), in_waves), (to_do, to_do), "each once");
+        for item in &plan.items {
+            if let Some(parent) = item.action.definition().and_then(Job::parent)
+                && let Some(wave) = writes.get(parent)
+            {
+                prop_assert!(*wave < writes[&item.name], "{} is written before its parent", item.name);
+            }
+            if item.action == Action::Delete {
+                let parent = case.live.jobs[&item.name].job.parent();
+                if let Some(wave) = parent.and_then(|parent| deletes.get(parent)) {
+                    prop_assert!(deletes[&item.name] < *wave, "{} is deleted after its parent", item.name);
+                }
+            }
+        }
+        prop_assert!(plan.items.is_sorted_by(|a, b| a.name < b.name), "by name, each once");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_guard_lets_no_more_deletes_through_than_its_limits() {
+    law((0..40_usize, 0..40_usize, 0..50_usize, 0..3_usize), |(gone, kept, allow_deletes, new)| {
+        let name = |number: usize| Job::new(format!("job-{number}"));
+        let live: Live = (0..gone + kept)
+            .map(|number| {
+                let mut job = name(number);
+                job.metadata.insert("dkron-jobs.owner".to_owned(), OURS.to_owned());
+                job.metadata.insert("dkron-jobs.job".to_owned(), job.name.clone());
+                LiveJob { job, next: None, dependents: Vec::new() }
+            })
+            .collect();
+        let desired = desired((gone..gone + kept + new).map(name));
+        let policy = |force| Policy { allow_deletes, force, ..default_policy(OURS) };
+        let ours = gone + kept;
+        let many = (10 * gone > 3 * ours && gone > 10) || (2 * gone > ours && gone > 3);
+        match plan(&desired, &live, &policy(false)) {
+            Ok(plan) => {
+                let deletes = plan.deletes.iter().map(Vec::len).sum::<usize>();
+                prop_assert_eq!(deletes, gone);
+                prop_assert!(!many || deletes <= allow_deletes, "{deletes} of {ours} pass");
+                prop_assert!(ours == 0 || kept + new > 0 || allow_deletes >= ours, "all go");
+            }
+            Err(PlanError::Refused(Refusal::NothingDesired { ours: said })) => {
+                prop_assert!(kept + new == 0 && said == ours && allow_deletes < ours);
+            }
+            Err(PlanError::Refused(Refusal::TooManyDeletes { deletes, ours: said, .. })) => {
+                prop_assert!(many && deletes == gone && said == ours && allow_deletes < gone);
+            }
+            Err(error) => prop_assert!(false, "{error}"),
+        }
+        prop_assert!(plan(&desired, &live, &policy(true)).is_ok(), "`--force` is the last word");
+        Ok(())
+    });
+}
+
+#[test]
+fn canonical_form_is_canonical() {
+    law((any_job(), noise()), |(job, noise)| {
+        let json = serde_json::to_string(&job)?;
+        let read = LiveJob::from(serde_json::from_str::<WireJob>(&json)?).job;
+        prop_assert_eq!(&read, &job);
+        prop_assert_eq!(serde_json::to_string(&read)?, json.clone());
+        // As the server writes it: nothing left out, fields of its own, instants in other zones.
+        let mut object = serde_json::from_str::<serde_json::Map<String, Value>>(&json)?;
+        for (key, value) in noise {
+            object.entry(key).or_insert(value);
+        }
+        for key in ["starts_at", "expires_at"] {
+            if let Some(Value::String(text)) = object.get_mut(key) {
+                *text = text.replace('Z', "+00:00");
+            }
+        }
+        if object["concurrency"] == "allow" {
+            object["concurrency"] = json!("");
+        }
+        let served = LiveJob::from(serde_json::from_value::<WireJob>(Value::Object(object))?);
+        prop_assert_eq!(&served.job, &job);
+        prop_assert_eq!(digest(&served.job), digest(&job));
+        Ok(())
+    });
+}
+
+#[test]
+fn the_stamp_is_no_part_of_what_it_stamps() {
+    law((any_job(), any::<String>(), any::<bool>()), |(job, owner, disabled)| {
+        let mut stamped = job.clone();
+        stamped.stamp(&Owner::parse(&owner), disabled);
+        prop_assert_eq!(digest(&stamped), digest(&job));
+        prop_assert!(stamped.same_definition(&job) && diff(&stamped, &job).is_empty());
+        let stamp = Stamp::of(&stamped).expect("it was stamped");
+        prop_assert_eq!(
+            (stamp.owner.as_str(), &stamp.job, stamp.disabled),
+            (owner.as_str(), &job.name, Some(disabled))
+        );
+        let once = stamped.clone();
+        stamped.stamp(&Owner::parse(&owner), disabled);
+        prop_assert_eq!(&stamped, &once, "stamping again changes nothing");
+        stamped.unstamp();
+        prop_assert_eq!(stamped, job);
+        Ok(())
+    });
+}
+
+/// Three ways to tell two definitions apart, which must agree.
+#[test]
+fn differences_equality_and_digest_agree() {
+    law((any_job(), any_job(), vec(any::<bool>(), 18)), |(one, other, take)| {
+        // Each field of the second comes from either, so that often only one differs, and often none.
+        let mut two = one.clone();
+        let mut take = take.into_iter();
+        let mut from_other = || take.next().unwrap_or_default() && take.len() % 3 == 0;
+        macro_rules! mix { ($($field:ident),*) => { $(if from_other() { two.$field.clone_from(&other.$field); })* } }
+        mix!(displayname, timezone, schedule, owner, owner_email, disabled, tags, metadata, retries, parent_job);
+        mix!(processors, concurrency, executor, executor_config, ephemeral, starts_at, expires_at);
+        let same = one.same_definition(&two);
+        prop_assert_eq!(same, digest(&one) == digest(&two));
+        prop_assert_eq!(same && one.disabled == two.disabled, diff(&one, &two).is_empty());
+        prop_assert_eq!(diff(&one, &two).len(), diff(&two, &one).len());
+        Ok(())
+    });
+}
+
+#[test]
+fn no_secret_gets_out_and_no_change_of_one_is_hidden() {
+    let place = || (select(vec!["url", "headers", "body", "note", "x-token"]), 0..6_usize, "[a-c /?&=]{0,3}");
+    law((secret(), secret(), vec((place(), place()), 1..4)), |(old, new, places)| {
+        let mut live = Job::new("a");
+        let mut job = Job::new("a");
+        let mut wanted = wanted(job.clone());
+        for ((field, encoding, text), (_, other_encoding, other_text)) in &places {
+            // What is live may hold an older secret, which nobody told us: such a field is known to be secret.
+            live.executor_config.insert((*field).to_owned(), format!("{text}{}{text}", encode(&old, *encoding)));
+            job.executor_config.insert((*field).to_owned(), format!("{other_text}{}", encode(&new, *other_encoding)));
+            wanted.secret_fields.insert(format!("executor_config.{field}"));
+            // Elsewhere the new one stands in fields that nobody marked.
+            live.metadata.insert((*field).to_owned(), encode(&new, *encoding));
+            job.metadata.insert(format!("{field}2"), format!("{text}{}{other_text}", encode(&new, *encoding)));
+            live.processors
+                .entry((*field).to_owned())
+                .or_default()
+                .insert("k".to_owned(), encode(&new, *other_encoding));
+        }
+        live.stamp(&Owner::parse(OURS), false);
+        job.displayname.clone_from(&new);
+        wanted.job = job;
+        let live: Live = [stored(&live)].into_iter().collect();
+        let plan = plan(&[wanted].into_iter().collect(), &live, &default_policy(OURS))
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let masker = Masker::new([new.clone()]);
+        let failed = Outcome::Failed(format!("400 {} is no schedule", encode(&new, 1)));
+        let report = Report::new("apply", &plan, &[failed], &Owner::parse(&new), &masker);
+        for (change, shown) in plan.items[0].changes.iter().zip(&report.jobs[0].changes) {
+            prop_assert_ne!(&change.from, &change.to);
+            prop_assert_ne!(&shown.from, &shown.to, "{} hides its change", change.field);
+        }
+        let json = serde_json::to_string(&report)?;
+        let text = report.text(Style { value_width: 400 });
+        let brief = report.brief(4096);
+        for secret in [&old, &new] {
+            for shown in [&json, &text, &strip_str(&text).to_string(), &brief] {
+                for encoding in 0..6 {
+                    prop_assert!(!shown.contains(&encode(secret, encoding)), "{secret:?} is in {shown}");
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+/// A secret as it may stand in a text: as it is, in JSON, in JSON in JSON, in a form, percent-encoded, and both.
+fn encode(secret: &str, encoding: usize) -> String {
+    let json = |text: &str| {
+        let quoted = Value::from(text).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    match encoding {
+        0 => secret.to_owned(),
+        1 => json(secret),
+        2 => json(&json(secret)),
+        3 => form(secret),
+        4 => secret.bytes().map(|b| format!("%{b:02x}")).collect::<Vec<_>>().concat(),
+        _ => form(&json(secret)),
+    }
+}
+
+/// Six characters and more; what they begin with is in no word of a report.
+fn secret() -> impl Strategy<Value = String> {
+    "Z[Qq7\"\\\\/<>&%+ é\u{1f511}\n\t'#?=:@]{5,12}Q"
+}
+
+fn writes_nothing(plan: &Plan) -> bool {
+    plan.writes.is_empty() && plan.deletes.is_empty() && plan.items.iter().all(|item| item.action == Action::Unchanged)
+}
+
+/// One desired set, one Dkron, one policy.
+#[derive(Debug)]
+struct Case {
+    desired: Desired,
+    live: Live,
+    policy: Policy,
+    order: WaveOrder,
+}
+
+impl Case {
+    fn plan(&self) -> Result<Plan, PlanError> {
+        plan(&self.desired, &self.live, &self.policy)
+    }
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (desired_set(), live_set(), policy(), select(vec![WaveOrder::Forwards, WaveOrder::Backwards]))
+        .prop_map(|(desired, live, policy, order)| Case { desired, live, policy, order })
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let owners = vec![TakeOwnership::No, TakeOwnership::Any, TakeOwnership::From(Owner::parse(THEIRS))];
+    (select(vec![Drift::Revert, Drift::Keep]), any::<[bool; 3]>(), 0..7_usize, select(owners)).prop_map(
+        |(drift, [keep_disabled, prune, force], allow_deletes, take_ownership)| Policy {
+            owner: Owner::parse(OURS),
+            drift,
+            keep_disabled,
+            prune,
+            allow_deletes,
+            force,
+            take_ownership,
+        },
+    )
+}
+
+/// The few things in which the jobs of a [`Case`] differ.
+#[derive(Debug, Clone)]
+struct Definition {
+    disabled: bool,
+    retries: u32,
+    prune: bool,
+    note: Option<&'static str>,
+}
+
+fn definition() -> impl Strategy<Value = Definition> {
+    (any::<bool>(), 0..2_u32, proptest::bool::weighted(0.8), option::of(Just("x")))
+        .prop_map(|(disabled, retries, prune, note)| Definition { disabled, retries, prune, note })
+}
+
+impl Definition {
+    fn of(&self, name: &str, parent: Option<usize>) -> Job {
+        let mut job = Job::new(name);
+        job.disabled = self.disabled;
+        job.retries = self.retries;
+        let prune = (!self.prune).then_some(("dkron-jobs.prune", "false"));
+        let metadata = prune.into_iter().chain(self.note.map(|note| ("note", note)));
+        job.metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        job.parent_job = parent.map(|parent| NAMES[parent].to_owned()).unwrap_or_default();
+        job
+    }
+}
+
+/// Parents have earlier names, and are seldom missing.
+fn desired_set() -> impl Strategy<Value = Desired> {
+    vec(option::weighted(0.7, (definition(), option::weighted(0.3, any::<prop::sample::Index>()))), NAMES.len())
+        .prop_map(|jobs| {
+            let there: Vec<_> = (0..NAMES.len()).filter(|&index| jobs[index].is_some()).collect();
+            let jobs = jobs.iter().enumerate().filter_map(|(index, job)| {
+                let (definition, parent) = job.as_ref()?;
+                let earlier: Vec<_> = there.iter().copied().filter(|&parent| parent < index).collect();
+                let parent =
+                    parent.map(|parent| if earlier.is_empty() { index } else { earlier[parent.index(earlier.len())] });
+                Some(definition.of(NAMES[index], parent.filter(|&parent| parent != index)))
+            });
+            desired(jobs)
+        })
+}
+
+/// How a live job came to be.
+#[derive(Debug, Clone)]
+enum Made {
+    ByHand,
+    ByUs,
+    ByOthers,
+    /// A copy of this job, in the UI.
+    CopyOf(usize),
+    /// By another version of the tool, whose digest says nothing to us.
+    ByAnotherVersion,
+}
+
+/// Each live job is as somebody wrote it, and perhaps edited since. Parents have later names in one half of the cases, so that
+/// the desired set turns them round.
+fn live_set() -> impl Strategy<Value = Live> {
+    let made = prop_oneof![
+        4 => Just(Made::ByUs),
+        1 => Just(Made::ByHand),
+        1 => Just(Made::ByOthers),
+        1 => (0..NAMES.len()).prop_map(Made::CopyOf),
+        1 => Just(Made::ByAnotherVersion),
+    ];
+    let parent = option::weighted(0.3, any::<prop::sample::Index>());
+    let job = (made, definition(), option::weighted(0.4, definition()), parent);
+    (vec(option::weighted(0.8, job), NAMES.len()), any::<bool>()).prop_map(|(jobs, turned)| {
+        let there: Vec<_> = (0..NAMES.len()).filter(|&index| jobs[index].is_some()).collect();
+        let live = jobs.iter().enumerate().filter_map(|(index, job)| {
+            let (made, written, edited, parent) = job.as_ref()?;
+            let before = |parent: &usize| if turned { *parent > index } else { *parent < index };
+            let possible: Vec<_> = there.iter().copied().filter(before).collect();
+            let parent = parent.filter(|_| !possible.is_empty()).map(|parent| possible[parent.index(possible.len())]);
+            let mut job = written.of(NAMES[index], parent);
+            match made {
+                Made::ByHand => {}
+                Made::ByOthers => job.stamp(&Owner::parse(THEIRS), written.disabled),
+                Made::ByUs | Made::CopyOf(_) | Made::ByAnotherVersion => {
+                    job.stamp(&Owner::parse(OURS), written.disabled);
+                }
+            }
+            if let Made::CopyOf(original) = made {
+                job.metadata.insert("dkron-jobs.job".to_owned(), NAMES[*original].to_owned());
+            }
+            if matches!(made, Made::ByAnotherVersion) {
+                job.metadata.insert("dkron-jobs.digest".to_owned(), "v9:x".to_owned());
+            }
+            if let Some(edited) = edited {
+                job.disabled = edited.disabled;
+                job.retries = edited.retries;
+            }
+            Some(stored(&job))
+        });
+        live.collect()
+    })
+}
+
+/// A job with anything in it that Dkron could hold.
+fn any_job() -> impl Strategy<Value = Job> {
+    let text = || "[ -~\u{0}-\u{1f}éß\u{2028}\u{1f511}]{0,4}";
+    let map = || btree_map("[a-z.]{0,3}", text(), 0..3);
+    // Year 1 to 9999, without the instant that Go takes for none.
+    let instant = option::of((-62_135_596_799_i64..253_402_000_000, 0..1_000_000_000_i32)).prop_map(|parts| {
+        parts.map(|(seconds, nanoseconds)| {
+            jiff::Timestamp::new(seconds, 0).expect("it is in range")
+                + jiff::SignedDuration::from_nanos(nanoseconds.into())
+        })
+    });
+    let texts = (text(), text(), text(), text(), text(), text(), text());
+    let maps = (map(), map(), map(), btree_map("[a-z]{1,3}", map(), 0..2));
+    let rest = (any::<bool>(), any::<u32>(), any::<bool>(), any::<bool>(), instant.clone(), instant);
+    ("[a-z0-9_-]{1,8}", texts, maps, rest).prop_map(|(name, texts, maps, rest)| {
+        let (displayname, timezone, schedule, owner, owner_email, parent_job, executor) = texts;
+        let (tags, metadata, executor_config, processors) = maps;
+        let (disabled, retries, forbid, ephemeral, starts_at, expires_at) = rest;
+        Job {
+            name,
+            displayname,
+            timezone,
+            schedule,
+            owner,
+            owner_email,
+            disabled,
+            tags,
+            metadata,
+            retries,
+            parent_job,
+            processors,
+            concurrency: if forbid { "forbid" } else { "allow" }.to_owned(),
+            executor,
+            executor_config,
+            ephemeral,
+            starts_at,
+            expires_at,
+        }
+    })
+}
+
+/// What a server writes where a client left something out (FACTS 6, 8, 17), and its own fields.
+fn noise() -> impl Strategy<Value = BTreeMap<String, Value>> {
+    let absent = |key: &'static str, values: Vec<Value>| (Just(key.to_owned()), option::of(select(values)));
+    let empty = || vec![Value::Null, json!("")];
+    let no_map = || vec![Value::Null, json!({})];
+    let never = || vec![Value::Null, json!("0001-01-01T00:00:00Z")];
+    vec![
+        absent("displayname", empty()),
+        absent("timezone", empty()),
+        absent("schedule", empty()),
+        absent("owner", empty()),
+        absent("owner_email", empty()),
+        absent("parent_job", empty()),
+        absent("executor", empty()),
+        absent("disabled", vec![Value::Null, json!(false)]),
+        absent("ephemeral", vec![Value::Null, json!(false)]),
+        absent("retries", vec![Value::Null, json!(0)]),
+        absent("tags", no_map()),
+        absent("metadata", no_map()),
+        absent("processors", no_map()),
+        absent("executor_config", no_map()),
+        absent("starts_at", never()),
+        absent("expires_at", never()),
+        absent("next", vec![Value::Null, json!("0001-01-01T00:00:00Z"), json!("2030-01-01T00:00:00+01:00")]),
+        absent("dependent_jobs", vec![Value::Null, json!([]), json!(["x", "x"])]),
+        absent("id", vec![json!("x")]),
+        absent("status", vec![json!("success"), json!("")]),
+        absent("success_count", vec![json!(3)]),
+        absent("last_success", vec![Value::Null, json!("2026-01-01T00:00:00Z")]),
+    ]
+    .prop_map(|pairs| pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+}

@@ -1,0 +1,117 @@
+//! Dkron as data: what it holds, and which writes it takes (FACTS 10, 11). No server, no clock.
+
+use std::collections::BTreeSet;
+
+use dkron_jobs::job::{Desired, Job, Live, LiveJob, Origin, Owner, Wanted, WireJob};
+use dkron_jobs::plan::{Action, Drift, Plan, Policy, TakeOwnership};
+use dkron_jobs::report::Outcome;
+
+/// A Dkron that takes or refuses writes as the real one does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dkron {
+    /// What it holds.
+    pub(crate) live: Live,
+    /// The jobs whose writes fail for a reason of their own.
+    pub(crate) failing: BTreeSet<String>,
+}
+
+impl Dkron {
+    /// Takes a job, unless it fails or its parent is not there.
+    pub(crate) fn put(&mut self, job: &Job) -> Result<(), String> {
+        if self.failing.contains(&job.name) {
+            return Err("500 raft apply timed out".to_owned());
+        }
+        if let Some(parent) = job.parent()
+            && !self.live.jobs.contains_key(parent)
+        {
+            return Err("404 specified parent job not found".to_owned());
+        }
+        self.live.jobs.insert(job.name.clone(), stored(job));
+        Ok(())
+    }
+
+    /// Deletes a job, unless it is not there or has children.
+    pub(crate) fn delete(&mut self, name: &str) -> Result<(), String> {
+        if self.live.jobs.values().any(|live| live.job.parent() == Some(name)) {
+            return Err("404, it has dependents".to_owned());
+        }
+        self.live.jobs.remove(name).map(drop).ok_or_else(|| "404".to_owned())
+    }
+
+    /// The definition of a job that is there.
+    pub(crate) fn job(&mut self, name: &str) -> &mut Job {
+        &mut self.live.jobs.get_mut(name).unwrap_or_else(|| panic!("Dkron holds no `{name}`")).job
+    }
+
+    /// Carries a plan out: waves in order, children of what failed skipped, no delete after a failure. Within a wave, where the
+    /// order is free, it goes backwards if told so.
+    pub(crate) fn carry_out(&mut self, plan: &Plan, order: WaveOrder) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Unchanged; plan.items.len()];
+        for index in plan.writes.iter().flat_map(|wave| order.of(wave)) {
+            let item = &plan.items[index];
+            let job = item.action.definition().expect("only writes are in the waves of writes");
+            let parent = job.parent().and_then(|parent| plan.items.iter().position(|item| item.name == parent));
+            outcomes[index] = match parent.map(|parent| &outcomes[parent]) {
+                Some(Outcome::Failed(_) | Outcome::Skipped(_)) => Outcome::Skipped("its parent failed".to_owned()),
+                _ => self.put(job).map_or_else(Outcome::Failed, |()| Outcome::Done),
+            };
+        }
+        let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+        for index in plan.deletes.iter().flat_map(|wave| order.of(wave)) {
+            let item = &plan.items[index];
+            assert_eq!(item.action, Action::Delete, "only deletes are in the waves of deletes");
+            outcomes[index] = if failed {
+                Outcome::Skipped("nothing is deleted after a failed write".to_owned())
+            } else {
+                self.delete(&item.name).map_or_else(Outcome::Failed, |()| Outcome::Done)
+            };
+        }
+        outcomes
+    }
+}
+
+/// In which order the items of one wave are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum WaveOrder {
+    Forwards,
+    Backwards,
+}
+
+impl WaveOrder {
+    fn of(self, wave: &[usize]) -> Vec<usize> {
+        let mut wave = wave.to_vec();
+        if matches!(self, Self::Backwards) {
+            wave.reverse();
+        }
+        wave
+    }
+}
+
+/// A job as Dkron gives it back after it was posted: through JSON.
+pub(crate) fn stored(job: &Job) -> LiveJob {
+    let json = serde_json::to_string(job).expect("a job has a JSON form");
+    serde_json::from_str::<WireJob>(&json).expect("what we write we can read").into()
+}
+
+/// A job as a template would give it.
+pub(crate) fn wanted(job: Job) -> Wanted {
+    Wanted { job, secret_fields: BTreeSet::new(), origin: Origin { file: "jobs.yaml".to_owned(), line: 1 } }
+}
+
+/// A set of jobs as templates would give it.
+pub(crate) fn desired(jobs: impl IntoIterator<Item = Job>) -> Desired {
+    jobs.into_iter().map(wanted).collect()
+}
+
+/// The policy that applies where nobody says otherwise.
+pub(crate) fn default_policy(owner: &str) -> Policy {
+    Policy {
+        owner: Owner::parse(owner),
+        drift: Drift::Revert,
+        keep_disabled: true,
+        prune: true,
+        allow_deletes: 0,
+        force: false,
+        take_ownership: TakeOwnership::No,
+    }
+}

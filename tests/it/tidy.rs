@@ -1,0 +1,174 @@
+//! Rules of the repository: what is generated is fresh, who may do I/O, how long a file may be.
+//!
+//! `BLESS=1 cargo test --test it tidy` rewrites the generated parts of the README.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dkron_jobs::exit::ExitCode;
+use dkron_jobs::settings::{Kind, OPTIONS};
+
+use crate::cli::{Cli, repository};
+use crate::server::Server;
+
+/// The modules that may touch files, sockets, clocks and the environment; everything else in `src` is pure.
+const IMPURE: [&str; 8] = [
+    "src/apply.rs",
+    "src/command/mod.rs",
+    "src/disk.rs",
+    "src/dkron/mod.rs",
+    "src/fetch.rs",
+    "src/main.rs",
+    "src/shutdown.rs",
+    "src/telemetry.rs",
+];
+/// The longest source file, in lines.
+const LONGEST: usize = 600;
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("a file of the repository")
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(repository()).expect("a file of the repository").display().to_string()
+}
+
+#[test]
+fn pure_modules_are_pure() {
+    let clippy = read(&repository().join("clippy.toml"));
+    for banned in
+        ["std::env::var", "std::fs::read", "std::time::Instant::now", "std::net::TcpStream", "reqwest::Client"]
+    {
+        assert!(clippy.contains(&format!("\"{banned}\"")), "clippy.toml bans `{banned}` no more");
+    }
+    let excused: Vec<_> = sources(&repository().join("src"))
+        .iter()
+        .filter(|path| read(path).contains("clippy::disallowed_"))
+        .map(|path| relative(path))
+        .collect();
+    assert_eq!(excused, IMPURE, "the only ones that clippy's ban on I/O, clocks and environment may be lifted in");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    for folder in ["src", "tests", "examples", "benches"] {
+        for path in sources(&repository().join(folder)) {
+            let lines = read(&path).lines().count();
+            assert!(lines <= LONGEST, "{} has {lines} lines, more than {LONGEST}", relative(&path));
+        }
+    }
+}
+
+#[test]
+fn no_test_is_forgotten() {
+    let main = read(&repository().join("tests/it/main.rs"));
+    for path in sources(&repository().join("tests/it")) {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
+        assert!(name == "main" || main.contains(&format!("mod {name};")), "tests/it/{name}.rs is no module of main.rs");
+    }
+}
+
+#[test]
+fn the_changelog_knows_this_version() {
+    let heading = format!("## {}", env!("CARGO_PKG_VERSION"));
+    assert!(read(&repository().join("CHANGELOG.md")).contains(&heading), "CHANGELOG.md has no `{heading}`");
+}
+
+#[test]
+fn the_readme_is_fresh() {
+    let path = repository().join("README.md");
+    let old = read(&path);
+    let mut new = old.clone();
+    for (name, text) in [("options", options()), ("exit codes", exit_codes()), ("plan", plan()), ("error", error())] {
+        new = replaced(&new, name, &text);
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &new).expect("README.md");
+    } else {
+        assert_eq!(old, new, "README.md is stale: run `BLESS=1 cargo test --test it tidy`");
+    }
+}
+
+/// The text with what stands between the two markers of this name replaced.
+fn replaced(text: &str, name: &str, with: &str) -> String {
+    let begin = format!("<!-- begin {name}, generated -->\n");
+    let end = format!("<!-- end {name} -->");
+    let start = text.find(&begin).expect("a marker where it begins") + begin.len();
+    let stop = start + text[start..].find(&end).expect("a marker where it ends");
+    format!("{}{with}{}", &text[..start], &text[stop..])
+}
+
+fn options() -> String {
+    let mut table = "| flag | environment | default | |\n|---|---|---|---|\n".to_owned();
+    for opt in OPTIONS {
+        let value = match opt.kind {
+            Kind::Bool => "[=true\\|false]".to_owned(),
+            Kind::OptionalValue => format!("[={}]", opt.value),
+            Kind::Value | Kind::List => format!(" {}", opt.value),
+        };
+        let default = if opt.default.is_empty() { String::new() } else { format!("`{}`", opt.default) };
+        let many = if opt.kind == Kind::List { "; repeatable, or one a line" } else { "" };
+        let help = opt.help.replace('|', "\\|");
+        table.push_str(&format!("| `--{}{value}` | `{}` | {default} | {help}{many} |\n", opt.flag, opt.env));
+    }
+    table
+}
+
+fn exit_codes() -> String {
+    let mut table = "| code | meaning |\n|---|---|\n".to_owned();
+    for code in ExitCode::ALL {
+        table.push_str(&format!("| {} | {} |\n", code.number(), code.meaning()));
+    }
+    table
+}
+
+/// A real plan: what it shows after a template changed, a job was switched off by hand, another edited, and one is new.
+fn plan() -> String {
+    let server = Server::start();
+    let job = |name: &str, schedule: &str, path: &str| {
+        format!(
+            "name: {name}\nschedule: '{schedule}'\nexecutor: http\nexecutor_config:\n  method: POST\n  url: \"{{{{ service('cache-manager', 8080) }}}}/refresh/{path}\"\n"
+        )
+    };
+    let cli = Cli::new().dkron(server.url()).env("JOBS_NAMESPACE", "shop");
+    for name in ["accounts", "alarms", "devices", "tickets"] {
+        cli.write(&format!("jobs-templates/{name}.yaml"), job(&format!("refresh-{name}"), "0 */5 * * * *", name));
+    }
+    let _ = cli.run(&["apply"]).ok();
+    server.toggle("refresh-alarms");
+    server.edit("refresh-devices", |job| job["retries"] = 5.into());
+    cli.write("jobs-templates/accounts.yaml", job("refresh-accounts", "0 */2 * * * *", "accounts?full=true"));
+    cli.write("jobs-templates/orders.yaml", job("refresh-orders", "0 */10 * * * *", "orders"));
+    cli.remove("jobs-templates/tickets.yaml");
+    let plan = cli.run(&["plan"]).ok();
+    format!("```text\n$ dkron-jobs plan\n{}```\n", plan.stdout)
+}
+
+/// A real error.
+fn error() -> String {
+    let cli = Cli::new()
+        .file("jobs-templates/data/cache_param.csv", "name,soft_ttl,hard_ttl\nalarms,60,300\ndevices,600,3600\n")
+        .file(
+            "jobs-templates/cache-refresh.yaml",
+            "for_each: cache_param\nname: \"refresh-{{ item.name }}\"\nschedule: \"{{ refresh_schedule(item.sof_ttl, item.hard_ttl) }}\"\n",
+        );
+    let ran = cli.run(&["render"]).exits(2);
+    format!("```text\n$ dkron-jobs render\n{}```\n", ran.stderr)
+}
