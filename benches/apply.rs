@@ -30,6 +30,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dkron_jobs::job::SERVER_FIELDS;
 use tempfile::TempDir;
 
 use crate::server::Server;
@@ -51,6 +52,7 @@ const FIRST_ROUNDS: usize = 5;
 fn main() {
     let folder = templates();
     let bodies = bodies(folder.path());
+    assert_eq!(bodies.len(), JOBS);
     let mut first = Ratio::default();
     let mut memory = 0;
     let mut server = None;
@@ -139,13 +141,19 @@ fn binary(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// What is posted, job by job.
+/// What an apply posts, job by job: the definitions as they are stored after one, stamp and all.
 fn bodies(folder: &Path) -> Vec<String> {
-    let rendered = binary(folder, &["render"]).output().expect("the binary renders");
-    let text = String::from_utf8(rendered.stdout).expect("text");
-    let bodies: Vec<_> = text.lines().map(str::to_owned).collect();
-    assert_eq!(bodies.len(), JOBS);
-    bodies
+    let server = Server::start();
+    let _ = apply(folder, &server.node_url(0), JOBS);
+    let mut jobs = server.jobs();
+    for job in jobs.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+        for field in SERVER_FIELDS {
+            job.remove(field);
+        }
+        // What an apply leaves to Dkron's defaults.
+        job.retain(|_, value| !matches!(value.as_str(), Some("")) && !value.is_null() && *value != false);
+    }
+    jobs.iter().map(ToString::to_string).collect()
 }
 
 /// The whole process of an apply: its time and its peak of resident memory in KiB.

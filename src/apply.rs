@@ -229,7 +229,7 @@ impl Run<'_> {
             let names: Vec<_> = wrong.iter().flatten().map(|&index| self.plan.items[index].name.as_str()).collect();
             info!(jobs = ?names, "accepted by Dkron but not there afterwards; writing again");
             warnings.push(format!(
-                "Dkron accepted {count} write{} that did not stand ({}{}); written again",
+                "{count} write{} did not stand in Dkron ({}{}); written again",
                 if count == 1 { "" } else { "s" },
                 names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
                 if count > 3 { ", …" } else { "" },

@@ -6,6 +6,7 @@
 mod apply;
 mod cli;
 mod conformance;
+mod data_url;
 mod emulator;
 mod emulator_runs;
 mod http;

@@ -101,6 +101,13 @@ pub(crate) fn job(name: &str, version: &str) -> String {
     )
 }
 
+/// Templates for so many jobs more: `m-000`, `m-001` and so on.
+pub(crate) fn many(cli: &Cli, count: usize) {
+    let names: Vec<String> = (0..count).map(|number| format!("m-{number:03}")).collect();
+    cli.write("jobs-templates/data/many.csv", format!("name\n{}\n", names.join("\n")));
+    cli.write("jobs-templates/many.yaml", format!("for_each: many\n{}", job("'{{ item.name }}'", "1")));
+}
+
 /// A template of one child.
 pub(crate) fn child(name: &str, parent: &str) -> String {
     format!("parent_job: {parent}\n{}", job(name, "1")).replace("schedule: '@yearly'\n", "")

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dkron_emulator::{Emulator, Fault, Options, RestartOptions, Rule};
 
 use crate::cli::Cli;
-use crate::rig::{Rig, job, tidy};
+use crate::rig::{Rig, job, many, tidy};
 use crate::server::skip;
 
 /// Longer than anything here may take that is not told to wait.
@@ -33,9 +33,7 @@ fn sees_all(rig: &Rig) -> String {
 /// Forty jobs of ours in a Dkron.
 fn forty(options: Options) -> Rig {
     let rig = Rig::with(options, &[]);
-    let rows = (0..40).map(|number| format!("j-{number:02}\n")).collect::<Vec<_>>().concat();
-    rig.cli.write("jobs-templates/data/many.csv", format!("name\n{rows}"));
-    rig.cli.write("jobs-templates/many.yaml", format!("for_each: many\n{}", job("'{{ item.name }}'", "1")));
+    many(&rig.cli, 40);
     let _ = rig.cli.run(&["apply"]).ok();
     rig.emulator.clear_journal();
     rig
@@ -176,9 +174,9 @@ fn a_list_that_is_not_whole_is_read_again() {
     }
     assert_eq!(rig.emulator.writes(), 0);
     insta::assert_snapshot!(tidy(&said), @r#"
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: EOF while parsing a string at line 1 column 2000; it begins with `[{"id":"j-00","name":"j-00","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":nul…`
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: EOF while parsing a value at line 1 column 2000; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`
     error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs gave 39 jobs while its X-Total-Count says 40
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Total-Count; it begins with `[{"id":"j-00","name":"j-00","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":nul…`
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Total-Count; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`
     "#);
 }
 
