@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::fetch::without_user;
 use crate::render::{Problem, Problems, Source, Sources, Table, TableFormat, values as parse_values};
 
 /// The folder of data tables within a folder of templates.
@@ -166,8 +167,9 @@ fn table(path: &Path) -> Result<Table, Problem> {
         _ => (path, None),
     };
     let Some(format) = format(path) else {
+        let shown = if text.contains(":/") { without_user(text) } else { path.display().to_string() };
         return Err(Problem::of_file(
-            path.display().to_string(),
+            shown,
             "this is no data table",
             "name a `.csv`, `.json` or `.yaml` file, or an http(s) URL",
         ));

@@ -105,9 +105,11 @@ fn is_final(failure: &Failure) -> bool {
 }
 
 /// A text that was to be a URL, without what stands before an `@`.
-fn without_user(text: &str) -> String {
+pub(crate) fn without_user(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    // Parameters may be tokens.
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
     format!("{scheme}://{rest}")
 }
 

@@ -57,7 +57,8 @@ pub fn say(text: &str) {
 
 /// A text with every secret masked that is known by now.
 pub fn masked(text: &str) -> String {
-    MASKER.get().map_or_else(|| text.to_owned(), |masker| masker.text(text))
+    // Before any secret is known, what looks like one is masked all the same.
+    MASKER.get().map_or_else(|| Masker::default().text(text), |masker| masker.text(text))
 }
 
 /// From now on these secrets are masked in every log line.
@@ -72,10 +73,7 @@ struct Masked;
 
 impl Write for Masked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match MASKER.get() {
-            Some(masker) => io::stderr().write_all(masker.text(&String::from_utf8_lossy(bytes)).as_bytes())?,
-            None => io::stderr().write_all(bytes)?,
-        }
+        io::stderr().write_all(masked(&String::from_utf8_lossy(bytes)).as_bytes())?;
         Ok(bytes.len())
     }
 

@@ -58,6 +58,18 @@ impl Gathered {
     }
 }
 
+impl Gathered {
+    /// Fetches what is to be fetched, then renders on a thread of its own: what goes on beside it, signals among it, is not held up.
+    pub(super) async fn fetch_and_render(mut self) -> Result<Desired, Error> {
+        self.fetch().await?;
+        match tokio::task::spawn_blocking(move || self.render()).await {
+            Ok(desired) => Ok(desired?),
+            // It was neither cancelled nor can it go on: a panic while rendering is ours.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+
 /// Reads templates, tables and variables; tables with a URL are left to [`Gathered::fetch`]. From here on every secret is
 /// masked in the log.
 ///
@@ -65,17 +77,22 @@ impl Gathered {
 /// What cannot be read or understood.
 pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
     let given = &settings.templates;
-    let is_url = |source: &str| source.starts_with("http://") || source.starts_with("https://");
+    let is_url = |source: &str| {
+        source
+            .split_once("://")
+            .is_some_and(|(scheme, _)| ["http", "https"].iter().any(|s| s.eq_ignore_ascii_case(scheme)))
+    };
     let (urls, paths): (BTreeMap<_, _>, BTreeMap<_, _>) = given
         .data
         .iter()
         .map(|(table, source)| (table.clone(), source.clone()))
         .partition(|(_, source)| is_url(source));
     let vars = vars(given)?;
-    let masker = Masker::new(vars.values().filter(|var| var.secret).filter_map(|var| match &var.value {
-        Value::String(text) => Some(text.clone()),
-        _ => None,
-    }));
+    let mut secrets = Vec::new();
+    for var in vars.values().filter(|var| var.secret) {
+        texts(&var.value, &mut secrets);
+    }
+    let masker = Masker::new(secrets);
     telemetry::mask(masker.clone());
     let sources = disk::sources(&given.folders, &paths)?;
     // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
@@ -89,6 +106,17 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
         vars,
     };
     Ok(Gathered { sources, context, masker, urls, tls, limits })
+}
+
+/// Every text and number in a value.
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Number(number) => found.push(number.to_string()),
+        Value::Array(list) => list.iter().for_each(|value| texts(value, found)),
+        Value::Object(map) => map.values().for_each(|value| texts(value, found)),
+        Value::Null | Value::Bool(_) => {}
+    }
 }
 
 /// The variables, later sources over earlier ones: environment, values file, folder of secrets, flags.
@@ -134,16 +162,9 @@ pub(super) async fn desired_and_live(
     shutdown: &Shutdown,
 ) -> Result<(Desired, Reading, Dkron, Masker), Error> {
     let dkron = dkron(&settings.dkron)?;
-    let mut gathered = gather(settings)?;
+    let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
-    let render = async {
-        gathered.fetch().await?;
-        match tokio::task::spawn_blocking(move || gathered.render()).await {
-            Ok(desired) => Ok(desired?),
-            // It was neither cancelled nor can it go on: a panic while rendering is ours.
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
-    };
+    let render = gathered.fetch_and_render();
     let read = async { Ok(dkron.read(role).await?) };
     let (desired, reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     Ok((desired, reading, dkron, masker))

@@ -37,6 +37,9 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
         Err(error) => {
             // Help and version are what was asked for. A closed pipe is nobody's error.
             let _ = error.print();
+            if error.use_stderr() {
+                last_words(None, &telemetry::masked(&error.to_string()));
+            }
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
         }
     };

@@ -14,10 +14,9 @@ use crate::shutdown::Shutdown;
 use super::{Ending, Error, gather, or_stop, write_out};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let mut gathered = gather(settings)?;
-    or_stop(shutdown, async { Ok(gathered.fetch().await?) }).await?;
+    let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
-    let desired = gathered.render()?;
+    let desired = or_stop(shutdown, gathered.fetch_and_render()).await?;
     let jobs = jobs(&desired, settings.show_secrets, &masker);
     let text = match settings.render_format {
         RenderFormat::Ndjson => {

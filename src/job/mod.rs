@@ -17,7 +17,7 @@ pub use self::diff::{Change, diff};
 pub use self::printable::printable;
 pub use self::set::{Desired, Live, LiveJob, Origin, Wanted};
 pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp, digest};
-pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob};
+pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob, instant};
 
 /// Dkron's maps of strings: tags, metadata and plugin configurations (FACTS 12).
 pub type StringMap = BTreeMap<String, String>;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{CONCURRENCY_ALLOW, Job, LiveJob, StringMap, stamp};
 
@@ -54,8 +54,11 @@ pub struct WireJob {
     executor: Option<String>,
     executor_config: Option<StringMap>,
     ephemeral: Option<bool>,
+    #[serde(deserialize_with = "lenient")]
     starts_at: Option<Timestamp>,
+    #[serde(deserialize_with = "lenient")]
     expires_at: Option<Timestamp>,
+    #[serde(deserialize_with = "lenient")]
     next: Option<Timestamp>,
     dependent_jobs: Option<Vec<String>>,
 }
@@ -93,6 +96,17 @@ impl From<WireJob> for LiveJob {
             dependents: wire.dependent_jobs.unwrap_or_default(),
         }
     }
+}
+
+/// An instant as Dkron writes it. People write "never" as the last day of the year 9999, whose end lies beyond what a
+/// [`Timestamp`] holds: it is the last one then, on both sides of a comparison. `None` for what is no instant: one odd
+/// job of somebody else's must not keep all others from being read.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| text.starts_with("9999-12-3").then_some(Timestamp::MAX))
+}
+
+fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.as_deref().and_then(instant))
 }
 
 /// Go writes "no instant" as the first second of year 1.

@@ -129,16 +129,18 @@ impl<'s> Draft<'s> {
     pub(super) fn rows(&self, engine: &Engine<'_>) -> Result<Vec<Row>, Problem> {
         let for_each = match &self.for_each {
             Ok(Some(for_each)) => for_each,
-            Ok(None) => return Ok(vec![Row { scope: Scope::new(None), label: None }]),
+            Ok(None) => return Ok(vec![Row { scope: Scope::new(None, false), label: None }]),
             // Said already, and without its rows nothing more can be.
             Err(()) => return Ok(Vec::new()),
         };
+        let mut secret = false;
         let (node, list) = match for_each {
             Condition::Literal(_) => (self.node, None),
             Condition::Expression { node, leaf, expression } => {
-                let value = engine
-                    .evaluate(expression, leaf, &Scope::new(None))
+                let (value, is_secret) = engine
+                    .evaluate(expression, leaf, &Scope::new(None, false))
                     .map_err(|problem| place(self.text, node, leaf, problem))?;
+                secret = is_secret;
                 let is_list = value.kind() == minijinja::value::ValueKind::Seq
                     || value.kind() == minijinja::value::ValueKind::Iterable;
                 (*node, is_list.then(|| value.try_iter().ok()).flatten())
@@ -157,8 +159,9 @@ impl<'s> Draft<'s> {
             .map(|(index, item)| {
                 let name = item.get_attr("name").ok().filter(|name| !name.is_undefined() && !name.is_none());
                 let name = name.map_or_else(String::new, |name| format!(", `{name}`"));
+                let name = if secret { String::new() } else { name };
                 let label = Some(format!("row {}{name}", index + 1));
-                Row { scope: Scope::new(Some(item)), label }
+                Row { scope: Scope::new(Some(item), secret), label }
             })
             .collect())
     }
@@ -173,12 +176,12 @@ impl<'s> Draft<'s> {
             Ok(None) | Err(()) => Ok(true),
             Ok(Some(Condition::Literal(bool))) => Ok(*bool),
             Ok(Some(Condition::Expression { node, leaf, expression })) => {
-                let value = engine
+                let (value, secret) = engine
                     .evaluate(expression, leaf, scope)
                     .map_err(|problem| place(self.text, node, leaf, problem))?;
                 match value.as_str() {
                     // A text that says no must not mean yes, as it does in Jinja.
-                    Some(text) => self.said(node, text),
+                    Some(text) => self.said(node, text, secret),
                     None => Ok(value.is_true()),
                 }
             }
@@ -186,18 +189,22 @@ impl<'s> Draft<'s> {
                 let rendered = engine
                     .render(template, scope)
                     .map_err(|problem| place(self.text, node, template.source(), problem))?;
-                self.said(node, &rendered.text)
+                self.said(node, &rendered.text, rendered.secret)
             }
         }
     }
 
-    fn said(&self, node: &Node, text: &str) -> Result<bool, Problem> {
+    fn said(&self, node: &Node, text: &str, secret: bool) -> Result<bool, Problem> {
         match text.trim() {
             "true" => Ok(true),
             "false" | "" => Ok(false),
             other => Err(self.text.problem(
                 node.at.clone(),
-                format!("`when` comes to `{other}`, which is neither `true` nor `false`"),
+                if secret {
+                    "`when` comes to a secret, which is neither `true` nor `false`".to_owned()
+                } else {
+                    format!("`when` comes to `{other}`, which is neither `true` nor `false`")
+                },
                 "compare it with something: `item.scope == 'eu'`",
             )),
         }

@@ -22,6 +22,9 @@ const JOB: &str = "name of the job";
 const NAMES: [&str; 5] = ["namespace", "release", "cluster_domain", "vars", "item"];
 const FUNCTIONS: [&str; 3] = ["service", "refresh_schedule", "stagger"];
 
+/// How many steps one leaf may take; a loop over a table of 10,000 rows takes a tenth of it.
+const FUEL: u64 = 1_000_000;
+
 /// Names that no data table may have.
 pub(super) fn reserved(name: &str) -> bool {
     NAMES.contains(&name) || FUNCTIONS.contains(&name)
@@ -64,14 +67,16 @@ pub(super) struct LeafProblem {
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     item: Option<Value>,
+    /// The row comes from a secret variable.
+    secret: bool,
     context: Value,
 }
 
 impl Scope {
     /// Of the row of `for_each`, if there is one.
-    pub(super) fn new(item: Option<Value>) -> Self {
+    pub(super) fn new(item: Option<Value>, secret: bool) -> Self {
         let context = Value::from_pairs(item.iter().map(|item| ("item", item.clone())));
-        Self { item, context }
+        Self { item, secret, context }
     }
 
     /// Once the job's whole name is known.
@@ -87,6 +92,7 @@ impl<'s> Engine<'s> {
         let notes = Arc::new(Notes::default());
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
+        env.set_fuel(Some(FUEL));
         // Errors then say which bytes they are about.
         env.set_debug(true);
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -140,24 +146,25 @@ impl<'s> Engine<'s> {
             .map_err(|error| self.explain(&error, template.source(), scope.item.as_ref()))?;
         Ok(Rendered {
             text,
-            secret: self.notes.secret.load(Ordering::Relaxed),
+            secret: self.notes.secret.load(Ordering::Relaxed) || (scope.secret && template.source().contains("item")),
             utc: self.notes.utc.load(Ordering::Relaxed),
         })
     }
 
-    /// Evaluates an expression to something defined.
+    /// Evaluates an expression to something defined, and tells whether a secret was read for it.
     pub(super) fn evaluate(
         &self,
         expression: &Expression<'_, '_>,
         leaf: &str,
         scope: &Scope,
-    ) -> Result<Value, LeafProblem> {
+    ) -> Result<(Value, bool), LeafProblem> {
+        self.notes.secret.store(false, Ordering::Relaxed);
         let value =
             expression.eval(scope.context.clone()).map_err(|error| self.explain(&error, leaf, scope.item.as_ref()))?;
         if value.is_undefined() {
             return Err(self.undefined(leaf, 0..leaf.len(), scope.item.as_ref()));
         }
-        Ok(value)
+        Ok((value, scope.secret || self.notes.secret.load(Ordering::Relaxed)))
     }
 
     fn explain(&self, error: &Error, leaf: &str, item: Option<&Value>) -> LeafProblem {
@@ -181,6 +188,12 @@ impl<'s> Engine<'s> {
             _ => "correct the template, or the data that it reads".to_owned(),
         };
         let message = if detail.is_empty() { error.kind().to_string() } else { detail.to_owned() };
+        // Messages may quote the value that they are about.
+        let message = if self.notes.secret.load(Ordering::Relaxed) && error.kind() == ErrorKind::InvalidOperation {
+            "this cannot be done with a secret's value".to_owned()
+        } else {
+            message
+        };
         LeafProblem { range, message, remedy }
     }
 

@@ -100,6 +100,13 @@ impl Problem {
         format!("{}{place}: {}; {}", self.file, self.message, self.remedy)
     }
 
+    /// The same with its place in words, and nothing of the file's text.
+    pub(super) fn without_snippet(self) -> Self {
+        let place =
+            self.position().map_or_else(String::new, |(line, column)| format!("line {line}, column {column}: "));
+        Self { place: None, message: format!("{place}{}", self.message), ..self }
+    }
+
     /// Adds to the message.
     pub(super) fn note(&mut self, note: &str) {
         self.message.push_str(note);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::job::{CONCURRENCY_ALLOW, FIELDS, Job, Origin, SERVER_FIELDS, STAMP_KEYS, StringMap, Wanted};
+use crate::job::{self, CONCURRENCY_ALLOW, FIELDS, Job, Origin, SERVER_FIELDS, STAMP_KEYS, StringMap, Wanted};
 use crate::schedule::{Schedule, ScheduleError};
 
 use super::draft::{FOR_EACH, Filled, FilledKind, WHEN};
@@ -215,6 +215,8 @@ impl Shaper<'_> {
                 format!("`{field}` reads a secret, and it cannot be masked there"),
                 "use secrets in `executor_config`, `metadata` and other maps only",
             );
+            // Nothing more is said of its text.
+            return self.string(field, Filled { kind: FilledKind::Broken, ..value });
         }
         self.string(field, value)
     }
@@ -239,7 +241,7 @@ impl Shaper<'_> {
         if text.is_empty() {
             return None;
         }
-        let instant = text.parse().ok();
+        let instant = job::instant(&text);
         if instant.is_none() {
             let message = format!("`{field}` is `{text}`, and Dkron wants an instant with its zone (RFC 3339)");
             self.problem(at, message, "write it as `2026-01-31T08:00:00Z`");
@@ -339,7 +341,16 @@ impl Shaper<'_> {
             }
             FilledKind::List(headers) => {
                 for header in headers {
-                    list.push(self.string("executor_config.headers", header.clone()));
+                    let at = header.at.clone();
+                    let text = self.string("executor_config.headers", header.clone());
+                    if !text.contains(':') && !matches!(header.kind, FilledKind::Broken) {
+                        self.problem(
+                            at,
+                            "a header without a colon, which ends the http executor of the whole node",
+                            "write `Name: value`, or headers as a map",
+                        );
+                    }
+                    list.push(text);
                 }
             }
             _ => {}
@@ -489,6 +500,10 @@ impl Shaper<'_> {
         }
         let Some(url) = self.job.executor_config.get("url") else { return };
         let problem = match Url::parse(url) {
+            // URL parsers forgive these, and Dkron's does not.
+            _ if url.trim() != url || url.chars().any(char::is_control) => {
+                "it has a blank or a line break at an end, or a control character".to_owned()
+            }
             Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => "it is neither http nor https".to_owned(),
             Ok(_) => return,
             Err(error) => error.to_string(),

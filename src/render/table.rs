@@ -11,7 +11,8 @@ use super::yaml::{self, Kind, Node};
 /// The form of a table's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableFormat {
-    /// A header line, then rows, separated by commas, or by semicolons where the header line has no comma. `#` begins a comment.
+    /// A header line, then rows, separated by commas, or by semicolons where the header line has no comma. Lines above the
+    /// header that begin with `#` are comments.
     Csv,
     /// A list of objects.
     Json,
@@ -57,15 +58,18 @@ impl Table {
 }
 
 fn csv_rows(text: &Text) -> Result<Vec<Map<String, Value>>, Problem> {
-    let header = text.as_str().lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let semicolons = header.is_some_and(|line| !line.contains(',') && line.contains(';'));
+    // Comments stand before the header only: a row may begin with `#`.
+    let mut lines = text.as_str().split_inclusive('\n');
+    let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with('#');
+    let start: usize = lines.by_ref().take_while(is_comment).map(str::len).sum();
+    let rest = text.as_str().get(start..).unwrap_or_default();
+    let semicolons = rest.lines().next().is_some_and(|line| !line.contains(',') && line.contains(';'));
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(if semicolons { b';' } else { b',' })
-        .comment(Some(b'#'))
         .trim(csv::Trim::All)
-        .from_reader(text.as_str().as_bytes());
+        .from_reader(rest.as_bytes());
     let problem = |error: csv::Error| {
-        let at = error.position().and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or_default();
+        let at = start + error.position().and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or_default();
         let message = match error.kind() {
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                 format!("this row has {len} values, and the header names {expected_len} columns")
@@ -87,7 +91,7 @@ fn csv_rows(text: &Text) -> Result<Vec<Map<String, Value>>, Problem> {
         } else {
             continue;
         };
-        return Err(text.problem(line(text, 0), message, "give each column a name of its own in the first line"));
+        return Err(text.problem(line(text, start), message, "give each column a name of its own in the first line"));
     }
     reader
         .records()
@@ -108,8 +112,9 @@ fn line(text: &Text, at: usize) -> std::ops::Range<usize> {
 
 fn cell_value(cell: &str) -> Value {
     match cell {
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
+        // Spreadsheets write them in capitals.
+        _ if cell.eq_ignore_ascii_case("true") => Value::Bool(true),
+        _ if cell.eq_ignore_ascii_case("false") => Value::Bool(false),
         // Only what gives the same text again: leading zeros and plus signs are not lost.
         _ => match cell.parse::<i64>() {
             Ok(number) if number.to_string() == cell => number.into(),
@@ -239,9 +244,10 @@ fn snake_case(name: &str) -> String {
 /// What is wrong with the text, or that it is no map.
 pub fn values(source: &Source) -> Result<BTreeMap<String, Value>, Problem> {
     let text = Text::new(&source.file, &source.text);
-    match yaml(&text)? {
+    // Variables may be secrets: the lines of the file are not shown.
+    match yaml(&text).map_err(Problem::without_snippet)? {
         Value::Object(map) => Ok(map.into_iter().collect()),
         Value::Array(list) if list.is_empty() => Ok(BTreeMap::new()),
-        _ => Err(text.problem(0..0, "variables are a map", "write `name: value` lines")),
+        _ => Err(Problem::of_file(&source.file, "variables are a map", "write `name: value` lines")),
     }
 }

@@ -37,8 +37,12 @@ impl Report {
     pub fn brief(&self, limit: usize) -> String {
         let mut text = format!("{} {}: {}\n", self.command, self.owner, self.counts());
         let errors = self.errors.iter().cloned();
-        let jobs = self.jobs.iter().filter_map(|job| Some(format!("{}: {}", job.name, job.error.as_ref()?)));
-        for line in errors.chain(jobs) {
+        // What was skipped follows from what failed or from the signal: it is counted, and named last.
+        let of = |outcome: &'static str| {
+            let jobs = self.jobs.iter().filter(move |job| job.outcome == outcome);
+            jobs.filter_map(|job| Some(format!("{}: {}", job.name, job.error.as_ref()?)))
+        };
+        for line in errors.chain(of("failed")).chain(of("skipped")) {
             text.push_str(&printable(&line));
             text.push('\n');
         }

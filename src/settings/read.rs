@@ -108,7 +108,7 @@ impl Given<'_> {
         if let Some(values) = self.flags.get(opt.flag).filter(|values| !values.is_empty()) {
             return (format!("--{}", opt.flag), values.clone());
         }
-        if let Some(value) = self.env.get(&opt.env.to_lowercase()).filter(|value| !value.is_empty()) {
+        if let Some(value) = self.env.get(&opt.env.to_lowercase()).filter(|value| !value.trim().is_empty()) {
             let values = match opt.kind {
                 Kind::List => value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
                 _ => vec![value.trim().to_owned()],
@@ -229,7 +229,10 @@ impl Given<'_> {
             data,
         };
         for (opt, value) in [(&options::NAMESPACE, &settings.namespace), (&options::RELEASE, &settings.release)] {
-            if value.contains('/') || value.chars().any(char::is_whitespace) {
+            if value.is_empty() {
+                let (from, _) = self.text(opt);
+                self.problems.push(format!("{from}: it is empty; name one, or leave it out for `{}`", opt.default));
+            } else if value.contains('/') || value.chars().any(char::is_whitespace) {
                 let (from, _) = self.text(opt);
                 self.problems
                     .push(format!("{from}: `{value}` has a blank or a `/` in it, which separates the owner's halves"));

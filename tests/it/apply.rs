@@ -205,6 +205,26 @@ fn the_guard_and_another_owner_stop_everything() {
 }
 
 #[test]
+fn never_is_an_instant_too() {
+    // The emulator's clock does not reach that far: what a real Dkron answers, as it was seen.
+    let body = json!([
+        {"name": "a", "expires_at": "9999-12-31T23:59:59Z", "next": "0001-01-01T00:00:00Z"},
+        {"name": "b", "starts_at": "9999-12-31T00:00:00Z", "next": "9999-12-31T23:59:59Z", "expires_at": null},
+        {"name": "c", "expires_at": "soon"},
+    ]);
+    let jobs = dkron_jobs::dkron::decode_jobs(body.to_string().as_bytes()).expect("jobs");
+    assert_eq!(jobs.len(), 3);
+    assert_eq!(jobs[0].job.expires_at, Some(jiff::Timestamp::MAX));
+    assert_eq!((jobs[0].next, jobs[1].job.starts_at), (None, Some(jiff::Timestamp::MAX)));
+    assert_eq!(jobs[2].job.expires_at, None);
+    let template = format!("{}expires_at: 9999-12-31T23:59:59Z\n", job("a", "@every 1h", "http://x/1"));
+    let server = Server::start();
+    let cli = Cli::new().dkron(server.url()).file("jobs-templates/a.yaml", template);
+    let _ = cli.run(&["apply"]).ok();
+    let _ = cli.run(&["plan", "--exit-code"]).ok();
+}
+
+#[test]
 fn bad_input_writes_nothing() {
     let server = Server::start();
     let cli = Cli::new().dkron(server.url()).file("jobs-templates/a.yaml", job("a", "@every 1h", "http://x/1"));

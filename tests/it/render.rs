@@ -398,3 +398,71 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]\n";
     let deep = format!("metadata: {}", "[".repeat(5000));
     insta::assert_snapshot!(broken(&deep).lines().next().expect("a line"));
 }
+
+#[test]
+fn rows_of_a_secret_list_are_secret() {
+    let cli = Cli::new().file("values.yaml", "list: [{n: 1, p: Qz9X}, {n: 2, p: hunter2secret}]");
+    cli.write(
+        "jobs-templates/t.yaml",
+        "for_each: vars.list[:1]\nname: j\nschedule: '@daily'\nexecutor_config: {url: 'http://x/', body: '{{ item.p }}'}",
+    );
+    let args = ["render", "--values", "values.yaml", "--secret-var", "list"];
+    let ran = cli.run(&args).ok();
+    assert_eq!(ran.lines()[0]["executor_config"]["body"], "***");
+    cli.write("jobs-templates/t.yaml", "for_each: vars.list\nname: 'j-{{ item.p }}'\nschedule: '@daily'");
+    let ran = cli.run(&args).exits(2);
+    assert!(!ran.stderr.contains("Qz9X") && !ran.stderr.contains("hunter2"), "{ran}");
+}
+
+#[test]
+fn a_secret_of_any_length_is_in_no_message() {
+    for leaf in [
+        "schedule: '{{ vars.pin }}'",
+        "schedule: '@daily'\nretries: '{{ vars.pin }}'",
+        "schedule: '@daily'\ndisabled: '{{ vars.pin }}'",
+        "schedule: '@daily'\nstarts_at: '{{ vars.pin }}'",
+        "schedule: '@daily'\nconcurrency: '{{ vars.pin }}'",
+        "schedule: '{{ refresh_schedule(vars.pin) }}'",
+        "schedule: '@daily'\nwhen: vars.pin",
+        "schedule: '@daily'\nexecutor_config: {url: '{{ vars.pin }}'}",
+    ] {
+        let cli = Cli::new().file("jobs-templates/t.yaml", format!("name: a\n{leaf}\n"));
+        let ran = cli.run(&["render", "--var", "pin=Qz9X", "--secret-var", "pin"]).exits(2);
+        assert!(!ran.to_string().contains("Qz9X"), "{leaf}: {ran}");
+    }
+    let cli = Cli::new().file("values.yaml", "k: hunter2secret\npass: \"hunter3secret\n");
+    let ran = cli.run(&["render", "--values", "values.yaml"]).exits(2);
+    assert!(!ran.to_string().contains("hunter"), "{ran}");
+    let ran = cli.run(&["render", "--data", "t=htp://u:hunter2@h/x?token=hunter3secret"]).exits(2);
+    assert!(!ran.to_string().contains("hunter"), "{ran}");
+    let ran = cli.run(&["plan", "--dkron-url", "http://u:hunter2secret@h/?x"]).exits(2);
+    assert!(!ran.to_string().contains("hunter"), "{ran}");
+}
+
+#[test]
+fn tables_from_spreadsheets() {
+    let cli = Cli::new()
+        .file("jobs-templates/data/t.csv", "# a comment\n\nname;on\n#1;TRUE\nb;FALSE\nc;True\n")
+        .file(
+            "jobs-templates/t.yaml",
+            "for_each: t\nwhen: item.on and item.name != 'zz'\nname: \"j{{ item.name | replace('#', '-') }}\"\nschedule: '@daily'",
+        );
+    assert_eq!(names(&jobs(&cli)), ["j-1", "jc"]);
+}
+
+#[test]
+fn what_would_fail_at_each_run_is_refused() {
+    for (config, said) in [
+        ("{url: \"http://x/\\n\"}", "a line break at an end"),
+        ("{url: ' http://x/ '}", "a blank"),
+        ("{url: 'http://x/', headers: [Bearer]}", "a header without a colon"),
+    ] {
+        let ran = broken(&format!("name: a\nschedule: '@daily'\nexecutor_config: {config}"));
+        assert!(ran.contains(said), "{config}: {ran}");
+    }
+    let endless = "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}";
+    let ran = broken(&format!("name: a\nschedule: '@daily'\nmetadata: {{a: \"{endless}\"}}"));
+    assert!(ran.contains("fuel"), "{ran}");
+    let ran = Cli::new().run(&["render", "--namespace="]).exits(2);
+    assert!(ran.stderr.contains("--namespace: it is empty"), "{ran}");
+}
