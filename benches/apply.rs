@@ -4,7 +4,7 @@
 //! several rounds, the two sides of a ratio taken in turn.
 //!
 //! - an unchanged apply beside one `GET /v1/jobs` of the same list on a new connection;
-//! - a first apply beside a bare loop that posts the same bodies over as many kept-alive connections;
+//! - a first apply beside a bare loop that posts the same bodies over 16 kept-alive connections;
 //! - the peak of resident memory.
 
 #![allow(
@@ -42,7 +42,7 @@ mod server;
 
 /// How many jobs the templates render.
 const JOBS: usize = 1500;
-/// Writes under way at once, on both sides: the default of `--concurrency`.
+/// Connections of the bare loop.
 const CONNECTIONS: usize = 16;
 /// Rounds of the unchanged apply, which are short.
 const UNCHANGED_ROUNDS: usize = 15;
