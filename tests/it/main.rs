@@ -13,6 +13,7 @@ mod http;
 mod laws;
 mod masking;
 mod model;
+mod old_dkron;
 mod render;
 mod report;
 mod rig;
