@@ -12,6 +12,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use litemap::LiteMap;
 
 pub use self::diff::{Change, diff};
 pub use self::printable::printable;
@@ -20,7 +21,7 @@ pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp,
 pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob, instant};
 
 /// Dkron's maps of strings: tags, metadata and plugin configurations (FACTS 12).
-pub type StringMap = BTreeMap<String, String>;
+pub type StringMap = LiteMap<String, String>;
 
 /// The default of `concurrency`, and what Dkron means by the empty string (FACTS 6, 12).
 pub const CONCURRENCY_ALLOW: &str = "allow";

@@ -157,7 +157,7 @@ impl Serialize for View<'_> {
             map.serialize_entry("disabled", &true)?;
         }
         if !job.tags.is_empty() {
-            map.serialize_entry("tags", &job.tags)?;
+            map.serialize_entry("tags", &Strings(&job.tags))?;
         }
         let metadata: BTreeMap<_, _> = job.metadata.iter().filter(|(key, _)| (self.keep)(key)).collect();
         if !metadata.is_empty() {
@@ -167,11 +167,12 @@ impl Serialize for View<'_> {
             map.serialize_entry("retries", &job.retries)?;
         }
         if !job.processors.is_empty() {
-            map.serialize_entry("processors", &job.processors)?;
+            let processors: BTreeMap<_, _> = job.processors.iter().map(|(name, map)| (name, Strings(map))).collect();
+            map.serialize_entry("processors", &processors)?;
         }
         map.serialize_entry("concurrency", &job.concurrency)?;
         if !job.executor_config.is_empty() {
-            map.serialize_entry("executor_config", &job.executor_config)?;
+            map.serialize_entry("executor_config", &Strings(&job.executor_config))?;
         }
         if job.ephemeral {
             map.serialize_entry("ephemeral", &true)?;
@@ -182,5 +183,14 @@ impl Serialize for View<'_> {
             }
         }
         map.end()
+    }
+}
+
+/// A map as a JSON object also where it is empty, which [`StringMap`] itself would write as a list.
+struct Strings<'a>(&'a StringMap);
+
+impl Serialize for Strings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
     }
 }

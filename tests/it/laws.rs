@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use anstream::adapter::strip_str;
-use dkron_jobs::job::{Desired, Job, Live, LiveJob, Owner, Stamp, WireJob, diff, digest};
+use dkron_jobs::job::{Desired, Job, Live, LiveJob, Owner, Stamp, StringMap, WireJob, diff, digest};
 use dkron_jobs::plan::{Action, Drift, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use proptest::collection::{btree_map, vec};
@@ -480,7 +480,7 @@ fn live_set() -> impl Strategy<Value = Live> {
 /// A job with anything in it that Dkron could hold.
 fn any_job() -> impl Strategy<Value = Job> {
     let text = || "[ -~\u{0}-\u{1f}éß\u{2028}\u{1f511}]{0,4}";
-    let map = || btree_map("[a-z.]{0,3}", text(), 0..3);
+    let map = || btree_map("[a-z.]{0,3}", text(), 0..3).prop_map(StringMap::from_iter);
     // Year 1 to 9999, without the instant that Go takes for none.
     let instant = option::of((-62_135_596_799_i64..253_402_000_000, 0..1_000_000_000_i32)).prop_map(|parts| {
         parts.map(|(seconds, nanoseconds)| {

@@ -1,10 +1,8 @@
 //! The report: its JSON form is what `schemas/report.schema.json` says and nothing else, its counts are right, and its text
 //! can be shown anywhere.
 
-use std::collections::BTreeMap;
-
 use anstream::adapter::strip_str;
-use dkron_jobs::job::{Job, Owner};
+use dkron_jobs::job::{Job, Owner, StringMap};
 use dkron_jobs::plan::{Action, Drift, Plan, Policy, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use jsonschema::Validator;
@@ -38,7 +36,7 @@ fn everything() -> Plan {
     put(&mut dkron, "changed", Some(OURS), |_| {});
     put(&mut dkron, "edited", Some(OURS), |job| job.retries = 3);
     put(&mut dkron, "off", Some(OURS), |job| job.disabled = true);
-    put(&mut dkron, "hand-made", None, |job| drop(job.processors.insert("log".to_owned(), BTreeMap::new())));
+    put(&mut dkron, "hand-made", None, |job| drop(job.processors.insert("log".to_owned(), StringMap::new())));
     put(&mut dkron, "taken", Some("shop/old"), |job| job.ephemeral = true);
     put(&mut dkron, "gone", Some(OURS), |_| {});
     put(&mut dkron, "parent", Some(OURS), |_| {});
