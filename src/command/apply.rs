@@ -1,7 +1,5 @@
 //! `apply`: the hook's main job.
 
-use std::mem;
-
 use crate::apply::{Applied, apply};
 use crate::dkron::{Role, Session, WaitError};
 use crate::exit::ExitCode;
@@ -19,13 +17,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let (desired, reading, dkron, masker) = both.map_err(|error| print_error("apply", settings, error))?;
     let plan = plan::plan(&desired, &reading.live, &policy(settings))
         .map_err(|error| print_error("apply", settings, error.into()))?;
+    // Room for what is read again at the end.
+    drop(desired);
     let writes = plan.writes.iter().chain(&plan.deletes).map(Vec::len).sum();
-    if writes > 0 {
-        // Room for what is read again at the end.
-        drop(desired);
-    } else {
-        mem::forget(desired);
-    }
     let session = Session::new(&dkron, &reading, shutdown);
     let bar = telemetry::progress(writes);
     let applied = apply(&plan, &session, settings.dkron.concurrency, shutdown, &|| bar.inc(1)).await;
@@ -43,8 +37,5 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         (None, None) if report.is_success() => ExitCode::Done,
         (None, _) => ExitCode::Failed,
     };
-    let last = report.brief(super::TERMINATION_LIMIT);
-    // The process ends here. To give every job back one allocation after the other takes a tenth of an unchanged run.
-    mem::forget((plan, outcomes, report, reading.live));
-    Ok(Ending { exit, last })
+    Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })
 }

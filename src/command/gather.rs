@@ -14,7 +14,7 @@ use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
 use crate::job::Desired;
 use crate::plan::Policy;
-use crate::render::{Context, Problems, Sources, Var, render};
+use crate::render::{Context, Sources, Var, render};
 use crate::report::Masker;
 use crate::settings::{DkronSettings, Settings, TemplateSettings};
 use crate::shutdown::Shutdown;
@@ -37,10 +37,7 @@ pub struct Gathered {
 
 impl Gathered {
     /// Fetches the tables that are at a URL, all at once.
-    ///
-    /// # Errors
-    /// What the first one that is not to be had says.
-    pub async fn fetch(&mut self) -> Result<(), FetchError> {
+    async fn fetch(&mut self) -> Result<(), FetchError> {
         let (tls, limits) = (&self.tls, self.limits);
         let fetched = std::mem::take(&mut self.urls)
             .into_iter()
@@ -49,20 +46,10 @@ impl Gathered {
         Ok(())
     }
 
-    /// Renders it.
-    ///
-    /// # Errors
-    /// All problems of all templates.
-    pub fn render(&self) -> Result<Desired, Problems> {
-        render(&self.sources, &self.context)
-    }
-}
-
-impl Gathered {
     /// Fetches what is to be fetched, then renders on a thread of its own: what goes on beside it, signals among it, is not held up.
     pub(super) async fn fetch_and_render(mut self) -> Result<Desired, Error> {
         self.fetch().await?;
-        match tokio::task::spawn_blocking(move || self.render()).await {
+        match tokio::task::spawn_blocking(move || render(&self.sources, &self.context)).await {
             Ok(desired) => Ok(desired?),
             // It was neither cancelled nor can it go on: a panic while rendering is ours.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -70,7 +57,7 @@ impl Gathered {
     }
 }
 
-/// Reads templates, tables and variables; tables with a URL are left to [`Gathered::fetch`]. From here on every secret is
+/// Reads templates, tables and variables; tables with a URL are fetched later. From here on every secret is
 /// masked in the log.
 ///
 /// # Errors
