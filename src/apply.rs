@@ -131,10 +131,10 @@ impl Run<'_> {
 
     async fn send(&self, index: usize, item: &Item) -> Outcome {
         self.orphans.borrow_mut().remove(&index);
-        let written = match &item.action {
-            Action::Create(job) | Action::Update(job) => self.session.put(job).await,
-            Action::Delete => self.session.delete(&item.name).await,
-            Action::Unchanged => return Outcome::Unchanged,
+        let written = match (item.action, item.definition()) {
+            (Action::Delete, _) => self.session.delete(&item.name).await,
+            (_, Some(job)) => self.session.put(job).await,
+            (_, None) => return Outcome::Unchanged,
         };
         match written {
             Written::Accepted => Outcome::Done,
@@ -157,8 +157,8 @@ impl Run<'_> {
 
     /// The parent that an item is to have, where the plan has something to say about it.
     fn parent<'i>(&self, item: &'i Item) -> Option<(&'i str, usize)> {
-        let parent = item.action.definition()?.parent()?;
-        let index = self.plan.items.binary_search_by(|item| item.name.as_str().cmp(parent)).ok()?;
+        let parent = item.definition()?.parent()?;
+        let index = self.plan.items.binary_search_by(|item| (*item.name).cmp(parent)).ok()?;
         Some((parent, index))
     }
 
@@ -182,8 +182,7 @@ impl Run<'_> {
     /// Looks whether everything done stands, and writes again what does not.
     async fn prove(&self, waves: &[Vec<usize>], look: Look, warnings: &mut Vec<String>) -> Result<(), WaitError> {
         let due = |index: &usize| self.is_due(*index);
-        let risky =
-            |index: &usize| look == Look::AgainLater && !matches!(self.plan.items[*index].action, Action::Create(_));
+        let risky = |index: &usize| look == Look::AgainLater && self.plan.items[*index].action != Action::Create;
         if !waves.iter().flatten().any(due) {
             return Ok(());
         }
@@ -226,7 +225,7 @@ impl Run<'_> {
                 return Ok(());
             }
             rounds += 1;
-            let names: Vec<_> = wrong.iter().flatten().map(|&index| self.plan.items[index].name.as_str()).collect();
+            let names: Vec<_> = wrong.iter().flatten().map(|&index| &*self.plan.items[index].name).collect();
             info!(jobs = ?names, "accepted by Dkron but not there afterwards; writing again");
             warnings.push(format!(
                 "{count} write{} did not stand in Dkron ({}{}); written again",
@@ -255,11 +254,12 @@ enum Look {
 /// What Dkron holds in place of what it accepted again and again.
 fn unproven(item: &Item, live: &Live) -> String {
     let found = live.jobs.get(&item.name).map(|live| &live.job);
-    let what = match (item.action.definition(), found) {
+    let what = match (item.definition(), found) {
         (None, _) => "it is still there".to_owned(),
         (Some(_), None) => "it is not there".to_owned(),
         (Some(job), Some(live)) => {
-            let fields: Vec<_> = diff(live, job).into_iter().map(|change| format!("`{}`", change.field)).collect();
+            let fields: Vec<_> =
+                diff(&live.unpack(), &job.unpack()).into_iter().map(|change| format!("`{}`", change.field)).collect();
             format!("it differs in {}", if fields.is_empty() { "its stamp".to_owned() } else { fields.join(", ") })
         }
     };
@@ -269,10 +269,10 @@ fn unproven(item: &Item, live: &Live) -> String {
 /// Whether Dkron holds what this item wanted.
 fn stands(item: &Item, live: &Live) -> bool {
     let live = live.jobs.get(&item.name).map(|live| &live.job);
-    match &item.action {
+    match (item.action, item.definition()) {
+        (Action::Delete, _) => live.is_none(),
         // An ephemeral job is gone after its first success: its absence proves nothing either way.
-        Action::Create(job) | Action::Update(job) => live.map_or(job.ephemeral, |live| *live == **job),
-        Action::Delete => live.is_none(),
-        Action::Unchanged => true,
+        (_, Some(job)) => live.map_or_else(|| job.unpack().ephemeral, |live| live == job),
+        (_, None) => true,
     }
 }

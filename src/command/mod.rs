@@ -10,7 +10,7 @@ mod render;
 mod wait;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::cli::{self, Asked};
@@ -99,15 +99,16 @@ async fn or_stop<T>(shutdown: &Shutdown, work: impl Future<Output = Result<T, Er
     }
 }
 
-/// Prints a report on standard output.
-fn print(report: &Report, output: Output) -> Result<(), Error> {
+/// Prints a report on standard output, piece by piece: one of fifty thousand jobs is not held as a whole.
+fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
     match output {
-        Output::Text => write_out(&mut anstream::stdout(), report.text(Style { value_width: VALUE_WIDTH }).as_bytes()),
-        Output::Json => {
-            let mut json = serde_json::to_vec(report).map_err(|error| Error::Output(error.into()))?;
-            json.push(b'\n');
-            write_out(&mut io::stdout(), &json)
+        Output::Text => {
+            write_out(&mut anstream::stdout(), |out| report.write_text(out, Style { value_width: VALUE_WIDTH }))
         }
+        Output::Json => write_out(&mut io::stdout(), |out| {
+            serde_json::to_writer(&mut *out, report)?;
+            out.write_all(b"\n")
+        }),
     }
 }
 
@@ -115,7 +116,8 @@ fn print(report: &Report, output: Output) -> Result<(), Error> {
 fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
     if settings.output == Output::Json {
         let masked = telemetry::masked(&error.to_string());
-        let report = Report::of_error(command, &settings.templates.owner(), &masked, &Masker::default());
+        let masker = Masker::default();
+        let report = Report::of_error(command, &settings.templates.owner(), &masked, &masker);
         if let Err(output) = print(&report, settings.output) {
             return output;
         }
@@ -124,8 +126,9 @@ fn print_error(command: &'static str, settings: &Settings, error: Error) -> Erro
 }
 
 /// Writes to standard output. A reader that has gone away has seen enough.
-fn write_out(out: &mut dyn Write, bytes: &[u8]) -> Result<(), Error> {
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+fn write_out(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let mut out = BufWriter::new(out);
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(Error::Output),
     }

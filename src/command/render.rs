@@ -1,8 +1,6 @@
 //! `render`: templates to jobs on standard output, without Dkron.
 
-use std::io;
-
-use serde::Serialize;
+use std::io::{self, Write};
 
 use crate::exit::ExitCode;
 use crate::job::{Desired, Job};
@@ -17,27 +15,39 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
     let desired = or_stop(shutdown, gathered.fetch_and_render()).await?;
-    let jobs = jobs(&desired, settings.show_secrets, &masker);
-    let text = match settings.render_format {
-        RenderFormat::Ndjson => {
-            let lines = jobs.iter().map(json).collect::<Result<Vec<_>, _>>()?;
-            lines.into_iter().map(|line| line + "\n").collect()
-        }
-        RenderFormat::Json => json(&jobs)? + "\n",
-        RenderFormat::Yaml => to_yaml(&jobs),
-    };
-    write_out(&mut io::stdout(), text.as_bytes())?;
-    Ok(Ending { exit: ExitCode::Done, last: format!("rendered {} jobs", jobs.len()) })
+    let jobs = shown(&desired, settings.show_secrets, &masker);
+    let mut count = 0;
+    let jobs = jobs.inspect(|_| count += 1);
+    write_out(&mut io::stdout(), |out| match settings.render_format {
+        RenderFormat::Ndjson => lines(out, jobs),
+        RenderFormat::Json => array(out, jobs),
+        RenderFormat::Yaml => jobs.map(|job| to_yaml(&job)).try_for_each(|text| out.write_all(text.as_bytes())),
+    })?;
+    Ok(Ending { exit: ExitCode::Done, last: format!("rendered {count} jobs") })
 }
 
 /// The jobs as they are shown, in an order in which they can be posted.
-fn jobs(desired: &Desired, show_secrets: bool, masker: &Masker) -> Vec<Job> {
-    let shown = |wanted: &crate::job::Wanted| {
-        if show_secrets { wanted.job.clone() } else { masked(&wanted.job, &wanted.secret_fields, masker) }
-    };
-    desired.parents_first().into_iter().map(shown).collect()
+fn shown(desired: &Desired, show_secrets: bool, masker: &Masker) -> impl Iterator<Item = Job> {
+    desired.parents_first().into_iter().map(move |wanted| {
+        let job = wanted.job.unpack();
+        if show_secrets { job } else { masked(&job, &wanted.secret_fields, masker) }
+    })
 }
 
-fn json<T: Serialize>(value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| Error::Output(error.into()))
+fn lines(out: &mut dyn Write, jobs: impl Iterator<Item = Job>) -> io::Result<()> {
+    for job in jobs {
+        serde_json::to_writer(&mut *out, &job)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn array(out: &mut dyn Write, jobs: impl Iterator<Item = Job>) -> io::Result<()> {
+    let mut before = "[";
+    for job in jobs {
+        out.write_all(before.as_bytes())?;
+        serde_json::to_writer(&mut *out, &job)?;
+        before = ",";
+    }
+    out.write_all(if before == "[" { b"[]\n" } else { b"]\n" })
 }

@@ -10,7 +10,7 @@ use backon::BackoffBuilder;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info};
 
-use crate::job::{Job, Live, LiveJob};
+use crate::job::{Live, LiveJob, Packed};
 use crate::report;
 use crate::shutdown::Shutdown;
 
@@ -74,12 +74,12 @@ impl<'a> Session<'a> {
     }
 
     /// Creates or replaces a job (FACTS 6).
-    pub async fn put(&self, job: &Job) -> Written {
+    pub async fn put(&self, job: &Packed) -> Written {
         let post = async |conn: Conn| {
-            let answer = conn.post(LIST, job).await?;
+            let answer = conn.post(LIST, &job.unpack()).await?;
             if answer.status == 201 { Ok(true) } else { Err(answer.refusal()) }
         };
-        self.insist(&job.name, post, |live| live.is_some_and(|live| live.job == *job)).await
+        self.insist(job.name(), post, |live| live.is_some_and(|live| live.job == *job)).await
     }
 
     /// Deletes a job. One that is not there is deleted already.

@@ -4,6 +4,8 @@
 //! `{}` are one thing (FACTS 17), defaults are filled in (FACTS 6) and instants are instants, not texts.
 
 mod diff;
+mod order;
+mod packed;
 mod printable;
 mod set;
 mod stamp;
@@ -15,6 +17,8 @@ use jiff::Timestamp;
 use litemap::LiteMap;
 
 pub use self::diff::{Change, diff};
+pub use self::order::generations;
+pub use self::packed::Packed;
 pub use self::printable::printable;
 pub use self::set::{Desired, Live, LiveJob, Origin, Wanted};
 pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp, digest};

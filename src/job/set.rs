@@ -1,36 +1,26 @@
 //! The two sides of a plan: what should be, and what is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Job;
+use super::{Packed, generations};
 
 /// What Dkron should hold of ours, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The jobs by name; no stamp in them yet.
-    pub jobs: BTreeMap<String, Wanted>,
+    pub jobs: BTreeMap<Arc<str>, Wanted>,
 }
 
 impl Desired {
     /// The jobs in an order in which Dkron takes them one by one: parents before their children (FACTS 10), else by name.
     pub fn parents_first(&self) -> Vec<&Wanted> {
-        let depth = |wanted: &Wanted| {
-            let mut depth = 0;
-            let mut at = wanted;
-            // A circle, which no plan lets through, ends the walk too.
-            while depth < self.jobs.len()
-                && let Some(parent) = at.job.parent().and_then(|parent| self.jobs.get(parent))
-            {
-                depth += 1;
-                at = parent;
-            }
-            depth
-        };
-        let mut jobs: Vec<_> = self.jobs.values().collect();
-        jobs.sort_by_cached_key(|wanted| depth(wanted));
-        jobs
+        let jobs: Vec<_> = self.jobs.values().collect();
+        let index: BTreeMap<&str, usize> = self.jobs.keys().map(AsRef::as_ref).zip(0..).collect();
+        let parent = |i: usize| index.get(jobs[i].job.parent()?).copied();
+        generations(&(0..jobs.len()).collect::<Vec<_>>(), parent).into_iter().flatten().map(|i| jobs[i]).collect()
     }
 }
 
@@ -38,7 +28,7 @@ impl Desired {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Its definition, unstamped.
-    pub job: Job,
+    pub job: Packed,
     /// The fields (`executor_config.headers`) that hold a secret, and must be masked wherever they are shown.
     pub secret_fields: BTreeSet<String>,
     /// Where it was written down.
@@ -49,7 +39,7 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The file as the user named it.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line, from 1.
     pub line: usize,
 }
@@ -58,14 +48,14 @@ pub struct Origin {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Live {
     /// The jobs by name.
-    pub jobs: BTreeMap<String, LiveJob>,
+    pub jobs: BTreeMap<Arc<str>, LiveJob>,
 }
 
 /// One job as Dkron holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveJob {
-    /// Its definition, with the stamp in its metadata if it has one.
-    pub job: Job,
+    /// Its definition, with the stamp if it has one.
+    pub job: Packed,
     /// When Dkron means to run it next; `None` for never.
     pub next: Option<Timestamp>,
     /// The children as the server keeps them (FACTS 9).
@@ -74,12 +64,12 @@ pub struct LiveJob {
 
 impl FromIterator<LiveJob> for Live {
     fn from_iter<I: IntoIterator<Item = LiveJob>>(jobs: I) -> Self {
-        Self { jobs: jobs.into_iter().map(|live| (live.job.name.clone(), live)).collect() }
+        Self { jobs: jobs.into_iter().map(|live| (live.job.name().clone(), live)).collect() }
     }
 }
 
 impl FromIterator<Wanted> for Desired {
     fn from_iter<I: IntoIterator<Item = Wanted>>(jobs: I) -> Self {
-        Self { jobs: jobs.into_iter().map(|wanted| (wanted.job.name.clone(), wanted)).collect() }
+        Self { jobs: jobs.into_iter().map(|wanted| (wanted.job.name().clone(), wanted)).collect() }
     }
 }

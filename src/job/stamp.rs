@@ -4,7 +4,6 @@
 //! unchanged job keeps an unchanged stamp.
 
 use std::fmt;
-use std::io;
 
 use sha2::{Digest, Sha256};
 
@@ -91,12 +90,26 @@ pub struct Stamp {
 impl Stamp {
     /// The stamp in this job's metadata, whoever's it is. A stamp needs an owner and a job's name to be one.
     pub fn of(job: &Job) -> Option<Self> {
+        Self::in_metadata(&job.metadata)
+    }
+
+    pub(super) fn in_metadata(metadata: &StringMap) -> Option<Self> {
         Some(Self {
-            owner: Owner::parse(job.metadata.get(OWNER)?),
-            job: job.metadata.get(JOB)?.clone(),
-            digest: job.metadata.get(DIGEST).cloned().unwrap_or_default(),
-            disabled: job.metadata.get(DISABLED).and_then(|text| text.parse().ok()),
+            owner: Owner::parse(metadata.get(OWNER)?),
+            job: metadata.get(JOB)?.clone(),
+            digest: metadata.get(DIGEST).cloned().unwrap_or_default(),
+            disabled: metadata.get(DISABLED).and_then(|text| text.parse().ok()),
         })
+    }
+
+    /// Writes the stamp into a job's metadata, over the one that is there.
+    pub fn put(&self, metadata: &mut StringMap) {
+        metadata.insert(OWNER.to_owned(), self.owner.0.clone());
+        metadata.insert(JOB.to_owned(), self.job.clone());
+        metadata.insert(DIGEST.to_owned(), self.digest.clone());
+        if let Some(disabled) = self.disabled {
+            note_disabled(metadata, disabled);
+        }
     }
 
     /// Whether the definition is still what this stamp's writer wrote.
@@ -111,101 +124,33 @@ impl Stamp {
     }
 }
 
+/// Changes nothing of a stamp but its note of the template's `disabled`.
+pub(super) fn note_disabled(metadata: &mut StringMap, template_disabled: bool) {
+    metadata.insert(DISABLED.to_owned(), template_disabled.to_string());
+}
+
 impl Job {
-    /// Puts the stamp of `owner` into the metadata. `template_disabled` is what the template says, whatever `self.disabled` is.
-    pub fn stamp(&mut self, owner: &Owner, template_disabled: bool) {
-        let digest = digest(self);
-        let mut set = |key: &str, value: String| self.metadata.insert(key.to_owned(), value);
-        set(OWNER, owner.0.clone());
-        set(DIGEST, digest);
-        set(DISABLED, template_disabled.to_string());
-        set(JOB, self.name.clone());
-    }
-
-    /// Changes nothing of the stamp but its note of the template's `disabled`.
-    pub fn note_disabled(&mut self, template_disabled: bool) {
-        self.metadata.insert(DISABLED.to_owned(), template_disabled.to_string());
-    }
-
     /// Takes the stamp away.
     pub fn unstamp(&mut self) {
         for key in STAMP_KEYS {
             self.metadata.remove(key);
         }
     }
-
-    /// Whether two jobs have the same definition, `disabled` and stamp left aside.
-    pub fn same_definition(&self, other: &Self) -> bool {
-        // Named one by one, so that a field added to `Job` and forgotten here does not compile.
-        let Self {
-            name,
-            displayname,
-            timezone,
-            schedule,
-            owner,
-            owner_email,
-            disabled: _,
-            tags,
-            metadata,
-            retries,
-            parent_job,
-            processors,
-            concurrency,
-            executor,
-            executor_config,
-            ephemeral,
-            starts_at,
-            expires_at,
-        } = self;
-        *name == other.name
-            && *schedule == other.schedule
-            && *executor_config == other.executor_config
-            && *displayname == other.displayname
-            && *timezone == other.timezone
-            && *owner == other.owner
-            && *owner_email == other.owner_email
-            && *tags == other.tags
-            && *retries == other.retries
-            && *parent_job == other.parent_job
-            && *processors == other.processors
-            && *concurrency == other.concurrency
-            && *executor == other.executor
-            && *ephemeral == other.ephemeral
-            && *starts_at == other.starts_at
-            && *expires_at == other.expires_at
-            && unstamped(metadata).eq(unstamped(&other.metadata))
-    }
-}
-
-fn unstamped(metadata: &StringMap) -> impl Iterator<Item = (&String, &String)> {
-    metadata.iter().filter(|(key, _)| !STAMP_KEYS.contains(&key.as_str()))
 }
 
 /// The digest of a definition, without `disabled` and without the stamp, with its scheme in front.
 pub fn digest(job: &Job) -> String {
-    let mut hasher = Hasher(Sha256::new());
-    // Writing into a hasher cannot fail, and strings, numbers and bools always have a JSON form.
-    let written = serde_json::to_writer(&mut hasher, &wire::digest_view(job));
-    debug_assert!(written.is_ok(), "a job always has a JSON form");
+    digest_of(&wire::json(&wire::digest_view(job)))
+}
+
+/// The digest of a definition's canonical JSON.
+pub(super) fn digest_of(definition: &[u8]) -> String {
     let mut text = String::with_capacity(SCHEME.len() + 64);
     text.push_str(SCHEME);
-    for byte in hasher.0.finalize() {
+    for byte in Sha256::digest(definition) {
         for nibble in [byte >> 4, byte & 15] {
             text.push(char::from_digit(u32::from(nibble), 16).unwrap_or_default());
         }
     }
     text
-}
-
-struct Hasher(Sha256);
-
-impl io::Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

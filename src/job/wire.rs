@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{CONCURRENCY_ALLOW, Job, LiveJob, StringMap, stamp};
+use super::{CONCURRENCY_ALLOW, Job, LiveJob, Packed, StringMap, stamp};
 
 /// The fields of a definition, by their names in Dkron's API.
 pub const FIELDS: [&str; 18] = [
@@ -64,36 +64,40 @@ pub struct WireJob {
 }
 
 impl From<WireJob> for LiveJob {
+    fn from(mut wire: WireJob) -> Self {
+        let next = wire.next.filter(set);
+        let dependents = wire.dependent_jobs.take().unwrap_or_default();
+        Self { job: Packed::new(&wire.into()), next, dependents }
+    }
+}
+
+impl From<WireJob> for Job {
     fn from(wire: WireJob) -> Self {
         let concurrency = wire.concurrency.filter(|c| !c.is_empty());
         Self {
-            job: Job {
-                name: wire.name,
-                displayname: wire.displayname.unwrap_or_default(),
-                timezone: wire.timezone.unwrap_or_default(),
-                schedule: wire.schedule.unwrap_or_default(),
-                owner: wire.owner.unwrap_or_default(),
-                owner_email: wire.owner_email.unwrap_or_default(),
-                disabled: wire.disabled.unwrap_or_default(),
-                tags: wire.tags.unwrap_or_default(),
-                metadata: wire.metadata.unwrap_or_default(),
-                retries: wire.retries.unwrap_or_default(),
-                parent_job: wire.parent_job.unwrap_or_default(),
-                processors: wire
-                    .processors
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|(name, config)| (name, config.unwrap_or_default()))
-                    .collect(),
-                concurrency: concurrency.unwrap_or_else(|| CONCURRENCY_ALLOW.to_owned()),
-                executor: wire.executor.unwrap_or_default(),
-                executor_config: wire.executor_config.unwrap_or_default(),
-                ephemeral: wire.ephemeral.unwrap_or_default(),
-                starts_at: wire.starts_at.filter(set),
-                expires_at: wire.expires_at.filter(set),
-            },
-            next: wire.next.filter(set),
-            dependents: wire.dependent_jobs.unwrap_or_default(),
+            name: wire.name,
+            displayname: wire.displayname.unwrap_or_default(),
+            timezone: wire.timezone.unwrap_or_default(),
+            schedule: wire.schedule.unwrap_or_default(),
+            owner: wire.owner.unwrap_or_default(),
+            owner_email: wire.owner_email.unwrap_or_default(),
+            disabled: wire.disabled.unwrap_or_default(),
+            tags: wire.tags.unwrap_or_default(),
+            metadata: wire.metadata.unwrap_or_default(),
+            retries: wire.retries.unwrap_or_default(),
+            parent_job: wire.parent_job.unwrap_or_default(),
+            processors: wire
+                .processors
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, config)| (name, config.unwrap_or_default()))
+                .collect(),
+            concurrency: concurrency.unwrap_or_else(|| CONCURRENCY_ALLOW.to_owned()),
+            executor: wire.executor.unwrap_or_default(),
+            executor_config: wire.executor_config.unwrap_or_default(),
+            ephemeral: wire.ephemeral.unwrap_or_default(),
+            starts_at: wire.starts_at.filter(set),
+            expires_at: wire.expires_at.filter(set),
         }
     }
 }
@@ -184,6 +188,14 @@ impl Serialize for View<'_> {
         }
         map.end()
     }
+}
+
+/// JSON of what always has a JSON form: strings, numbers, bools and maps of strings.
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1024);
+    let written = serde_json::to_writer(&mut bytes, value);
+    debug_assert!(written.is_ok(), "a job always has a JSON form");
+    bytes
 }
 
 /// A map as a JSON object also where it is empty, which [`StringMap`] itself would write as a list.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{Job, PRUNE_KEY, Scheme, Stamp, Wanted, diff, digest};
+use crate::job::{PRUNE_KEY, Packed, Scheme, Stamp, Wanted, diff};
 
 use super::{Action, Conflict, Drift, Item, Policy, Reason};
 
@@ -10,26 +10,26 @@ use super::{Action, Conflict, Drift, Item, Policy, Reason};
 ///
 /// # Errors
 /// A [`Conflict`] when another owner keeps a different job of that name and it may not be taken over.
-pub(super) fn wanted(wanted: &Wanted, live: Option<&Job>, policy: &Policy) -> Result<Item, Conflict> {
+pub(super) fn wanted(wanted: &Wanted, live: Option<&Packed>, policy: &Policy) -> Result<Item, Conflict> {
     let mut item = Item {
-        name: wanted.job.name.clone(),
+        name: wanted.job.name().clone(),
         action: Action::Unchanged,
         reasons: Vec::new(),
-        changes: Vec::new(),
+        from: None,
+        to: None,
         secret_fields: wanted.secret_fields.clone(),
         origin: Some(wanted.origin.clone()),
     };
+    let template_disabled = wanted.job.disabled();
     let Some(live) = live else {
-        let mut job = wanted.job.clone();
-        job.stamp(&policy.owner, wanted.job.disabled);
-        item.reasons.push(Reason::Missing);
-        item.changes = diff(&Job::new(item.name.as_str()), &job);
-        item.action = Action::Create(Box::new(job));
+        item.reasons = vec![Reason::Missing];
+        item.to = Some(wanted.job.stamped(&policy.owner, template_disabled));
+        item.action = Action::Create;
         return Ok(item);
     };
 
-    let stamp = Stamp::of(live).filter(|stamp| stamp.job == live.name);
-    let disabled = disabled(wanted.job.disabled, live, stamp.as_ref(), policy);
+    let stamp = live.stamp().filter(|stamp| *stamp.job == **live.name());
+    let disabled = disabled(template_disabled, live, stamp.as_ref(), policy);
     let mut definition = Definition::Desired;
     // Whether the stamp has to be written even if nothing else has.
     let mut stamp_missing = true;
@@ -45,10 +45,10 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Job>, policy: &Policy) -> Re
             item.reasons.push(Reason::TakenOver(stamp.owner.clone()));
         }
         Some(stamp) => {
-            let ours = Job { disabled: disabled.value, ..wanted.job.clone() };
-            let fields: Vec<_> = diff(live, &ours).into_iter().map(|change| change.field).collect();
-            if !fields.is_empty() {
-                return Err(Conflict { name: item.name, owner: stamp.owner.clone(), fields });
+            let ours = wanted.job.with_disabled(disabled.value);
+            if !live.same_but_stamp(&ours) {
+                let fields = diff(&live.unpack(), &ours.unpack()).into_iter().map(|change| change.field).collect();
+                return Err(Conflict { name: item.name.to_string(), owner: stamp.owner.clone(), fields });
             }
             item.reasons.push(Reason::SameAsForeign(stamp.owner.clone()));
             item.reasons.extend(disabled.reason);
@@ -62,43 +62,44 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Job>, policy: &Policy) -> Re
         item.reasons.push(reason);
     }
 
-    let mut job = match definition {
-        Definition::Desired => wanted.job.clone(),
-        Definition::Live => live.clone(),
+    let job = match definition {
+        Definition::Desired => &wanted.job,
+        Definition::Live => live,
     };
-    job.disabled = disabled.value;
-    item.changes = diff(live, &job);
-    if item.changes.is_empty() && !stamp_missing {
+    let job = job.with_disabled(disabled.value);
+    if live.same_but_stamp(&job) && !stamp_missing {
         if item.reasons.contains(&Reason::DriftKept) {
-            item.changes = diff(live, &wanted.job);
+            item.from = Some(live.clone());
+            item.to = Some(wanted.job.clone());
         }
         return Ok(item);
     }
-    match definition {
+    item.from = Some(live.clone());
+    item.to = Some(match definition {
         // The stamp's digest stays: it tells what we wrote, and so that the rest is an edit.
-        Definition::Live => job.note_disabled(wanted.job.disabled),
-        Definition::Desired => job.stamp(&policy.owner, wanted.job.disabled),
-    }
-    item.action = Action::Update(Box::new(job));
+        Definition::Live => job.with_disabled_noted(template_disabled),
+        Definition::Desired => job.stamped(&policy.owner, template_disabled),
+    });
+    item.action = Action::Update;
     Ok(item)
 }
 
 /// Decides for a job of ours that no template wants any more.
-pub(super) fn unwanted(live: &Job, policy: &Policy) -> Item {
+pub(super) fn unwanted(live: &Packed, policy: &Policy) -> Item {
+    let released = || live.unpack().metadata.get(PRUNE_KEY).is_some_and(|value| value == "false");
     let (action, reason) = if !policy.prune {
         (Action::Unchanged, Reason::PruneOff)
-    } else if live.metadata.get(PRUNE_KEY).is_some_and(|value| value == "false") {
-        let mut job = live.clone();
-        job.unstamp();
-        (Action::Update(Box::new(job)), Reason::Released)
+    } else if released() {
+        (Action::Update, Reason::Released)
     } else {
         (Action::Delete, Reason::NoTemplate)
     };
     Item {
-        name: live.name.clone(),
+        name: live.name().clone(),
         action,
         reasons: vec![reason],
-        changes: Vec::new(),
+        from: (action == Action::Update).then(|| live.clone()),
+        to: (action == Action::Update).then(|| live.unstamped()),
         secret_fields: BTreeSet::new(),
         origin: None,
     }
@@ -111,15 +112,15 @@ enum Definition {
     Live,
 }
 
-fn three_way(desired: &Job, live: &Job, stamp: &Stamp, drift: Drift) -> (Option<Reason>, Definition) {
+fn three_way(desired: &Packed, live: &Packed, stamp: &Stamp, drift: Drift) -> (Option<Reason>, Definition) {
     if desired.same_definition(live) {
         return (None, Definition::Desired);
     }
-    match stamp.compare(&digest(live)) {
+    match stamp.compare(&live.digest()) {
         Scheme::AsWritten => (Some(Reason::TemplateChanged), Definition::Desired),
         // Nothing is known of edits then; the definitions differ, and the template is the one to hold to.
         Scheme::Unknown => (Some(Reason::Differs), Definition::Desired),
-        Scheme::Edited if stamp.compare(&digest(desired)) != Scheme::AsWritten => {
+        Scheme::Edited if stamp.compare(&desired.digest()) != Scheme::AsWritten => {
             (Some(Reason::TemplateWins), Definition::Desired)
         }
         Scheme::Edited => match drift {
@@ -135,20 +136,20 @@ struct Disabled {
 }
 
 /// `disabled` stands apart from the definition: it is the switch that operators use.
-fn disabled(template: bool, live: &Job, stamp: Option<&Stamp>, policy: &Policy) -> Disabled {
+fn disabled(template: bool, live: &Packed, stamp: Option<&Stamp>, policy: &Policy) -> Disabled {
     let note = stamp.and_then(|stamp| stamp.disabled);
     let ours = stamp.is_some_and(|stamp| stamp.owner == policy.owner);
-    if live.disabled == template {
+    if live.disabled() == template {
         Disabled { value: template, reason: None }
-    } else if policy.keep_disabled && live.disabled && note != Some(true) {
+    } else if policy.keep_disabled && live.disabled() && note != Some(true) {
         Disabled { value: true, reason: Some(Reason::KeptDisabled) }
-    } else if ours && note == Some(live.disabled) {
+    } else if ours && note == Some(live.disabled()) {
         // Live is what we wrote; the template changed its mind.
         Disabled { value: template, reason: Some(Reason::TemplateChanged) }
     } else if ours && note == Some(template) {
         match policy.drift {
             Drift::Revert => Disabled { value: template, reason: Some(Reason::DriftReverted) },
-            Drift::Keep => Disabled { value: live.disabled, reason: Some(Reason::DriftKept) },
+            Drift::Keep => Disabled { value: live.disabled(), reason: Some(Reason::DriftKept) },
         }
     } else {
         // No note of ours. A job that is adopted or taken over says so already.

@@ -8,8 +8,9 @@ mod guard;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::job::{Change, Desired, Job, Live, Origin, Owner, Stamp, printable};
+use crate::job::{Change, Desired, Job, Live, Origin, Owner, Packed, diff, printable};
 
 pub use self::guard::Refusal;
 
@@ -80,26 +81,47 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// The job's name.
-    pub name: String,
+    pub name: Arc<str>,
     /// What is to be done.
     pub action: Action,
     /// Why, and what was noticed.
     pub reasons: Vec<Reason>,
-    /// The fields that the write changes; for a kept drift the fields that stay different.
-    pub changes: Vec<Change>,
+    /// What is live, where that is worth showing.
+    pub from: Option<Packed>,
+    /// What it becomes; where nothing is sent, what it should have been.
+    pub to: Option<Packed>,
     /// The fields that hold a secret.
     pub secret_fields: BTreeSet<String>,
     /// Where the job is written down, if it is.
     pub origin: Option<Origin>,
 }
 
+impl Item {
+    /// The definition to post, if one is to be posted.
+    pub fn definition(&self) -> Option<&Packed> {
+        match self.action {
+            Action::Create | Action::Update => self.to.as_ref(),
+            Action::Delete | Action::Unchanged => None,
+        }
+    }
+
+    /// The fields that the write changes; for a kept drift the fields that stay different.
+    pub fn changes(&self) -> Vec<Change> {
+        match (&self.from, &self.to) {
+            (_, None) => Vec::new(),
+            (None, Some(to)) => diff(&Job::new(&*self.name), &to.unpack()),
+            (Some(from), Some(to)) => diff(&from.unpack(), &to.unpack()),
+        }
+    }
+}
+
 /// What is to be done with a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Post this definition; there is no job of that name.
-    Create(Box<Job>),
-    /// Post this definition over the one that is there.
-    Update(Box<Job>),
+    /// Post the definition; there is no job of that name.
+    Create,
+    /// Post the definition over the one that is there.
+    Update,
     /// Delete it.
     Delete,
     /// Send nothing (FACTS 7).
@@ -108,20 +130,12 @@ pub enum Action {
 
 impl Action {
     /// The word in reports.
-    pub fn word(&self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
-            Self::Create(_) => "create",
-            Self::Update(_) => "update",
+            Self::Create => "create",
+            Self::Update => "update",
             Self::Delete => "delete",
             Self::Unchanged => "unchanged",
-        }
-    }
-
-    /// The definition to post, if one is to be posted.
-    pub fn definition(&self) -> Option<&Job> {
-        match self {
-            Self::Create(job) | Self::Update(job) => Some(job),
-            Self::Delete | Self::Unchanged => None,
         }
     }
 }
@@ -230,21 +244,20 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
 
     let mut warnings = Vec::new();
     let mut ours = 0;
-    for live in live.jobs.values() {
-        let Some(stamp) = Stamp::of(&live.job).filter(|stamp| stamp.owner == policy.owner) else { continue };
-        if stamp.job != live.job.name {
+    for (name, live) in &live.jobs {
+        let Some(stamp) = live.job.stamp().filter(|stamp| stamp.owner == policy.owner) else { continue };
+        if *stamp.job != **name {
             // A copy that stands where a job of ours should is adopted like any job made by hand.
-            if !desired.jobs.contains_key(&live.job.name) {
+            if !desired.jobs.contains_key(name) {
                 warnings.push(format!(
-                    "job `{}` is a copy of `{}` made by hand; it is left alone",
-                    live.job.name,
+                    "job `{name}` is a copy of `{}` made by hand; it is left alone",
                     printable(&stamp.job)
                 ));
             }
             continue;
         }
         ours += 1;
-        if !desired.jobs.contains_key(&live.job.name) {
+        if !desired.jobs.contains_key(name) {
             items.push(decide::unwanted(&live.job, policy));
         }
     }
@@ -252,7 +265,7 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
 
     keep_parents(&mut items, live);
     let deleted: BTreeSet<&str> =
-        items.iter().filter(|item| item.action == Action::Delete).map(|item| item.name.as_str()).collect();
+        items.iter().filter(|item| item.action == Action::Delete).map(|item| &*item.name).collect();
     let exists =
         |name: &str| desired.jobs.contains_key(name) || (live.jobs.contains_key(name) && !deleted.contains(name));
     order::check(desired, &after(&items, live), exists)?;
@@ -276,7 +289,7 @@ fn keep_parents(items: &mut [Item], live: &Live) {
             .iter()
             .enumerate()
             .filter(|(_, item)| item.action == Action::Delete)
-            .filter_map(|(index, item)| Some((index, children.remove(item.name.as_str())?)))
+            .filter_map(|(index, item)| Some((index, children.remove(&*item.name)?)))
             .collect();
         if kept.is_empty() {
             return;
@@ -292,15 +305,12 @@ fn keep_parents(items: &mut [Item], live: &Live) {
 /// Who is whose child once the plan is done: each job that will be there and has a parent, with its parent.
 fn after<'a>(items: &'a [Item], live: &'a Live) -> BTreeMap<&'a str, &'a str> {
     let mut parents: BTreeMap<&str, &str> =
-        live.jobs.values().filter_map(|live| Some((live.job.name.as_str(), live.job.parent()?))).collect();
+        live.jobs.iter().filter_map(|(name, live)| Some((&**name, live.job.parent()?))).collect();
     for item in items {
-        match &item.action {
-            Action::Create(job) | Action::Update(job) => match job.parent() {
-                Some(parent) => drop(parents.insert(&item.name, parent)),
-                None => drop(parents.remove(item.name.as_str())),
-            },
-            Action::Delete => drop(parents.remove(item.name.as_str())),
-            Action::Unchanged => {}
+        match (item.action, item.definition().and_then(Packed::parent)) {
+            (Action::Unchanged, _) => {}
+            (_, Some(parent)) => drop(parents.insert(&item.name, parent)),
+            (_, None) => drop(parents.remove(&*item.name)),
         }
     }
     parents

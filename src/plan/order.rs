@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::job::{Desired, Live};
+use crate::job::{Desired, Live, generations};
 
 use super::{Action, Item, MissingParent, Plan, PlanError};
 
@@ -29,7 +29,7 @@ pub(super) fn check(
         .filter_map(|wanted| {
             let parent = wanted.job.parent()?;
             (!exists(parent)).then(|| MissingParent {
-                child: wanted.job.name.clone(),
+                child: wanted.job.name().to_string(),
                 parent: parent.to_owned(),
                 origin: wanted.origin.clone(),
             })
@@ -63,41 +63,18 @@ fn cycle(name: &str, parents: &BTreeMap<&str, &str>) -> Option<Vec<String>> {
 
 /// Sorts what is to be done into waves.
 pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>) -> Plan {
-    let index: BTreeMap<&str, usize> = items.iter().enumerate().map(|(i, item)| (item.name.as_str(), i)).collect();
+    let index: BTreeMap<&str, usize> = items.iter().enumerate().map(|(i, item)| (&*item.name, i)).collect();
     let parent_to_write = |i: usize| {
-        let parent = items[i].action.definition()?.parent()?;
-        index.get(parent).copied().filter(|&parent| items[parent].action.definition().is_some())
+        let parent = items[i].definition()?.parent()?;
+        index.get(parent).copied().filter(|&parent| items[parent].definition().is_some())
     };
     let parent_to_delete = |i: usize| {
         let parent = live.jobs.get(&items[i].name)?.job.parent()?;
         index.get(parent).copied().filter(|&parent| items[parent].action == Action::Delete)
     };
-    let chosen =
-        |wanted: fn(&Action) -> bool| (0..items.len()).filter(|&i| wanted(&items[i].action)).collect::<Vec<_>>();
-    let writes = waves(&chosen(|action| action.definition().is_some()), parent_to_write);
-    let mut deletes = waves(&chosen(|action| *action == Action::Delete), parent_to_delete);
+    let chosen = |wanted: fn(&Item) -> bool| (0..items.len()).filter(|&i| wanted(&items[i])).collect::<Vec<_>>();
+    let writes = generations(&chosen(|item| item.definition().is_some()), parent_to_write);
+    let mut deletes = generations(&chosen(|item| item.action == Action::Delete), parent_to_delete);
     deletes.reverse();
     Plan { items, writes, deletes, warnings }
-}
-
-/// Groups items by how many of their ancestors are in the same phase.
-fn waves(chosen: &[usize], parent: impl Fn(usize) -> Option<usize>) -> Vec<Vec<usize>> {
-    let mut waves: Vec<Vec<usize>> = Vec::new();
-    for &i in chosen {
-        let mut depth = 0;
-        let mut at = i;
-        // Old stores can hold circles (FACTS 10); the bound lets the walk end, and Dkron says what it thinks of the delete.
-        while let Some(up) = parent(at)
-            && depth < chosen.len()
-        {
-            depth += 1;
-            at = up;
-        }
-        if waves.len() <= depth {
-            waves.resize_with(depth + 1, Vec::new);
-        }
-        waves[depth].push(i);
-    }
-    waves.retain(|wave| !wave.is_empty());
-    waves
 }

@@ -1,4 +1,4 @@
-//! Jobs as YAML documents, in the shape of a template.
+//! A job as a YAML document, in the shape of a template.
 
 use std::fmt::Write;
 
@@ -6,19 +6,16 @@ use serde_json::Value;
 
 use crate::job::Job;
 
-/// One document a job, every string quoted where YAML could take it for something else.
-pub fn to_yaml(jobs: &[Job]) -> String {
-    let mut out = String::new();
-    for job in jobs {
-        out.push_str("---\n");
-        // Strings, numbers, bools and maps of them always have a JSON form.
-        if let Ok(Value::Object(fields)) = serde_json::to_value(job) {
-            // The name first: it is what people look for.
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(name, _)| name.as_str() != "name");
-            for (name, value) in fields {
-                entry(&mut out, 0, name, value);
-            }
+/// A job as one document, every string quoted where YAML could take it for something else.
+pub fn to_yaml(job: &Job) -> String {
+    let mut out = "---\n".to_owned();
+    // Strings, numbers, bools and maps of them always have a JSON form.
+    if let Ok(Value::Object(fields)) = serde_json::to_value(job) {
+        // The name first: it is what people look for.
+        let mut fields: Vec<_> = fields.iter().collect();
+        fields.sort_by_key(|(name, _)| name.as_str() != "name");
+        for (name, value) in fields {
+            entry(&mut out, 0, name, value);
         }
     }
     out

@@ -11,6 +11,7 @@ mod table;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::job::Desired;
 
@@ -119,7 +120,7 @@ struct Run<'s> {
     prefix: &'s str,
     problems: Found,
     /// Where each name was first written down.
-    names: HashMap<String, String>,
+    names: HashMap<Arc<str>, String>,
 }
 
 impl Run<'_> {
@@ -153,7 +154,7 @@ impl Run<'_> {
 
             let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
             if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
-                let name = wanted.job.name.clone();
+                let name = wanted.job.name().clone();
                 let place = match &row.label {
                     Some(label) => format!("{}:{}, {label}", wanted.origin.file, wanted.origin.line),
                     None => format!("{}:{}", wanted.origin.file, wanted.origin.line),

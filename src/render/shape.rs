@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::job::{self, CONCURRENCY_ALLOW, FIELDS, Job, Origin, SERVER_FIELDS, STAMP_KEYS, StringMap, Wanted};
+use crate::job::{self, CONCURRENCY_ALLOW, FIELDS, Job, Origin, Packed, SERVER_FIELDS, STAMP_KEYS, StringMap, Wanted};
 use crate::schedule::{Schedule, ScheduleError};
 
 use super::draft::{FOR_EACH, Filled, FilledKind, WHEN};
@@ -74,8 +74,8 @@ pub(super) fn shape(
     shaper.finish(at);
     let Shaper { secret_fields, job, .. } = shaper;
     let (line, _) = text.line_column(at.start);
-    let origin = Origin { file: text.file().to_owned(), line };
-    (problems.len() == before).then_some(Wanted { job, secret_fields, origin })
+    let origin = Origin { file: text.file().into(), line };
+    (problems.len() == before).then(|| Wanted { job: Packed::new(&job), secret_fields, origin })
 }
 
 struct Shaper<'a> {

@@ -6,9 +6,10 @@ mod find;
 mod mask;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::job::{Change, Job, Owner};
 use crate::plan::{Action, Item, Plan, Reason};
@@ -98,8 +99,8 @@ pub struct JobReport {
 }
 
 /// The report of `plan` and `apply`; its JSON form is described by `schemas/report.schema.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+#[derive(Debug, Clone, Serialize)]
+pub struct Report<'a> {
     /// The command's name.
     pub command: &'static str,
     /// Whose jobs: `<namespace>/<release>`.
@@ -107,50 +108,57 @@ pub struct Report {
     /// The counts.
     pub summary: Summary,
     /// The jobs by name.
-    pub jobs: Vec<JobReport>,
+    pub jobs: Jobs<'a>,
     /// What is worth knowing.
     pub warnings: Vec<String>,
     /// What went wrong with the run as a whole.
     pub errors: Vec<String>,
 }
 
-impl Report {
+impl<'a> Report<'a> {
     /// What `plan` shows.
-    pub fn of_plan(plan: &Plan, owner: &Owner, masker: &Masker) -> Self {
-        let outcomes: Vec<_> = plan
-            .items
-            .iter()
-            .map(|item| if item.action == Action::Unchanged { Outcome::Unchanged } else { Outcome::Planned })
-            .collect();
-        Self::new("plan", plan, &outcomes, owner, masker)
+    pub fn of_plan(plan: &'a Plan, owner: &Owner, masker: &'a Masker) -> Self {
+        let planned = |item: &Item| match item.action {
+            Action::Unchanged => Outcome::Unchanged,
+            _ => Outcome::Planned,
+        };
+        Self::of("plan", plan, plan.items.iter().map(planned).collect(), owner, masker)
     }
 
     /// What came of a plan; `outcomes` are those of its items, in their order.
-    pub fn new(command: &'static str, plan: &Plan, outcomes: &[Outcome], owner: &Owner, masker: &Masker) -> Self {
+    pub fn new(
+        command: &'static str,
+        plan: &'a Plan,
+        outcomes: &'a [Outcome],
+        owner: &Owner,
+        masker: &'a Masker,
+    ) -> Self {
+        Self::of(command, plan, Cow::Borrowed(outcomes), owner, masker)
+    }
+
+    fn of(
+        command: &'static str,
+        plan: &'a Plan,
+        outcomes: Cow<'a, [Outcome]>,
+        owner: &Owner,
+        masker: &'a Masker,
+    ) -> Self {
         let mut summary = Summary::default();
-        let mut jobs = Vec::with_capacity(plan.items.len());
-        for (item, outcome) in plan.items.iter().zip(outcomes) {
+        for (item, outcome) in plan.items.iter().zip(&*outcomes) {
             count(&mut summary, item, outcome);
-            jobs.push(JobReport {
-                name: masker.text(&item.name),
-                action: item.action.word(),
-                outcome: outcome.word(),
-                reasons: item.reasons.iter().map(|reason| masker.text(&words(reason))).collect(),
-                changes: masker.changes(&item.changes, &item.secret_fields),
-                error: outcome.error().map(|error| masker.text(error)),
-            });
         }
         let warnings = plan.warnings.iter().map(|warning| masker.text(warning)).collect();
+        let jobs = Jobs { items: &plan.items, outcomes, masker };
         Self { command, owner: masker.text(owner.as_str()), summary, jobs, warnings, errors: Vec::new() }
     }
 
     /// The report of a run that ended before there was a plan.
-    pub fn of_error(command: &'static str, owner: &Owner, error: &str, masker: &Masker) -> Self {
+    pub fn of_error(command: &'static str, owner: &Owner, error: &str, masker: &'a Masker) -> Self {
         Self {
             command,
             owner: masker.text(owner.as_str()),
             summary: Summary::default(),
-            jobs: Vec::new(),
+            jobs: Jobs { items: &[], outcomes: Cow::default(), masker },
             warnings: Vec::new(),
             errors: vec![masker.text(error)],
         }
@@ -158,12 +166,48 @@ impl Report {
 
     /// Whether carrying the plan out would send, or has tried to send, anything.
     pub fn has_changes(&self) -> bool {
-        self.jobs.iter().any(|job| job.action != "unchanged")
+        self.jobs.items.iter().any(|item| item.action != Action::Unchanged)
     }
 
     /// Whether every write succeeded.
     pub fn is_success(&self) -> bool {
         self.summary.failed == 0 && self.summary.skipped == 0 && self.errors.is_empty()
+    }
+}
+
+/// The lines of the jobs, each made when it is looked at: what all of them say is many times as long as the jobs themselves.
+#[derive(Debug, Clone)]
+pub struct Jobs<'a> {
+    items: &'a [Item],
+    outcomes: Cow<'a, [Outcome]>,
+    masker: &'a Masker,
+}
+
+impl Jobs<'_> {
+    /// One line for each job.
+    pub fn iter(&self) -> impl Iterator<Item = JobReport> {
+        self.of(|_, _| true)
+    }
+
+    /// The lines of those that are wanted.
+    fn of(&self, wanted: impl Fn(&Item, &Outcome) -> bool) -> impl Iterator<Item = JobReport> {
+        let masker = self.masker;
+        self.items.iter().zip(&*self.outcomes).filter(move |(item, outcome)| wanted(item, outcome)).map(
+            |(item, outcome)| JobReport {
+                name: masker.text(&item.name),
+                action: item.action.word(),
+                outcome: outcome.word(),
+                reasons: item.reasons.iter().map(|reason| masker.text(&words(reason))).collect(),
+                changes: masker.changes(&item.changes(), &item.secret_fields),
+                error: outcome.error().map(|error| masker.text(error)),
+            },
+        )
+    }
+}
+
+impl Serialize for Jobs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
     }
 }
 
@@ -173,10 +217,10 @@ fn count(summary: &mut Summary, item: &Item, outcome: &Outcome) {
         Outcome::Failed(_) => summary.failed += 1,
         Outcome::Skipped(_) => summary.skipped += 1,
         Outcome::Planned | Outcome::Unchanged | Outcome::Done => match item.action {
-            Action::Create(_) => summary.created += 1,
+            Action::Create => summary.created += 1,
             Action::Delete => summary.deleted += 1,
             Action::Unchanged => summary.unchanged += 1,
-            Action::Update(_) => {
+            Action::Update => {
                 summary.updated += 1;
                 summary.adopted += usize::from(item.reasons.contains(&Reason::Adopted));
             }

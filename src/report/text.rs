@@ -1,14 +1,15 @@
 //! The report as text, for a terminal or a log.
 
-use std::fmt::{self, Write};
+use std::io::{self, Write};
 
 use anstyle::AnsiColor;
 use serde_json::Value;
 
 use crate::job::printable;
+use crate::plan::Action;
 
 use super::mask::{CHANGED, SECRET_CHANGED};
-use super::{JobReport, Report};
+use super::{JobReport, Outcome, Report};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,25 +25,19 @@ const NOTE: anstyle::Style = AnsiColor::Cyan.on_default();
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
-impl Report {
-    /// The report as text with ANSI styles; whoever prints it takes them off where they are not wanted.
-    pub fn text(&self, style: Style) -> String {
-        let mut text = String::new();
-        // Writing into a string cannot fail.
-        let _ = self.write(&mut text, style);
-        text
-    }
-
+impl Report<'_> {
     /// The last words: counts first, then errors, in at most `limit` bytes.
     pub fn brief(&self, limit: usize) -> String {
         let mut text = format!("{} {}: {}\n", self.command, self.owner, self.counts());
         let errors = self.errors.iter().cloned();
         // What was skipped follows from what failed or from the signal: it is counted, and named last.
-        let of = |outcome: &'static str| {
-            let jobs = self.jobs.iter().filter(move |job| job.outcome == outcome);
-            jobs.filter_map(|job| Some(format!("{}: {}", job.name, job.error.as_ref()?)))
+        let of = |wanted: fn(&Outcome) -> bool| {
+            let jobs = self.jobs.of(move |_, outcome| wanted(outcome));
+            jobs.filter_map(|job| Some(format!("{}: {}", job.name, job.error?)))
         };
-        for line in errors.chain(of("failed")).chain(of("skipped")) {
+        let failed = of(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let skipped = of(|outcome| matches!(outcome, Outcome::Skipped(_)));
+        for line in errors.chain(failed).chain(skipped) {
             text.push_str(&printable(&line));
             text.push('\n');
         }
@@ -50,10 +45,14 @@ impl Report {
         text
     }
 
-    fn write(&self, out: &mut String, style: Style) -> fmt::Result {
+    /// Writes the report as text with ANSI styles; whoever shows it takes them off where they are not wanted.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_text(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
         let mut lines = 0;
-        for job in self.jobs.iter().filter(|job| job.action != "unchanged" || !job.reasons.is_empty()) {
-            write_job(out, job, style)?;
+        for job in self.jobs.of(|item, _| item.action != Action::Unchanged || !item.reasons.is_empty()) {
+            write_job(out, &job, style)?;
             lines += 1;
         }
         if lines > 0 {
@@ -102,7 +101,7 @@ impl Report {
     }
 }
 
-fn write_job(out: &mut String, job: &JobReport, style: Style) -> fmt::Result {
+fn write_job(out: &mut dyn Write, job: &JobReport, style: Style) -> io::Result<()> {
     let (sign, color) = match job.action {
         "create" => ('+', CREATE),
         "update" => ('~', UPDATE),

@@ -1,0 +1,128 @@
+//! A whole job in little memory: a Dkron may hold tens of thousands of them, and a plan has two sides.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Job, Owner, STAMP_KEYS, Stamp, StringMap, WireJob, stamp, wire};
+
+/// A job as its canonical JSON: two are equal exactly when all their fields are. [`Packed::unpack`] gives the fields.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Packed {
+    name: Arc<str>,
+    parent: Option<Arc<str>>,
+    /// Without `disabled` and without the stamp: what the stamp's digest is about.
+    definition: Arc<[u8]>,
+    /// The keys of the stamp alone, as JSON; `None` where there is not one of them.
+    stamp: Option<Arc<[u8]>>,
+    disabled: bool,
+}
+
+impl Packed {
+    /// Packs a job.
+    pub fn new(job: &Job) -> Self {
+        let stamp = job.metadata.iter().filter(|(key, _)| STAMP_KEYS.contains(&key.as_str()));
+        Self {
+            name: job.name.as_str().into(),
+            parent: job.parent().map(Into::into),
+            definition: wire::json(&wire::digest_view(job)).into(),
+            stamp: pack(&stamp.map(|(key, value)| (key.clone(), value.clone())).collect()),
+            disabled: job.disabled,
+        }
+    }
+
+    /// The job with all its fields.
+    pub fn unpack(&self) -> Job {
+        // These bytes are JSON that this type wrote itself.
+        let wire: WireJob = serde_json::from_slice(&self.definition).unwrap_or_default();
+        let mut job = Job::from(wire);
+        job.disabled = self.disabled;
+        for (key, value) in self.stamp_fields() {
+            job.metadata.insert(key, value);
+        }
+        job
+    }
+
+    /// The job's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The parent's name, if it has one.
+    pub fn parent(&self) -> Option<&str> {
+        self.parent.as_deref()
+    }
+
+    /// Whether it is switched off.
+    pub fn disabled(&self) -> bool {
+        self.disabled
+    }
+
+    /// The stamp, whoever's it is.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp.as_ref().and_then(|_| Stamp::in_metadata(&self.stamp_fields()))
+    }
+
+    /// The digest of the definition, with its scheme in front.
+    pub fn digest(&self) -> String {
+        stamp::digest_of(&self.definition)
+    }
+
+    /// Whether two jobs have the same definition, `disabled` and stamp left aside.
+    pub fn same_definition(&self, other: &Self) -> bool {
+        self.definition == other.definition
+    }
+
+    /// Whether two jobs differ in their stamps at most.
+    pub fn same_but_stamp(&self, other: &Self) -> bool {
+        self.same_definition(other) && self.disabled == other.disabled
+    }
+
+    /// The same job, switched off or on.
+    #[must_use]
+    pub fn with_disabled(&self, disabled: bool) -> Self {
+        Self { disabled, ..self.clone() }
+    }
+
+    /// The same job with the stamp of `owner`. `template_disabled` is what the template says, whatever the job's switch is.
+    #[must_use]
+    pub fn stamped(&self, owner: &Owner, template_disabled: bool) -> Self {
+        let mut fields = self.stamp_fields();
+        Stamp {
+            owner: owner.clone(),
+            job: self.name.to_string(),
+            digest: self.digest(),
+            disabled: Some(template_disabled),
+        }
+        .put(&mut fields);
+        Self { stamp: pack(&fields), ..self.clone() }
+    }
+
+    /// The same job, with nothing of its stamp changed but the note of the template's `disabled`.
+    #[must_use]
+    pub fn with_disabled_noted(&self, template_disabled: bool) -> Self {
+        let mut fields = self.stamp_fields();
+        stamp::note_disabled(&mut fields, template_disabled);
+        Self { stamp: pack(&fields), ..self.clone() }
+    }
+
+    /// The same job without a stamp.
+    #[must_use]
+    pub fn unstamped(&self) -> Self {
+        Self { stamp: None, ..self.clone() }
+    }
+
+    fn stamp_fields(&self) -> StringMap {
+        self.stamp.as_deref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
+    }
+}
+
+fn pack(stamp: &StringMap) -> Option<Arc<[u8]>> {
+    (!stamp.is_empty()).then(|| wire::json(stamp).into())
+}
+
+/// As the job it stands for.
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.unpack().fmt(f)
+    }
+}
