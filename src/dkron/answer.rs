@@ -70,7 +70,7 @@ impl Answer {
 
     /// One job.
     pub(super) fn job(&self) -> Result<LiveJob, Failure> {
-        serde_json::from_slice::<WireJob>(&self.body).map(LiveJob::from).map_err(|error| self.not_dkron(&error))
+        serde_json::from_slice::<WireJob<'_>>(&self.body).map(LiveJob::from).map_err(|error| self.not_dkron(&error))
     }
 
     /// The whole list, checked against its count (FACTS 3).
@@ -115,7 +115,7 @@ pub fn jobs(body: &[u8]) -> Result<Vec<LiveJob>, serde_json::Error> {
                 }
                 fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Jobs, A::Error> {
                     let mut jobs = Vec::new();
-                    while let Some(job) = list.next_element::<WireJob>()? {
+                    while let Some(job) = list.next_element::<WireJob<'_>>()? {
                         jobs.push(job.into());
                     }
                     Ok(Jobs(jobs))

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Job, Owner, STAMP_KEYS, Stamp, StringMap, WireJob, stamp, wire};
+use super::wire::{Strings, View, json};
+use super::{Job, Owner, Stamp, StringMap, WireJob, stamp};
 
 /// A job as its canonical JSON: two are equal exactly when all their fields are. [`Packed::unpack`] gives the fields.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,21 +21,25 @@ pub struct Packed {
 impl Packed {
     /// Packs a job.
     pub fn new(job: &Job) -> Self {
-        let stamp = job.metadata.iter().filter(|(key, _)| STAMP_KEYS.contains(&key.as_str()));
-        Self {
-            name: job.name.as_str().into(),
-            parent: job.parent().map(Into::into),
-            definition: wire::json(&wire::digest_view(job)).into(),
-            stamp: pack(&stamp.map(|(key, value)| (key.clone(), value.clone())).collect()),
-            disabled: job.disabled,
-        }
+        View::of(job).pack()
+    }
+
+    /// What `definition` and `stamp` hold in JSON are the fields of this job.
+    pub(super) fn of(
+        name: &str,
+        parent: Option<&str>,
+        definition: Vec<u8>,
+        stamp: &[(&str, &str)],
+        disabled: bool,
+    ) -> Self {
+        let stamp = (!stamp.is_empty()).then(|| json(&Strings(stamp)).into());
+        Self { name: name.into(), parent: parent.map(Into::into), definition: definition.into(), stamp, disabled }
     }
 
     /// The job with all its fields.
     pub fn unpack(&self) -> Job {
-        // These bytes are JSON that this type wrote itself.
-        let wire: WireJob = serde_json::from_slice(&self.definition).unwrap_or_default();
-        let mut job = Job::from(wire);
+        // Bytes that we wrote ourselves can be read.
+        let mut job = Job::from(serde_json::from_slice::<WireJob<'_>>(&self.definition).unwrap_or_default());
         job.disabled = self.disabled;
         for (key, value) in self.stamp_fields() {
             job.metadata.insert(key, value);
@@ -59,7 +64,7 @@ impl Packed {
 
     /// The stamp, whoever's it is.
     pub fn stamp(&self) -> Option<Stamp> {
-        self.stamp.as_ref().and_then(|_| Stamp::in_metadata(&self.stamp_fields()))
+        self.stamp.as_deref().and_then(Stamp::of_json)
     }
 
     /// The digest of the definition, with its scheme in front.
@@ -86,15 +91,8 @@ impl Packed {
     /// The same job with the stamp of `owner`. `template_disabled` is what the template says, whatever the job's switch is.
     #[must_use]
     pub fn stamped(&self, owner: &Owner, template_disabled: bool) -> Self {
-        let mut fields = self.stamp_fields();
-        Stamp {
-            owner: owner.clone(),
-            job: self.name.to_string(),
-            digest: self.digest(),
-            disabled: Some(template_disabled),
-        }
-        .put(&mut fields);
-        Self { stamp: pack(&fields), ..self.clone() }
+        let stamp = Stamp::new(owner, &self.name, self.digest(), template_disabled);
+        Self { stamp: Some(json(&Strings(&stamp.fields())).into()), ..self.clone() }
     }
 
     /// The same job, with nothing of its stamp changed but the note of the template's `disabled`.
@@ -102,7 +100,8 @@ impl Packed {
     pub fn with_disabled_noted(&self, template_disabled: bool) -> Self {
         let mut fields = self.stamp_fields();
         stamp::note_disabled(&mut fields, template_disabled);
-        Self { stamp: pack(&fields), ..self.clone() }
+        let pairs: Vec<_> = fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Self { stamp: Some(json(&Strings(&pairs)).into()), ..self.clone() }
     }
 
     /// The same job without a stamp.
@@ -114,10 +113,6 @@ impl Packed {
     fn stamp_fields(&self) -> StringMap {
         self.stamp.as_deref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
     }
-}
-
-fn pack(stamp: &StringMap) -> Option<Arc<[u8]>> {
-    (!stamp.is_empty()).then(|| wire::json(stamp).into())
 }
 
 /// As the job it stands for.

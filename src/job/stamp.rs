@@ -3,11 +3,14 @@
 //! Four metadata keys, on jobs rendered from templates and on no others. There is no version and no time in it, so an
 //! unchanged job keeps an unchanged stamp.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Job, StringMap, printable, wire};
+use super::wire::View;
+use super::{Job, StringMap, printable};
 
 /// What every key of ours in a job's metadata begins with.
 pub const STAMP_PREFIX: &str = "dkron-jobs.";
@@ -88,28 +91,49 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp in this job's metadata, whoever's it is. A stamp needs an owner and a job's name to be one.
-    pub fn of(job: &Job) -> Option<Self> {
-        Self::in_metadata(&job.metadata)
+    /// The stamp of a job with this name and this definition's digest.
+    pub(super) fn new(owner: &Owner, job: &str, digest: String, template_disabled: bool) -> Self {
+        Self { owner: owner.clone(), job: job.to_owned(), digest, disabled: Some(template_disabled) }
     }
 
-    pub(super) fn in_metadata(metadata: &StringMap) -> Option<Self> {
+    /// The stamp in this job's metadata, whoever's it is. A stamp needs an owner and a job's name to be one.
+    pub fn of(job: &Job) -> Option<Self> {
+        let field = |key| job.metadata.get(key).map(String::as_str);
+        Self::read(field(OWNER), field(JOB), field(DIGEST), field(DISABLED))
+    }
+
+    /// The stamp in the JSON of its metadata alone.
+    pub(super) fn of_json(json: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Fields<'a> {
+            #[serde(borrow, rename = "dkron-jobs.owner")]
+            owner: Option<Cow<'a, str>>,
+            #[serde(borrow, rename = "dkron-jobs.job")]
+            job: Option<Cow<'a, str>>,
+            #[serde(borrow, rename = "dkron-jobs.digest")]
+            digest: Option<Cow<'a, str>>,
+            #[serde(borrow, rename = "dkron-jobs.disabled")]
+            disabled: Option<Cow<'a, str>>,
+        }
+        let fields: Fields<'_> = serde_json::from_slice(json).ok()?;
+        Self::read(fields.owner.as_deref(), fields.job.as_deref(), fields.digest.as_deref(), fields.disabled.as_deref())
+    }
+
+    fn read(owner: Option<&str>, job: Option<&str>, digest: Option<&str>, disabled: Option<&str>) -> Option<Self> {
         Some(Self {
-            owner: Owner::parse(metadata.get(OWNER)?),
-            job: metadata.get(JOB)?.clone(),
-            digest: metadata.get(DIGEST).cloned().unwrap_or_default(),
-            disabled: metadata.get(DISABLED).and_then(|text| text.parse().ok()),
+            owner: Owner::parse(owner?),
+            job: job?.to_owned(),
+            digest: digest.unwrap_or_default().to_owned(),
+            disabled: disabled.and_then(|text| text.parse().ok()),
         })
     }
 
-    /// Writes the stamp into a job's metadata, over the one that is there.
-    pub fn put(&self, metadata: &mut StringMap) {
-        metadata.insert(OWNER.to_owned(), self.owner.0.clone());
-        metadata.insert(JOB.to_owned(), self.job.clone());
-        metadata.insert(DIGEST.to_owned(), self.digest.clone());
-        if let Some(disabled) = self.disabled {
-            note_disabled(metadata, disabled);
-        }
+    /// The metadata that this stamp is, in the order of the keys.
+    pub(super) fn fields(&self) -> Vec<(&'static str, &str)> {
+        let mut fields = vec![(DIGEST, self.digest.as_str())];
+        fields.extend(self.disabled.map(|disabled| (DISABLED, if disabled { "true" } else { "false" })));
+        fields.extend([(JOB, self.job.as_str()), (OWNER, self.owner.as_str())]);
+        fields
     }
 
     /// Whether the definition is still what this stamp's writer wrote.
@@ -130,6 +154,12 @@ pub(super) fn note_disabled(metadata: &mut StringMap, template_disabled: bool) {
 }
 
 impl Job {
+    /// Puts the stamp of `owner` into the metadata. `template_disabled` is what the template says, whatever `self.disabled` is.
+    pub fn stamp(&mut self, owner: &Owner, template_disabled: bool) {
+        let stamp = Stamp::new(owner, &self.name, digest(self), template_disabled);
+        self.metadata.extend(stamp.fields().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
     /// Takes the stamp away.
     pub fn unstamp(&mut self) {
         for key in STAMP_KEYS {
@@ -140,7 +170,7 @@ impl Job {
 
 /// The digest of a definition, without `disabled` and without the stamp, with its scheme in front.
 pub fn digest(job: &Job) -> String {
-    digest_of(&wire::json(&wire::digest_view(job)))
+    digest_of(&View::of(job).definition())
 }
 
 /// The digest of a definition's canonical JSON.

@@ -212,8 +212,9 @@ fn pointers(document: &Value) -> String {
 
 /// `softTtl`, `Soft-TTL` and `soft ttl` can be used as `soft_ttl`, unless there is a column of that name.
 fn add_snake_case(row: &mut Map<String, Value>) {
-    let aliases: BTreeMap<String, Value> = row
+    let aliases: Vec<(String, Value)> = row
         .iter()
+        .filter(|(name, _)| !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
         .map(|(name, value)| (snake_case(name), value))
         .filter(|(alias, _)| !row.contains_key(alias))
         .map(|(alias, value)| (alias, value.clone()))

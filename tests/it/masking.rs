@@ -8,7 +8,7 @@ use dkron_jobs::report::{Masker, Report, Style, masked, shown_url};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
-use crate::model::{Dkron, default_policy, desired};
+use crate::model::{Dkron, default_policy, desired, text};
 
 /// What a change of one field is shown as, by a masker that knows these secrets.
 fn shown(secrets: &[&str], field: &str, from: impl Into<Value>, to: impl Into<Value>) -> (Value, Value) {
@@ -212,9 +212,10 @@ fn a_report_is_masked_in_every_text_of_it() {
     dkron.put(&copy).expect("it has no parent");
     let policy = default_policy("hunter22/main");
     let plan = plan(&desired([job, Job::new("copy")]), &dkron.live, &policy).expect("nothing stands in its way");
-    let report = Report::of_plan(&plan, &policy.owner, &Masker::new(["hunter22".to_owned()]));
+    let masker = Masker::new(["hunter22".to_owned()]);
+    let report = Report::of_plan(&plan, &policy.owner, &masker);
     let json = serde_json::to_string(&report).expect("a report has a JSON form");
-    for shown in [&json, &report.text(Style { value_width: 80 }), &report.brief(4096)] {
+    for shown in [&json, &text(&report, Style { value_width: 80 }), &report.brief(4096)] {
         assert!(!shown.contains("hunter22"), "{shown}");
     }
     for masked in

@@ -1,10 +1,11 @@
 //! Dkron as data: what it holds, and which writes it takes (FACTS 10, 11). No server, no clock.
 
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 
-use dkron_jobs::job::{Desired, Job, Live, LiveJob, Origin, Owner, Wanted, WireJob};
+use dkron_jobs::job::{Desired, Job, Live, LiveJob, Origin, Owner, Packed, Wanted, WireJob};
 use dkron_jobs::plan::{Action, Drift, Plan, Policy, TakeOwnership};
-use dkron_jobs::report::Outcome;
+use dkron_jobs::report::{Outcome, Report, Style};
 
 /// A Dkron that takes or refuses writes as the real one does.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +27,7 @@ impl Dkron {
         {
             return Err("404 specified parent job not found".to_owned());
         }
-        self.live.jobs.insert(job.name.clone(), stored(job));
+        self.live.jobs.insert(job.name.as_str().into(), stored(job));
         Ok(())
     }
 
@@ -38,9 +39,10 @@ impl Dkron {
         self.live.jobs.remove(name).map(drop).ok_or_else(|| "404".to_owned())
     }
 
-    /// The definition of a job that is there.
-    pub(crate) fn job(&mut self, name: &str) -> &mut Job {
-        &mut self.live.jobs.get_mut(name).unwrap_or_else(|| panic!("Dkron holds no `{name}`")).job
+    /// The definition of a job that is there, to be edited.
+    pub(crate) fn job(&mut self, name: &str) -> Edited<'_> {
+        let live = self.live.jobs.get_mut(name).unwrap_or_else(|| panic!("Dkron holds no `{name}`"));
+        Edited { job: live.job.unpack(), live }
     }
 
     /// Carries a plan out: waves in order, children of what failed skipped, no delete after a failure. Within a wave, where the
@@ -49,11 +51,11 @@ impl Dkron {
         let mut outcomes = vec![Outcome::Unchanged; plan.items.len()];
         for index in plan.writes.iter().flat_map(|wave| order.of(wave)) {
             let item = &plan.items[index];
-            let job = item.action.definition().expect("only writes are in the waves of writes");
-            let parent = job.parent().and_then(|parent| plan.items.iter().position(|item| item.name == parent));
+            let job = item.definition().expect("only writes are in the waves of writes");
+            let parent = job.parent().and_then(|parent| plan.items.iter().position(|item| *item.name == *parent));
             outcomes[index] = match parent.map(|parent| &outcomes[parent]) {
                 Some(Outcome::Failed(_) | Outcome::Skipped(_)) => Outcome::Skipped("its parent failed".to_owned()),
-                _ => self.put(job).map_or_else(Outcome::Failed, |()| Outcome::Done),
+                _ => self.put(&job.unpack()).map_or_else(Outcome::Failed, |()| Outcome::Done),
             };
         }
         let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
@@ -67,6 +69,32 @@ impl Dkron {
             };
         }
         outcomes
+    }
+}
+
+/// A job of Dkron's that somebody edits by hand.
+pub(crate) struct Edited<'a> {
+    job: Job,
+    live: &'a mut LiveJob,
+}
+
+impl Deref for Edited<'_> {
+    type Target = Job;
+
+    fn deref(&self) -> &Job {
+        &self.job
+    }
+}
+
+impl DerefMut for Edited<'_> {
+    fn deref_mut(&mut self) -> &mut Job {
+        &mut self.job
+    }
+}
+
+impl Drop for Edited<'_> {
+    fn drop(&mut self) {
+        self.live.job = Packed::new(&self.job);
     }
 }
 
@@ -90,17 +118,25 @@ impl WaveOrder {
 /// A job as Dkron gives it back after it was posted: through JSON.
 pub(crate) fn stored(job: &Job) -> LiveJob {
     let json = serde_json::to_string(job).expect("a job has a JSON form");
-    serde_json::from_str::<WireJob>(&json).expect("what we write we can read").into()
+    serde_json::from_str::<WireJob<'_>>(&json).expect("what we write we can read").into()
 }
 
 /// A job as a template would give it.
 pub(crate) fn wanted(job: Job) -> Wanted {
-    Wanted { job, secret_fields: BTreeSet::new(), origin: Origin { file: "jobs.yaml".to_owned(), line: 1 } }
+    let origin = Origin { file: "jobs.yaml".into(), line: 1 };
+    Wanted { job: Packed::new(&job), secret_fields: BTreeSet::new(), origin }
 }
 
 /// A set of jobs as templates would give it.
 pub(crate) fn desired(jobs: impl IntoIterator<Item = Job>) -> Desired {
     jobs.into_iter().map(wanted).collect()
+}
+
+/// A report as text.
+pub(crate) fn text(report: &Report<'_>, style: Style) -> String {
+    let mut text = Vec::new();
+    report.write_text(&mut text, style).expect("memory takes what is written");
+    String::from_utf8(text).expect("it is text")
 }
 
 /// The policy that applies where nobody says otherwise.

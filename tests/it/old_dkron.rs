@@ -21,7 +21,7 @@ fn map(value: &Value) -> StringMap {
 
 fn check(live: &LiveJob, job: &Value) {
     let text = |field: &str| job[field].as_str().unwrap_or_default();
-    let ours = &live.job;
+    let ours = &live.job.unpack();
     assert_eq!(ours.name, text("name"));
     assert_eq!(ours.displayname, text("displayname"));
     assert_eq!(ours.schedule, text("schedule"));
@@ -40,7 +40,7 @@ fn check(live: &LiveJob, job: &Value) {
     assert_eq!(json!(live.dependents), Value::from(dependents));
     // What would be posted is read back as the same definition.
     let again = decode_jobs(json!([ours]).to_string().as_bytes()).expect("our own job");
-    assert_eq!(again[0].job, *ours);
+    assert_eq!(again[0].job, live.job);
 }
 
 #[test]

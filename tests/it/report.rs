@@ -8,7 +8,7 @@ use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::model::{Dkron, default_policy, desired};
+use crate::model::{Dkron, default_policy, desired, text};
 
 const SCHEMA: &str = include_str!("../../schemas/report.schema.json");
 const OURS: &str = "shop/main";
@@ -55,28 +55,39 @@ fn named(name: &str) -> Job {
     job
 }
 
-fn reports() -> Vec<Report> {
-    let plan = everything();
-    let owner = Owner::parse(OURS);
-    let masker = Masker::default();
-    let outcomes = |write: &Outcome| -> Vec<_> {
-        let of = |action: &Action| if *action == Action::Unchanged { Outcome::Unchanged } else { write.clone() };
-        plan.items.iter().map(|item| of(&item.action)).collect()
-    };
-    let applied = |outcome: Outcome| Report::new("apply", &plan, &outcomes(&outcome), &owner, &masker);
-    vec![
-        Report::of_plan(&plan, &owner, &masker),
-        applied(Outcome::Done),
-        applied(Outcome::Failed("500".to_owned())),
-        applied(Outcome::Skipped("its parent failed".to_owned())),
-        Report::of_error("apply", &owner, "no leader", &masker),
-    ]
+/// What reports are made of.
+struct Ran {
+    plan: Plan,
+    owner: Owner,
+    masker: Masker,
+    outcomes: [Vec<Outcome>; 3],
+}
+
+impl Ran {
+    fn new() -> Self {
+        let plan = everything();
+        let writes =
+            [Outcome::Done, Outcome::Failed("500".to_owned()), Outcome::Skipped("its parent failed".to_owned())];
+        let outcomes = writes.map(|write| {
+            let of = |action| if action == Action::Unchanged { Outcome::Unchanged } else { write.clone() };
+            plan.items.iter().map(|item| of(item.action)).collect()
+        });
+        Self { plan, owner: Owner::parse(OURS), masker: Masker::default(), outcomes }
+    }
+
+    fn reports(&self) -> Vec<Report<'_>> {
+        let Self { plan, owner, masker, outcomes } = self;
+        let mut reports = vec![Report::of_plan(plan, owner, masker)];
+        reports.extend(outcomes.iter().map(|outcomes| Report::new("apply", plan, outcomes, owner, masker)));
+        reports.push(Report::of_error("apply", owner, "no leader", masker));
+        reports
+    }
 }
 
 #[test]
 fn every_report_is_what_the_schema_says() {
     let (_, validator) = schema();
-    for report in reports() {
+    for report in Ran::new().reports() {
         let json = serde_json::to_value(&report).expect("a report has a JSON form");
         let errors: Vec<_> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}\n{json:#}");
@@ -89,7 +100,7 @@ fn every_report_is_what_the_schema_says() {
 fn the_schema_is_tight() {
     let (_, validator) = schema();
     let mut checked = 0;
-    for report in reports() {
+    for report in Ran::new().reports() {
         let json = serde_json::to_value(&report).expect("a report has a JSON form");
         for pointer in objects(&json, "") {
             let keys: Vec<String> =
@@ -131,7 +142,7 @@ fn objects(value: &Value, pointer: &str) -> Vec<String> {
 #[test]
 fn what_contradicts_itself_is_refused() {
     let (_, validator) = schema();
-    let report = serde_json::to_value(&reports()[1]).expect("a report has a JSON form");
+    let report = serde_json::to_value(&Ran::new().reports()[1]).expect("a report has a JSON form");
     for (pointer, value) in [
         ("/command", json!("clone-of-plan")),
         ("/summary/created", json!(-1)),
@@ -166,16 +177,17 @@ fn target(field: &Value) -> String {
 
 #[test]
 fn every_job_is_counted_once() {
-    for report in reports() {
+    for report in Ran::new().reports() {
         let s = report.summary;
         assert_eq!(
             s.created + s.updated + s.deleted + s.unchanged + s.failed + s.skipped,
-            report.jobs.len(),
+            report.jobs.iter().count(),
             "{report:?}"
         );
     }
-    let reports = reports();
-    let counts = |report: &Report| serde_json::to_string(&report.summary).expect("it has a JSON form");
+    let ran = Ran::new();
+    let reports = ran.reports();
+    let counts = |report: &Report<'_>| serde_json::to_string(&report.summary).expect("it has a JSON form");
     insta::assert_snapshot!(counts(&reports[0]), @r#"{"created":1,"updated":3,"deleted":1,"unchanged":4,"failed":0,"skipped":0,"restored":0,"adopted":1,"kept_disabled":1,"healed":0}"#);
     insta::assert_snapshot!(counts(&reports[2]), @r#"{"created":0,"updated":0,"deleted":0,"unchanged":4,"failed":5,"skipped":0,"restored":0,"adopted":0,"kept_disabled":1,"healed":0}"#);
     assert!(
@@ -186,7 +198,7 @@ fn every_job_is_counted_once() {
 
 #[test]
 fn the_text_shows_what_the_json_says() {
-    let text = reports()[0].text(STYLE);
+    let text = text(&Ran::new().reports()[0], STYLE);
     insta::assert_snapshot!(strip_str(&text), @r#"
     ~ changed  the template changed
         executor_config.headers  (none) -> ["Authorization: ***"]
@@ -211,7 +223,8 @@ fn the_text_shows_what_the_json_says() {
 
 #[test]
 fn the_last_words_begin_with_the_counts_and_fit() {
-    let report = &reports()[2];
+    let ran = Ran::new();
+    let report = &ran.reports()[2];
     let words = report.brief(4096);
     insta::assert_snapshot!(words, @r"
     apply shop/main: 0 created, 0 updated, 0 deleted, 4 unchanged, 5 failed, 1 kept disabled
@@ -247,14 +260,15 @@ fn nothing_from_outside_can_steer_a_terminal() {
     let policy = default_policy(OURS);
     let plan = plan(&desired(["edited", "taken"].map(named)), &dkron.live, &policy).expect("it is the same");
     let outcomes = [Outcome::Failed(evil.to_owned()), Outcome::Unchanged];
-    let mut report = Report::new("apply", &plan, &outcomes, &policy.owner, &Masker::default());
+    let masker = Masker::default();
+    let mut report = Report::new("apply", &plan, &outcomes, &policy.owner, &masker);
     report.errors.push(evil.to_owned());
-    for text in [strip_str(&report.text(STYLE)).to_string(), report.brief(4096)] {
+    for text in [strip_str(&text(&report, STYLE)).to_string(), report.brief(4096)] {
         assert!(text.contains("\\u{1b}[2J"), "{text}");
         let steering = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!text.contains(steering), "{text:?}");
     }
-    assert_eq!(report.text(STYLE).matches("\u{1b}[2J").count(), 0);
+    assert_eq!(text(&report, STYLE).matches("\u{1b}[2J").count(), 0);
 }
 
 #[test]
@@ -270,7 +284,7 @@ fn a_long_value_is_cut_to_where_it_differs() {
     job.executor_config.insert("url".to_owned(), long("?token=two"));
     job.executor_config.insert("body".to_owned(), long("end-two"));
     let plan = plan(&desired([job]), &dkron.live, &default_policy(OURS)).expect("it is ours");
-    let text = Report::of_plan(&plan, &Owner::parse(OURS), &Masker::default()).text(STYLE);
+    let text = text(&Report::of_plan(&plan, &Owner::parse(OURS), &Masker::default()), STYLE);
     insta::assert_snapshot!(strip_str(&text), @r"
     ~ a  the template changed
         executor_config.body  …xxxxx/end-one -> …xxxxx/end-two

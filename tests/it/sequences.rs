@@ -9,7 +9,7 @@ use dkron_jobs::job::{Desired, Job, Owner};
 use dkron_jobs::plan::{Drift, Policy, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Report, Style};
 
-use crate::model::{Dkron, WaveOrder, default_policy, desired};
+use crate::model::{Dkron, WaveOrder, default_policy, desired, text};
 
 const STYLE: Style = Style { value_width: 80 };
 const SHOP: &str = "shop/main";
@@ -94,11 +94,12 @@ impl Story {
                 self.tell(format_args!("refused: {error}"));
             }
             Ok(plan) => {
-                let report = Report::of_plan(&plan, &policy.owner, &Masker::default());
+                let masker = Masker::default();
+                let report = Report::of_plan(&plan, &policy.owner, &masker);
                 self.settled = !report.has_changes();
                 self.tell_report(&report);
                 let outcomes = self.dkron.carry_out(&plan, WaveOrder::Forwards);
-                let report = Report::new("apply", &plan, &outcomes, &policy.owner, &Masker::default());
+                let report = Report::new("apply", &plan, &outcomes, &policy.owner, &masker);
                 if !report.is_success() {
                     self.tell_report(&report);
                 }
@@ -114,8 +115,8 @@ impl Story {
         edit(&mut self.dkron);
     }
 
-    fn tell_report(&mut self, report: &Report) {
-        self.tell(format_args!("{}", strip_str(report.text(STYLE).trim_end())));
+    fn tell_report(&mut self, report: &Report<'_>) {
+        self.tell(format_args!("{}", strip_str(text(report, STYLE).trim_end())));
     }
 
     fn tell(&mut self, what: std::fmt::Arguments<'_>) {
@@ -225,7 +226,7 @@ fn drift(story: &mut Story, drift: Drift) {
     let (prices, stock) = (refresh("prices"), refresh("stock"));
     story.apply_under("install", &policy, &[prices.clone(), stock.clone()]);
     story.hand("the interval of `refresh-prices` is edited, and a metadata key added", |dkron| {
-        let job = dkron.job("refresh-prices");
+        let mut job = dkron.job("refresh-prices");
         job.schedule = "0 * * * * *".into();
         job.metadata.insert("note".to_owned(), "black friday".to_owned());
     });
