@@ -16,6 +16,7 @@
 //! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
 //! | [`render`] | templates to desired jobs | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
+//! | [`snapshot`] | files of many jobs: cutting, reading, writing, judging and rotating backups | yes |
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
 //! | [`settings`] | flags and environment to typed settings | yes |
 //! | [`disk`], [`fetch`] | templates, tables and variables from files and URLs | no |
@@ -41,6 +42,7 @@ pub mod render;
 pub mod report;
 pub mod schedule;
 pub mod settings;
+pub mod snapshot;
 
 pub mod cli;
 pub mod exit;

@@ -20,6 +20,7 @@ mod rig;
 mod schedule;
 mod sequences;
 mod server;
+mod snapshot;
 mod tidy;
 mod trust;
 mod writes;
