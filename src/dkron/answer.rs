@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use crate::job::{Live, LiveJob, WireJob};
+use crate::job::{LiveJob, WireJob};
 
 use super::Failure;
 
 /// How much of a body is shown in an error.
 const EXCERPT: usize = 160;
+/// How many of its bytes that takes at most.
+pub(super) const EXCERPT_BYTES: usize = 4 * EXCERPT;
 
 /// An answer, whole.
 #[derive(Debug, Clone)]
@@ -19,6 +21,7 @@ pub(super) struct Answer {
     pub(super) whom: Option<String>,
     /// `X-Total-Count`: the number of jobs in the list (FACTS 18).
     pub(super) total: Option<String>,
+    /// Of a list that was read as it came only the beginning, to be shown.
     pub(super) body: Vec<u8>,
 }
 
@@ -42,7 +45,7 @@ impl Answer {
         Failure::Status { request: self.request.clone(), status: self.status, body: self.excerpt() }
     }
 
-    fn not_dkron(&self, problem: &dyn std::fmt::Display) -> Failure {
+    pub(super) fn not_dkron(&self, problem: &dyn std::fmt::Display) -> Failure {
         Failure::NotDkron {
             request: self.request.clone(),
             status: self.status,
@@ -53,7 +56,7 @@ impl Answer {
 
     /// The beginning of the body on one line.
     fn excerpt(&self) -> String {
-        let head = &self.body[..self.body.len().min(4 * EXCERPT)];
+        let head = &self.body[..self.body.len().min(EXCERPT_BYTES)];
         let text = String::from_utf8_lossy(head);
         let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if let Some((end, _)) = words.char_indices().nth(EXCERPT) {
@@ -73,14 +76,13 @@ impl Answer {
         serde_json::from_slice::<WireJob<'_>>(&self.body).map(LiveJob::from).map_err(|error| self.not_dkron(&error))
     }
 
-    /// The whole list, checked against its count (FACTS 3).
-    pub(super) fn jobs(&self) -> Result<Live, Failure> {
-        let jobs = jobs(&self.body).map_err(|error| self.not_dkron(&error))?;
-        let Some(said) = &self.total else { return Err(self.not_dkron(&"it has no X-Total-Count")) };
-        if said.parse() != Ok(jobs.len()) {
-            return Err(Failure::Miscounted { got: jobs.len(), said: said.clone() });
+    /// Refuses a list that is longer or shorter than its count (FACTS 3).
+    pub(super) fn counted(self, got: usize) -> Result<Self, Failure> {
+        match &self.total {
+            Some(said) if said.parse() == Ok(got) => Ok(self),
+            Some(said) => Err(Failure::Miscounted { got, said: said.clone() }),
+            None => Err(self.not_dkron(&"it has no X-Total-Count")),
         }
-        Ok(jobs.into_iter().collect())
     }
 
     /// Refuses a read that another node than the leader answered (FACTS 5).
@@ -96,33 +98,4 @@ impl Answer {
             None => Err(self.refusal()),
         }
     }
-}
-
-/// Reads a list of jobs as `GET /v1/jobs` gives it.
-///
-/// # Errors
-/// serde's words, with line and column, when it is not a list of Dkron's jobs.
-pub fn jobs(body: &[u8]) -> Result<Vec<LiveJob>, serde_json::Error> {
-    // One at a time into the smaller form: the whole list is never there in both.
-    struct Jobs(Vec<LiveJob>);
-    impl<'de> Deserialize<'de> for Jobs {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
-                type Value = Jobs;
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("a list of jobs")
-                }
-                fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Jobs, A::Error> {
-                    let mut jobs = Vec::new();
-                    while let Some(job) = list.next_element::<WireJob<'_>>()? {
-                        jobs.push(job.into());
-                    }
-                    Ok(Jobs(jobs))
-                }
-            }
-            deserializer.deserialize_seq(Visitor)
-        }
-    }
-    serde_json::from_slice(body).map(|Jobs(jobs)| jobs)
 }

@@ -9,8 +9,9 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::Url;
 
-use super::answer::Answer;
+use super::answer::{Answer, EXCERPT_BYTES};
 use super::error::seconds;
+use super::list::{Collect, List};
 use super::{Dkron, Failure};
 
 /// The longest list that is read, in bytes. One of 50,000 jobs has about a tenth of it.
@@ -55,22 +56,47 @@ impl Conn {
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
-        self.send(Method::GET, path, None).await
+        self.send(Method::GET, path, None, LONGEST_ANSWER, whole).await
     }
 
     pub(super) async fn post<T: Serialize + ?Sized>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
         let body = serde_json::to_vec(body)
             .map_err(|error| Failure::Broken { request: format!("POST {path}"), cause: error.to_string() })?;
-        self.send(Method::POST, path, Some(body)).await
+        self.send(Method::POST, path, Some(body), LONGEST_ANSWER, whole).await
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
-        self.send(Method::DELETE, path, None).await
+        self.send(Method::DELETE, path, None, LONGEST_ANSWER, whole).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Failure> {
+    /// `GET /v1/jobs`, read as it arrives. The first problem in what should be the list is kept to the end, when it is known who
+    /// answered and whether it is a list at all.
+    pub(super) async fn list<C: Collect>(&self) -> Result<(Answer, Result<List<C>, String>), Failure> {
+        let mut list = Ok(List::new());
+        let answer = self
+            .send(Method::GET, LIST, None, LONGEST_LIST, |body, chunk| {
+                let room = EXCERPT_BYTES.saturating_sub(body.len());
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if let Ok(reading) = &mut list
+                    && let Err(problem) = reading.push(chunk)
+                {
+                    list = Err(problem);
+                }
+            })
+            .await?;
+        Ok((answer, list))
+    }
+
+    /// Sends a request and hands what comes to `take`, which keeps in the answer's body what is needed of it.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        limit: usize,
+        mut take: impl FnMut(&mut Vec<u8>, &[u8]),
+    ) -> Result<Answer, Failure> {
         let label = format!("{method} {path}");
-        let limit = if method == Method::GET && path == LIST { LONGEST_LIST } else { LONGEST_ANSWER };
         let broken = |error| Failure::of_reqwest(&label, error, self.dkron.request_timeout);
         let mut request = self.client.request(method, endpoint(&self.dkron.url, path));
         if let Some(body) = body {
@@ -80,15 +106,20 @@ impl Conn {
         let header =
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         let (whom, total, status) = (header("x-whom"), header("x-total-count"), response.status().as_u16());
-        let mut body = Vec::new();
+        let (mut body, mut received) = (Vec::new(), 0);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > limit {
+            received += chunk.len();
+            if received > limit {
                 return Err(Failure::TooLong { request: label, limit });
             }
-            body.extend_from_slice(&chunk);
+            take(&mut body, &chunk);
         }
         Ok(Answer { request: label, status, whom, total, body })
     }
+}
+
+fn whole(body: &mut Vec<u8>, chunk: &[u8]) {
+    body.extend_from_slice(chunk);
 }
 
 /// The addresses behind the host's name, which the resolver may take `limit` to find.

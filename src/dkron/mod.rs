@@ -5,6 +5,7 @@
 mod answer;
 mod conn;
 mod error;
+mod list;
 mod session;
 mod tls;
 mod trust;
@@ -15,9 +16,9 @@ use backon::ExponentialBuilder;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-pub use self::answer::jobs as decode_jobs;
 pub(crate) use self::error::seconds;
 pub use self::error::{Failure, WaitError};
+pub use self::list::{Collect, decode_jobs};
 pub use self::session::{Session, Written};
 pub use self::tls::{Tls, TlsError};
 pub use self::trust::{Phase, Reading, Role};

@@ -19,6 +19,7 @@ use crate::report;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
+use super::list::{Collect, List};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// Connections that are opened in search of the leader behind one address before two equal reads must do.
@@ -75,9 +76,9 @@ impl fmt::Display for Phase {
 
 /// What was read from a Dkron that can be trusted.
 #[derive(Debug)]
-pub struct Reading {
+pub struct Reading<C = Live> {
     /// All jobs.
-    pub live: Live,
+    pub live: C,
     /// What is to be said about how they were read.
     pub warnings: Vec<String>,
     pub(super) trusted: Trusted,
@@ -117,11 +118,11 @@ impl Dkron {
     ///
     /// # Errors
     /// As [`Dkron::wait`].
-    pub async fn read(&self, role: Role) -> Result<Reading, WaitError> {
+    pub async fn read<C: Collect>(&self, role: Role) -> Result<Reading<C>, WaitError> {
         self.read_within(self.wait_timeout, role).await
     }
 
-    pub(super) async fn read_within(&self, limit: Duration, role: Role) -> Result<Reading, WaitError> {
+    pub(super) async fn read_within<C: Collect>(&self, limit: Duration, role: Role) -> Result<Reading<C>, WaitError> {
         self.repeat(limit, |dkron| dkron.trust_and_read(role)).await
     }
 
@@ -183,10 +184,10 @@ impl Dkron {
         Ok(trusted)
     }
 
-    async fn trust_and_read(&self, role: Role) -> Result<Reading, Attempt> {
+    async fn trust_and_read<C: Collect>(&self, role: Role) -> Result<Reading<C>, Attempt> {
         let trusted = self.trust(role).await?;
         let mut warnings = Vec::new();
-        let read = async || trusted.get(LIST).await?.success()?.jobs();
+        let read = async || trusted.list::<C>().await;
         let mut live = read().await.map_err(|failure| Phase::Read.stop(failure))?;
         if trusted.direct {
             // Who led before and leads no longer gives an old list under its own name.
@@ -195,7 +196,7 @@ impl Dkron {
         if trusted.paused || !trusted.direct {
             sleep(READS_APART).await;
             let again = read().await.map_err(|failure| Phase::Read.stop(failure))?;
-            if !same_definitions(&again, &live) {
+            if !again.agrees(&live) {
                 return Err(Phase::Read.stop(Failure::Unsettled));
             }
             live = again;
@@ -273,16 +274,21 @@ impl Dkron {
     }
 }
 
-/// Whether two reads hold the same jobs. `next` moves with each run and says nothing about a list's age.
-fn same_definitions(a: &Live, b: &Live) -> bool {
-    a.jobs.len() == b.jobs.len() && a.jobs.values().zip(b.jobs.values()).all(|(a, b)| a.job == b.job)
-}
-
 impl Trusted {
     /// A read: of the leader's state, unless the leader itself cannot be reached.
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
         let answer = self.conn.get(path).await?;
         if self.direct { answer.by_leader(&self.leader) } else { Ok(answer) }
+    }
+
+    /// All jobs, counted; as [`Trusted::get`].
+    async fn list<C: Collect>(&self) -> Result<C, Failure> {
+        let (answer, list) = self.conn.list().await?;
+        let answer = if self.direct { answer.by_leader(&self.leader)? } else { answer };
+        let answer = answer.success()?;
+        let (collected, count) = list.and_then(List::finish).map_err(|problem| answer.not_dkron(&problem))?;
+        answer.counted(count)?;
+        Ok(collected)
     }
 
     async fn still_leads(&self) -> Result<(), Failure> {

@@ -1,0 +1,89 @@
+//! A list of jobs, read as it arrives: it is never there as a whole, neither as text nor as values.
+
+use crate::job::{Live, LiveJob, WireJob};
+use crate::snapshot::{Objects, Piece, Shape};
+
+/// The longest job, in bytes: Dkron's own store takes no larger one.
+const LONGEST_JOB: usize = 16 << 20;
+
+/// What a list is read into.
+pub trait Collect: Default {
+    /// Takes one job's JSON.
+    ///
+    /// # Errors
+    /// serde's words, when it is no job of Dkron's.
+    fn add(&mut self, job: &[u8]) -> Result<(), serde_json::Error>;
+
+    /// Whether two readings hold the same definitions. What moves with each run says nothing about a list's age.
+    fn agrees(&self, other: &Self) -> bool;
+}
+
+impl Collect for Live {
+    fn add(&mut self, job: &[u8]) -> Result<(), serde_json::Error> {
+        let live = LiveJob::from(serde_json::from_slice::<WireJob<'_>>(job)?);
+        self.jobs.insert(live.job.name().clone(), live);
+        Ok(())
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        self.jobs.len() == other.jobs.len() && self.jobs.values().zip(other.jobs.values()).all(|(a, b)| a.job == b.job)
+    }
+}
+
+/// Reads `GET /v1/jobs` piece by piece.
+pub(super) struct List<C> {
+    objects: Objects,
+    jobs: Jobs<C>,
+}
+
+struct Jobs<C> {
+    collected: C,
+    count: usize,
+}
+
+impl<C: Collect> List<C> {
+    pub(super) fn new() -> Self {
+        Self { objects: Objects::new(LONGEST_JOB), jobs: Jobs { collected: C::default(), count: 0 } }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// What is wrong with the list, in words.
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), String> {
+        self.objects.push(chunk, &mut |piece| self.jobs.take(&piece))
+    }
+
+    /// The jobs and their number.
+    ///
+    /// # Errors
+    /// What is wrong with the list, in words.
+    pub(super) fn finish(mut self) -> Result<(C, usize), String> {
+        match self.objects.finish(&mut |piece| self.jobs.take(&piece))? {
+            Shape::Array { closed: true } => Ok((self.jobs.collected, self.jobs.count)),
+            _ => Err("it is no JSON list".to_owned()),
+        }
+    }
+}
+
+impl<C: Collect> Jobs<C> {
+    fn take(&mut self, piece: &Piece<'_>) -> Result<(), String> {
+        self.count += 1;
+        match piece {
+            Piece::Object(object) => {
+                self.collected.add(object.bytes).map_err(|error| format!("job {}: {error}", object.number))
+            }
+            Piece::Broken(broken) => Err(format!("byte {}: {}", broken.offset, broken.reason)),
+        }
+    }
+}
+
+/// Reads a list of jobs as `GET /v1/jobs` gives it.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn decode_jobs(body: &[u8]) -> Result<Live, String> {
+    let mut list = List::new();
+    list.push(body)?;
+    list.finish().map(|(live, _)| live)
+}
