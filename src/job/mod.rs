@@ -20,7 +20,7 @@ pub use self::diff::{Change, diff};
 pub use self::order::generations;
 pub use self::packed::Packed;
 pub use self::printable::printable;
-pub use self::set::{Desired, Live, LiveJob, Origin, Wanted};
+pub use self::set::{Desired, Live, LiveJob, Origin, Scope, Wanted};
 pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp, digest};
 pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob, instant};
 

@@ -7,11 +7,29 @@ use jiff::Timestamp;
 
 use super::{Packed, generations};
 
-/// What Dkron should hold of ours, by name.
+/// What Dkron should hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
-    /// The jobs by name; no stamp in them yet.
+    /// The jobs of the templates by name; no stamp in them yet.
     pub jobs: BTreeMap<Arc<str>, Wanted>,
+    /// What the jobs say about those that are not among them.
+    pub scope: Scope,
+    /// Jobs that were there before, to be brought back as they were, stamp and all. The jobs of the templates go over them.
+    pub restored: BTreeMap<Arc<str>, Wanted>,
+    /// What happens to jobs that are there and differ from what they were.
+    pub overwrite: bool,
+}
+
+/// What a desired set says about jobs that are not in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// The templates are all that this release wants: others of its jobs are pruned.
+    #[default]
+    Release,
+    /// Nothing: it is a part.
+    Part,
+    /// This release wants nothing any more.
+    Nothing,
 }
 
 impl Desired {
@@ -27,7 +45,7 @@ impl Desired {
 /// One job that should be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its definition, unstamped.
+    /// Its definition: unstamped where it is from a template, as it was where it is from a backup.
     pub job: Packed,
     /// The fields (`executor_config.headers`) that hold a secret, and must be masked wherever they are shown.
     pub secret_fields: BTreeSet<String>,
@@ -70,6 +88,7 @@ impl FromIterator<LiveJob> for Live {
 
 impl FromIterator<Wanted> for Desired {
     fn from_iter<I: IntoIterator<Item = Wanted>>(jobs: I) -> Self {
-        Self { jobs: jobs.into_iter().map(|wanted| (wanted.job.name().clone(), wanted)).collect() }
+        let jobs = jobs.into_iter().map(|wanted| (wanted.job.name().clone(), wanted)).collect();
+        Self { jobs, ..Self::default() }
     }
 }

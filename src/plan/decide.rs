@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{PRUNE_KEY, Packed, Scheme, Stamp, Wanted, diff};
+use crate::job::{PRUNE_KEY, Packed, Scheme, Scope, Stamp, Wanted, diff};
 
 use super::{Action, Conflict, Drift, Item, Policy, Reason};
 
@@ -84,13 +84,15 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Packed>, policy: &Policy) ->
     Ok(item)
 }
 
-/// Decides for a job of ours that no template wants any more.
-pub(super) fn unwanted(live: &Packed, policy: &Policy) -> Item {
+/// Decides for a job of ours that is not among the desired ones.
+pub(super) fn unwanted(live: &Packed, scope: Scope, policy: &Policy) -> Item {
     let released = || live.unpack().metadata.get(PRUNE_KEY).is_some_and(|value| value == "false");
     let (action, reason) = if !policy.prune {
         (Action::Unchanged, Reason::PruneOff)
     } else if released() {
         (Action::Update, Reason::Released)
+    } else if scope == Scope::Nothing {
+        (Action::Delete, Reason::Destroyed)
     } else {
         (Action::Delete, Reason::NoTemplate)
     };
@@ -103,6 +105,41 @@ pub(super) fn unwanted(live: &Packed, policy: &Policy) -> Item {
         secret_fields: BTreeSet::new(),
         origin: None,
     }
+}
+
+/// Decides for a job that is there and shall be as it was.
+///
+/// # Errors
+/// A [`Conflict`] when it has come to another owner since, and differs.
+pub(super) fn put_back(was: &Wanted, live: &Packed, policy: &Policy) -> Result<Item, Conflict> {
+    let mut item = Item {
+        name: live.name().clone(),
+        action: Action::Unchanged,
+        reasons: Vec::new(),
+        from: None,
+        to: None,
+        secret_fields: was.secret_fields.clone(),
+        origin: Some(was.origin.clone()),
+    };
+    let owner = |job: &Packed| job.stamp().filter(|stamp| *stamp.job == **job.name()).map(|stamp| stamp.owner);
+    let (now, before) = (owner(live), owner(&was.job));
+    // A difference in the stamp alone is worth no write, unless it is gone.
+    if live.same_but_stamp(&was.job) && (now.is_some() || before.is_none()) {
+        return Ok(item);
+    }
+    if let Some(now) = now
+        && before.as_ref() != Some(&now)
+        && now != policy.owner
+        && !policy.take_ownership.covers(&now)
+    {
+        let fields = diff(&live.unpack(), &was.job.unpack()).into_iter().map(|change| change.field).collect();
+        return Err(Conflict { name: item.name.to_string(), owner: now, fields });
+    }
+    item.reasons = vec![Reason::PutBack];
+    item.from = Some(live.clone());
+    item.to = Some(was.job.clone());
+    item.action = Action::Update;
+    Ok(item)
 }
 
 /// Whose definition is written, `disabled` aside.

@@ -6,13 +6,15 @@
 mod decide;
 mod guard;
 mod order;
+mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::job::{Change, Desired, Job, Live, Origin, Owner, Packed, diff, printable};
+use crate::job::{Change, Desired, Job, Live, Origin, Owner, Packed, Scope, diff, printable};
 
 pub use self::guard::Refusal;
+pub use self::restore::is_empty;
 
 /// What a plan may do, as the user set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +173,14 @@ pub enum Reason {
     HasChildren(Vec<String>),
     /// Ours and no longer wanted; `dkron-jobs.prune: "false"` leaves it, unstamped, for its next owner.
     Released,
+    /// Ours, and this release wants nothing any more.
+    Destroyed,
+    /// It was there before, and is not there now.
+    Restored,
+    /// Not what it was; put back.
+    PutBack,
+    /// Not what it was; left.
+    LeftAsItIs,
 }
 
 /// Why no plan was made. Nothing may be written then.
@@ -193,7 +203,7 @@ pub enum PlanError {
 /// A job whose parent would not be there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{}:{}: job `{child}` names the parent `{parent}`, which no template renders and Dkron does not hold; render it, or correct `parent_job`",
+    "{}:{}: job `{child}` names the parent `{parent}`, which is not among the jobs to be written and not in Dkron; add it, or correct `parent_job`",
     origin.file, origin.line
 )]
 pub struct MissingParent {
@@ -230,16 +240,18 @@ fn lines<T: ToString>(errors: &[T]) -> String {
 /// A [`PlanError`] when nothing may be written: a parent is missing, parents form a cycle, another owner's job stands in
 /// the way, or the guard refuses.
 pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, PlanError> {
-    let mut items = Vec::with_capacity(desired.jobs.len());
+    // What is brought back counts as if it were there already: the templates go over it.
+    let before = |name: &str| {
+        let live = live.jobs.get(name).map(|live| &live.job);
+        live.or_else(|| desired.restored.get(name).map(|wanted| &wanted.job))
+    };
+    let mut items = Vec::with_capacity(desired.jobs.len().max(desired.restored.len()));
     let mut conflicts = Vec::new();
     for (name, wanted) in &desired.jobs {
-        match decide::wanted(wanted, live.jobs.get(name).map(|live| &live.job), policy) {
+        match decide::wanted(wanted, before(name), policy) {
             Ok(item) => items.push(item),
             Err(conflict) => conflicts.push(conflict),
         }
-    }
-    if !conflicts.is_empty() {
-        return Err(PlanError::Conflict(conflicts));
     }
 
     let mut warnings = Vec::new();
@@ -257,22 +269,28 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
             continue;
         }
         ours += 1;
-        if !desired.jobs.contains_key(name) {
-            items.push(decide::unwanted(&live.job, policy));
+        if desired.scope != Scope::Part && !desired.jobs.contains_key(name) {
+            items.push(decide::unwanted(&live.job, desired.scope, policy));
         }
+    }
+    restore::add(&mut items, &mut conflicts, desired, live, policy);
+    if !conflicts.is_empty() {
+        return Err(PlanError::Conflict(conflicts));
     }
     items.sort_by(|a, b| a.name.cmp(&b.name));
 
     keep_parents(&mut items, live);
+    restore::settle(&mut items, desired, live, &mut warnings);
     let deleted: BTreeSet<&str> =
         items.iter().filter(|item| item.action == Action::Delete).map(|item| &*item.name).collect();
-    let exists =
-        |name: &str| desired.jobs.contains_key(name) || (live.jobs.contains_key(name) && !deleted.contains(name));
-    order::check(desired, &after(&items, live), exists)?;
+    let created: BTreeSet<&str> =
+        items.iter().filter(|item| item.action == Action::Create).map(|item| &*item.name).collect();
+    let exists = |name: &str| created.contains(name) || (live.jobs.contains_key(name) && !deleted.contains(name));
+    order::check(&items, &after(&items, live), exists)?;
     for item in &items {
         warnings.extend(warning(item));
     }
-    let plan = order::arrange(items, live, warnings);
+    let plan = order::arrange(items, live, warnings, |item| restore::is_first(item, desired, policy));
     guard::check(&plan, desired, ours, policy)?;
     Ok(plan)
 }
@@ -296,8 +314,9 @@ fn keep_parents(items: &mut [Item], live: &Live) {
         }
         // A parent that stays may itself be the child of one that would go: look again.
         for (index, children) in kept {
-            items[index].action = Action::Unchanged;
-            items[index].reasons = vec![Reason::HasChildren(children)];
+            let item = &mut items[index];
+            item.action = if live.jobs.contains_key(&item.name) { Action::Unchanged } else { Action::Create };
+            item.reasons = vec![Reason::HasChildren(children)];
         }
     }
 }

@@ -10,36 +10,35 @@
 //!
 //! A child posted before its parent is refused (FACTS 10), a parent deleted before its children likewise (FACTS 11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::job::{Desired, Live, generations};
+use crate::job::{Live, generations};
 
 use super::{Action, Item, MissingParent, Plan, PlanError};
 
 /// Refuses what Dkron would refuse, or accept and never let go of: a parent that is not there, and a circle.
 /// `parents` tells who is whose child once everything is done.
 pub(super) fn check(
-    desired: &Desired,
+    items: &[Item],
     parents: &BTreeMap<&str, &str>,
     exists: impl Fn(&str) -> bool,
 ) -> Result<(), PlanError> {
-    let missing: Vec<_> = desired
-        .jobs
-        .values()
-        .filter_map(|wanted| {
-            let parent = wanted.job.parent()?;
+    let missing: Vec<_> = items
+        .iter()
+        .filter_map(|item| {
+            let (parent, origin) = (parents.get(&*item.name)?, item.origin.as_ref()?);
             (!exists(parent)).then(|| MissingParent {
-                child: wanted.job.name().to_string(),
-                parent: parent.to_owned(),
-                origin: wanted.origin.clone(),
+                child: item.name.to_string(),
+                parent: (*parent).to_owned(),
+                origin: origin.clone(),
             })
         })
         .collect();
     if !missing.is_empty() {
         return Err(PlanError::ParentMissing(missing));
     }
-    for name in desired.jobs.keys() {
-        if let Some(cycle) = cycle(name, parents) {
+    for item in items.iter().filter(|item| item.origin.is_some()) {
+        if let Some(cycle) = cycle(&item.name, parents) {
             return Err(PlanError::Cycle(cycle));
         }
     }
@@ -47,7 +46,7 @@ pub(super) fn check(
 }
 
 /// The circle that this job is part of, starting and ending with it.
-fn cycle(name: &str, parents: &BTreeMap<&str, &str>) -> Option<Vec<String>> {
+pub(super) fn cycle(name: &str, parents: &BTreeMap<&str, &str>) -> Option<Vec<String>> {
     let mut path = vec![name.to_owned()];
     let mut at = name;
     // A walk longer than the number of children has met a circle that this job only leads to.
@@ -61,8 +60,8 @@ fn cycle(name: &str, parents: &BTreeMap<&str, &str>) -> Option<Vec<String>> {
     None
 }
 
-/// Sorts what is to be done into waves.
-pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>) -> Plan {
+/// Sorts what is to be done into waves; what is to be `first`, with its parents, comes before all else.
+pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>, first: impl Fn(&Item) -> bool) -> Plan {
     let index: BTreeMap<&str, usize> = items.iter().enumerate().map(|(i, item)| (&*item.name, i)).collect();
     let parent_to_write = |i: usize| {
         let parent = items[i].definition()?.parent()?;
@@ -73,7 +72,19 @@ pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>) -> P
         index.get(parent).copied().filter(|&parent| items[parent].action == Action::Delete)
     };
     let chosen = |wanted: fn(&Item) -> bool| (0..items.len()).filter(|&i| wanted(&items[i])).collect::<Vec<_>>();
-    let writes = generations(&chosen(|item| item.definition().is_some()), parent_to_write);
+    let mut early: BTreeSet<usize> = BTreeSet::new();
+    for i in (0..items.len()).filter(|&i| first(&items[i])) {
+        let mut at = Some(i);
+        while let Some(i) = at
+            && early.insert(i)
+        {
+            at = parent_to_write(i);
+        }
+    }
+    let (early, late): (Vec<_>, Vec<_>) =
+        chosen(|item| item.definition().is_some()).into_iter().partition(|i| early.contains(i));
+    let mut writes = generations(&early, parent_to_write);
+    writes.extend(generations(&late, |i| parent_to_write(i).filter(|parent| late.binary_search(parent).is_ok())));
     let mut deletes = generations(&chosen(|item| item.action == Action::Delete), parent_to_delete);
     deletes.reverse();
     Plan { items, writes, deletes, warnings }

@@ -71,7 +71,7 @@ pub struct Summary {
     pub failed: usize,
     /// Writes that were not tried.
     pub skipped: usize,
-    /// Of the created: from a backup.
+    /// Of the created and updated: as a backup has them.
     pub restored: usize,
     /// Of the updated: there before without a stamp.
     pub adopted: usize,
@@ -217,12 +217,16 @@ fn count(summary: &mut Summary, item: &Item, outcome: &Outcome) {
         Outcome::Failed(_) => summary.failed += 1,
         Outcome::Skipped(_) => summary.skipped += 1,
         Outcome::Planned | Outcome::Unchanged | Outcome::Done => match item.action {
-            Action::Create => summary.created += 1,
+            Action::Create => {
+                summary.created += 1;
+                summary.restored += usize::from(item.reasons.contains(&Reason::Restored));
+            }
             Action::Delete => summary.deleted += 1,
             Action::Unchanged => summary.unchanged += 1,
             Action::Update => {
                 summary.updated += 1;
                 summary.adopted += usize::from(item.reasons.contains(&Reason::Adopted));
+                summary.restored += usize::from(item.reasons.contains(&Reason::PutBack));
             }
         },
     }
@@ -243,6 +247,10 @@ fn words(reason: &Reason) -> String {
         Reason::NoTemplate => "no template wants it any more".to_owned(),
         Reason::PruneOff => "no template wants it any more; left, since pruning is off".to_owned(),
         Reason::HasChildren(_) => "no template wants it any more; stays, since it has children that stay".to_owned(),
+        Reason::Destroyed => "this release wants nothing any more".to_owned(),
+        Reason::Restored => "not there; brought back from the backup".to_owned(),
+        Reason::LeftAsItIs => "not as it was; left, since only what is missing is brought back".to_owned(),
+        Reason::PutBack => "not as it was; put back".to_owned(),
         Reason::Released => "no template wants it any more; left to its next owner, unstamped".to_owned(),
     }
 }

@@ -14,6 +14,7 @@ mod laws;
 mod masking;
 mod model;
 mod old_dkron;
+mod recoveries;
 mod render;
 mod report;
 mod rig;

@@ -10,11 +10,12 @@ use dkron_jobs::plan::{Drift, Policy, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Report, Style};
 
 use crate::model::{Dkron, WaveOrder, default_policy, desired, text};
+use crate::recoveries::RECOVERIES;
 
 const STYLE: Style = Style { value_width: 80 };
-const SHOP: &str = "shop/main";
+pub(crate) const SHOP: &str = "shop/main";
 
-type Steps = fn(&mut Story);
+pub(crate) type Steps = fn(&mut Story);
 
 /// Each sequence by the name of its text.
 const SEQUENCES: [(&str, Steps); 19] = [
@@ -41,7 +42,7 @@ const SEQUENCES: [(&str, Steps); 19] = [
 
 #[test]
 fn every_sequence_goes_as_its_text_says() {
-    for (name, steps) in SEQUENCES {
+    for (name, steps) in SEQUENCES.into_iter().chain(RECOVERIES) {
         let mut story = Story::new();
         steps(&mut story);
         assert!(story.settled, "{name}: the last step still writes:\n{}", story.text);
@@ -58,12 +59,12 @@ fn every_text_belongs_to_a_sequence() {
         .expect("the folder of the texts is there");
     let found: BTreeSet<_> =
         files.map(|file| file.expect("a folder can be read").file_name().to_string_lossy().into_owned()).collect();
-    assert_eq!(found, SEQUENCES.iter().map(|(name, _)| format!("{name}.snap")).collect());
+    assert_eq!(found, SEQUENCES.iter().chain(&RECOVERIES).map(|(name, _)| format!("{name}.snap")).collect());
 }
 
 /// A Dkron, and what is told of it.
-struct Story {
-    dkron: Dkron,
+pub(crate) struct Story {
+    pub(crate) dkron: Dkron,
     text: String,
     steps: usize,
     /// Whether the last step planned to write nothing.
@@ -76,7 +77,7 @@ impl Story {
     }
 
     /// Plans under the usual policy of this owner, tells it, and carries it out.
-    fn apply(&mut self, what: &str, owner: &str, jobs: &[Job]) {
+    pub(crate) fn apply(&mut self, what: &str, owner: &str, jobs: &[Job]) {
         self.apply_under(what, &default_policy(owner), jobs);
     }
 
@@ -84,7 +85,7 @@ impl Story {
         self.plan(what, policy, &desired(jobs.iter().cloned()));
     }
 
-    fn plan(&mut self, what: &str, policy: &Policy, desired: &Desired) {
+    pub(crate) fn plan(&mut self, what: &str, policy: &Policy, desired: &Desired) {
         self.steps += 1;
         let step = self.steps;
         self.tell(format_args!("{step}. {what} [{}]", policy.owner));
@@ -109,7 +110,7 @@ impl Story {
     }
 
     /// Somebody does something to Dkron behind our back.
-    fn hand(&mut self, what: &str, edit: impl FnOnce(&mut Dkron)) {
+    pub(crate) fn hand(&mut self, what: &str, edit: impl FnOnce(&mut Dkron)) {
         self.tell(format_args!("   by hand: {what}"));
         self.text.push('\n');
         edit(&mut self.dkron);
@@ -125,7 +126,7 @@ impl Story {
 }
 
 /// A refresh of this cache, as a template would have it.
-fn refresh(cache: &str) -> Job {
+pub(crate) fn refresh(cache: &str) -> Job {
     let mut job = Job::new(format!("refresh-{cache}"));
     job.schedule = "0 */5 * * * *".into();
     job.executor = "http".into();
@@ -138,7 +139,7 @@ fn refresh(cache: &str) -> Job {
     job
 }
 
-trait JobExt: Sized {
+pub(crate) trait JobExt: Sized {
     fn with(self, edit: impl FnOnce(&mut Job)) -> Self;
     fn every(self, minutes: u32) -> Self;
     fn child_of(self, parent: &str) -> Self;

@@ -174,7 +174,7 @@ fn a_list_that_is_not_whole_is_read_again() {
     }
     assert_eq!(rig.emulator.writes(), 0);
     insta::assert_snapshot!(tidy(&said), @r#"
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: EOF while parsing a value at line 1 column 2000; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: byte 1475: the object that begins here is not closed; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`
     error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs gave 39 jobs while its X-Total-Count says 40
     error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Total-Count; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`
     "#);
