@@ -15,7 +15,7 @@ use std::path::Path;
 
 use crate::cli::{self, Asked};
 use crate::exit::ExitCode;
-use crate::report::{Masker, Report, Style};
+use crate::report::{Report, Style};
 use crate::settings::{self, LogLevel, Output, Settings};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
@@ -114,8 +114,7 @@ fn print(report: &Report, output: Output) -> Result<(), Error> {
 /// Where JSON is wanted, an error is a report too: whoever reads standard output gets one in every case.
 fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
     if settings.output == Output::Json {
-        let masked = telemetry::masked(&error.to_string());
-        let report = Report::of_error(command, &settings.templates.owner(), &masked, &Masker::default());
+        let report = Report::of_errors(command, &settings.templates.owner(), error.each(), &telemetry::masker());
         if let Err(output) = print(&report, settings.output) {
             return output;
         }

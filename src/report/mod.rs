@@ -144,15 +144,20 @@ impl Report {
         Self { command, owner: masker.text(owner.as_str()), summary, jobs, warnings, errors: Vec::new() }
     }
 
-    /// The report of a run that ended before there was a plan.
-    pub fn of_error(command: &'static str, owner: &Owner, error: &str, masker: &Masker) -> Self {
+    /// The report of a run that ended before there was a plan; `errors` are what is wrong, one by one.
+    pub fn of_errors(
+        command: &'static str,
+        owner: &Owner,
+        errors: impl IntoIterator<Item = String>,
+        masker: &Masker,
+    ) -> Self {
         Self {
             command,
             owner: masker.text(owner.as_str()),
             summary: Summary::default(),
             jobs: Vec::new(),
             warnings: Vec::new(),
-            errors: vec![masker.text(error)],
+            errors: errors.into_iter().map(|error| masker.text(&error)).collect(),
         }
     }
 

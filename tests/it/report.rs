@@ -69,7 +69,7 @@ fn reports() -> Vec<Report> {
         applied(Outcome::Done),
         applied(Outcome::Failed("500".to_owned())),
         applied(Outcome::Skipped("its parent failed".to_owned())),
-        Report::of_error("apply", &owner, "no leader", &masker),
+        Report::of_errors("apply", &owner, ["no leader".to_owned(), "no luck".to_owned()], &masker),
     ]
 }
 
@@ -225,7 +225,8 @@ fn the_last_words_begin_with_the_counts_and_fit() {
         let cut = report.brief(limit);
         assert!(cut.len() <= limit && words.starts_with(&cut));
     }
-    assert_eq!(Report::of_error("apply", &Owner::parse("a/é"), "no leader", &Masker::default()).brief(9), "apply a/");
+    let none = Report::of_errors("apply", &Owner::parse("a/é"), [], &Masker::default());
+    assert_eq!(none.brief(9), "apply a/");
 }
 
 /// Metadata, and what a gateway answers, are anybody's text: it must not reach a terminal as it is.
