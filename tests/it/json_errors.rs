@@ -1,6 +1,6 @@
 //! Where JSON is asked for, a run that ends before its plan leaves a report too, with one entry for each thing that is wrong.
 
-use crate::cli::Ran;
+use crate::cli::{Cli, Ran};
 use crate::rig::{Rig, job};
 
 /// The errors of a report that says nothing else.
@@ -45,4 +45,43 @@ fn each_thing_that_is_wrong_is_an_entry_of_its_own() {
     }
     // What is wrong as a whole is one entry.
     assert_eq!(run(&["--templates", "nowhere"], 2).len(), 1);
+}
+
+#[test]
+fn arguments_that_nobody_understands_are_reported_too() {
+    let cli = Cli::new();
+    for args in [
+        &["apply", "--output", "json", "--owtput", "x"][..],
+        &["plan", "--owtput", "--output=json"],
+        &["--output", "json", "apply"],
+        &["plan", "--output", "text", "--output", "json", "stray"],
+        &["apply", "--namespace", "plan", "--output", "json", "--prune", "false"],
+    ] {
+        let ran = cli.run(args).exits(2);
+        let said = errors(&ran);
+        assert_eq!(said.len(), 1, "{ran}");
+        assert!(said[0].starts_with("unexpected argument '") && !said[0].contains('\n'), "{ran}");
+        assert!(!said[0].contains("Usage") && ran.stderr.contains("Usage: "), "{ran}");
+    }
+    let ran = cli.run(&["apply", "--namespace", "shop", "--release=main", "--output=json", "--owtput"]).exits(2);
+    assert_eq!((&ran.json()["command"], &ran.json()["owner"]), (&"apply".into(), &"shop/main".into()), "{ran}");
+    assert_eq!(errors(&ran), ["unexpected argument '--owtput' found; tip: a similar argument exists: '--output'"]);
+    // Nobody asked for JSON, or the command has no report, or nothing is wrong.
+    for (args, code) in [
+        (&["apply", "--owtput"][..], 2),
+        (&["render", "--output", "json"], 2),
+        (&["render", "--namespace", "apply", "--output=json"], 2),
+        (&["--output", "json"], 2),
+    ] {
+        let ran = cli.run(args).exits(code);
+        assert_eq!(ran.stdout, "", "{ran}");
+    }
+    let help = cli.run(&["apply", "--output", "json", "--help"]).ok();
+    assert!(help.stdout.contains("Usage: "), "{help}");
+    // The environment asks too, and flags beat it.
+    let cli = cli.env("JOBS_OUTPUT", "json").env("JOBS_NAMESPACE", "shop").env("JOBS_TERMINATION_LOG", "last");
+    let ran = cli.run(&["plan", "--nonsense"]).exits(2);
+    assert_eq!((errors(&ran).len(), &ran.json()["owner"]), (1, &"shop/dkron-jobs".into()), "{ran}");
+    assert!(std::fs::read_to_string(cli.path("last")).expect("last words").contains("--nonsense"));
+    assert_eq!(cli.run(&["plan", "--nonsense", "--output=text"]).exits(2).stdout, "");
 }
