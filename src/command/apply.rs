@@ -27,9 +27,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 
     let Applied { outcomes, warnings, unproven, stopped } = applied;
     let mut report = Report::new("apply", &plan, &outcomes, &settings.templates.owner(), &masker);
-    report.warnings.extend(reading.warnings.into_iter().chain(warnings));
-    report.errors.extend(unproven.as_ref().map(|error| masker.text(&error.to_string())));
-    report.errors.extend(stopped.map(|signal| format!("stopped by {}", signal.name())));
+    report.add_warnings(reading.warnings.into_iter().chain(warnings), &masker);
+    report.add_errors(unproven.as_ref().map(ToString::to_string), &masker);
+    report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())), &masker);
     print(&report, settings.output)?;
     let exit = match (stopped, unproven) {
         (Some(signal), _) => signal.exit_code(),

@@ -16,7 +16,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let plan = plan::plan(&desired, &reading.live, &policy(settings))
         .map_err(|error| print_error("plan", settings, error.into()))?;
     let mut report = Report::of_plan(&plan, &settings.templates.owner(), &masker);
-    report.warnings.extend(reading.warnings);
+    report.add_warnings(reading.warnings, &masker);
     print(&report, settings.output)?;
     let exit = if settings.exit_code && report.has_changes() { ExitCode::Changes } else { ExitCode::Done };
     Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })

@@ -161,6 +161,16 @@ impl Report {
         }
     }
 
+    /// Adds what was noticed beside the plan, masked.
+    pub fn add_warnings(&mut self, warnings: impl IntoIterator<Item = String>, masker: &Masker) {
+        self.warnings.extend(warnings.into_iter().map(|warning| masker.text(&warning)));
+    }
+
+    /// Adds what went wrong beside the jobs, masked.
+    pub fn add_errors(&mut self, errors: impl IntoIterator<Item = String>, masker: &Masker) {
+        self.errors.extend(errors.into_iter().map(|error| masker.text(&error)));
+    }
+
     /// Whether carrying the plan out would send, or has tried to send, anything.
     pub fn has_changes(&self) -> bool {
         self.jobs.iter().any(|job| job.action != "unchanged")
