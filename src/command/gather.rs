@@ -29,6 +29,8 @@ pub struct Gathered {
     context: Context,
     /// Knows every secret variable.
     pub masker: Masker,
+    /// What was noticed on the way; it is in the log already.
+    pub warnings: Vec<String>,
     /// Tables that are still to be fetched, by their URLs.
     urls: BTreeMap<String, String>,
     tls: Tls,
@@ -81,7 +83,10 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
     }
     let masker = Masker::new(secrets);
     telemetry::mask(masker.clone());
-    let sources = disk::sources(&given.folders, &paths)?;
+    let disk::Found { sources, warnings } = disk::sources(&given.folders, &paths)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
     // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
     let tls = tls(&DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
     let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
@@ -92,7 +97,7 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
         name_prefix: given.name_prefix.clone(),
         vars,
     };
-    Ok(Gathered { sources, context, masker, urls, tls, limits })
+    Ok(Gathered { sources, context, masker, warnings, urls, tls, limits })
 }
 
 /// Every text and number in a value.
@@ -142,19 +147,27 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     }
 }
 
+/// Both sides of a plan, and what goes with them.
+pub(super) struct Sides {
+    pub(super) desired: Desired,
+    pub(super) reading: Reading,
+    pub(super) dkron: Dkron,
+    pub(super) masker: Masker,
+    /// What was noticed on the way to either.
+    pub(super) warnings: Vec<String>,
+}
+
 /// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
-pub(super) async fn desired_and_live(
-    settings: &Settings,
-    role: Role,
-    shutdown: &Shutdown,
-) -> Result<(Desired, Reading, Dkron, Masker), Error> {
+pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: &Shutdown) -> Result<Sides, Error> {
     let dkron = dkron(&settings.dkron)?;
-    let gathered = gather(settings)?;
+    let mut gathered = gather(settings)?;
     let masker = gathered.masker.clone();
+    let mut warnings = std::mem::take(&mut gathered.warnings);
     let render = gathered.fetch_and_render();
     let read = async { Ok(dkron.read(role).await?) };
     let (desired, reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
-    Ok((desired, reading, dkron, masker))
+    warnings.extend(reading.warnings.iter().cloned());
+    Ok(Sides { desired, reading, dkron, masker, warnings })
 }
 
 /// The Dkron of the settings, with its credentials.

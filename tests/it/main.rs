@@ -7,6 +7,7 @@ mod apply;
 mod cli;
 mod conformance;
 mod data_url;
+mod disk;
 mod emulator;
 mod emulator_runs;
 mod http;
