@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::fetch::without_user;
 use crate::render::{Problem, Problems, Source, Sources, Table, TableFormat, values as parse_values};
+use crate::report::shown_source;
 
 /// The folder of data tables within a folder of templates.
 const DATA: &str = "data";
@@ -234,7 +234,7 @@ fn table(path: &Path) -> Result<Table, Problem> {
         _ => (path, None),
     };
     let Some(format) = format(path) else {
-        let shown = if text.contains(":/") { without_user(text) } else { path.display().to_string() };
+        let shown = if text.contains(":/") { shown_source(text) } else { path.display().to_string() };
         return Err(Problem::of_file(
             shown,
             "this is no data table",

@@ -106,7 +106,7 @@ fn begins_with(body: &str) -> String {
 /// # Errors
 /// A [`FetchError`].
 pub async fn table(source: &str, tls: &Tls, limits: Limits) -> Result<Table, FetchError> {
-    let mut url = Url::parse(source).map_err(|cause| FetchError::Url { shown: without_user(source), cause })?;
+    let mut url = Url::parse(source).map_err(|cause| FetchError::Url { shown: report::shown_source(source), cause })?;
     let pointer = url.fragment().map(ToOwned::to_owned);
     url.set_fragment(None);
     let shown = report::shown_url(&url);
@@ -141,15 +141,6 @@ pub async fn table(source: &str, tls: &Tls, limits: Limits) -> Result<Table, Fet
             Err(FetchError::TimedOut { url: shown, waited: limits.whole, last })
         }
     }
-}
-
-/// A text that was to be a URL, without what stands before an `@`.
-pub(crate) fn without_user(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    // Parameters may be tokens.
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    format!("{scheme}://{rest}")
 }
 
 /// What a request for a table is called in messages; its URL stands beside it.

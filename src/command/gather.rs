@@ -31,7 +31,14 @@ pub struct Gathered {
     pub masker: Masker,
     /// What was noticed on the way; it is in the log already.
     pub warnings: Vec<String>,
-    /// Tables that are still to be fetched, by their URLs.
+    /// Tables that are still to be fetched; `None` where all come from files.
+    remote: Option<Remote>,
+}
+
+/// Tables at URLs, and how to reach them.
+#[derive(Debug)]
+struct Remote {
+    /// The URLs by table.
     urls: BTreeMap<String, String>,
     tls: Tls,
     limits: Limits,
@@ -40,10 +47,10 @@ pub struct Gathered {
 impl Gathered {
     /// Fetches the tables that are at a URL, all at once.
     async fn fetch(&mut self) -> Result<(), FetchError> {
-        let (tls, limits) = (&self.tls, self.limits);
-        let fetched = std::mem::take(&mut self.urls)
-            .into_iter()
-            .map(async |(table, url)| Ok::<_, FetchError>((table, fetch::table(&url, tls, limits).await?)));
+        let Some(Remote { urls, tls, limits }) = self.remote.take() else { return Ok(()) };
+        let fetched = urls
+            .iter()
+            .map(async |(table, url)| Ok::<_, FetchError>((table.clone(), fetch::table(url, &tls, limits).await?)));
         self.sources.tables.extend(try_join_all(fetched).await?);
         Ok(())
     }
@@ -87,9 +94,14 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
-    let tls = tls(&DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
-    let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
+    let remote = if urls.is_empty() {
+        None
+    } else {
+        // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
+        let tls = tls(&DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
+        let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
+        Some(Remote { urls, tls, limits })
+    };
     let context = Context {
         namespace: given.namespace.clone(),
         release: given.release.clone(),
@@ -97,7 +109,7 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
         name_prefix: given.name_prefix.clone(),
         vars,
     };
-    Ok(Gathered { sources, context, masker, warnings, urls, tls, limits })
+    Ok(Gathered { sources, context, masker, warnings, remote })
 }
 
 /// Every text and number in a value.

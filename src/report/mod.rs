@@ -21,6 +21,15 @@ pub fn shown_url(url: &url::Url) -> String {
     mask::url(url.as_str())
 }
 
+/// A text that was to be a URL and may be none, without what stands before an `@` and behind a `?`.
+pub(crate) fn shown_source(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    // Parameters may be tokens.
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    format!("{scheme}://{rest}")
+}
+
 /// What came of one item of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -210,6 +210,18 @@ fn what_will_not_get_better_ends_it_at_once() {
     ");
 }
 
+/// Certificates are for URLs: where there is none, nobody asks for them.
+#[test]
+fn certificates_are_read_for_a_table_at_a_url_only() {
+    let tables = Tables::serve(vec![ok(ROWS)]);
+    let cli = tables.cli("/").env("DKRON_CA_FILE", "nowhere.pem");
+    let ran = cli.run(&["render"]).exits(2);
+    assert!(ran.stderr.contains("--ca-file nowhere.pem: "), "{ran}");
+    assert_eq!(tables.requests(), Vec::<String>::new());
+    cli.write("caches.csv", "name\nfile\n");
+    assert_eq!(names(cli.run(&["render", "--data", "caches=caches.csv"])), ["file"]);
+}
+
 /// A gateway answers for a service that is not up yet, and a service before its table is filled.
 #[test]
 fn an_answer_without_a_table_is_the_cause_that_is_named_in_the_end() {
