@@ -20,22 +20,30 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "wait",
         about: "Wait until Dkron can be trusted: reachable, a leader, all its jobs loaded, not paused",
-        groups: &[Group::Dkron, Group::Logging],
+        groups: &[Group::Dkron, Group::Network, Group::Logging],
     },
     Verb {
         name: "render",
-        about: "Render the templates to standard output, offline",
-        groups: &[Group::Templates, Group::Render, Group::Logging],
+        about: "Render the templates to standard output, without Dkron",
+        groups: &[Group::Network, Group::Templates, Group::Render, Group::Logging],
     },
     Verb {
         name: "plan",
         about: "Show what `apply` would do, field by field, and do nothing",
-        groups: &[Group::Dkron, Group::Templates, Group::Policy, Group::Output, Group::Plan, Group::Logging],
+        groups: &[
+            Group::Dkron,
+            Group::Network,
+            Group::Templates,
+            Group::Policy,
+            Group::Output,
+            Group::Plan,
+            Group::Logging,
+        ],
     },
     Verb {
         name: "apply",
         about: "Wait, render, plan, write what differs, and prove that Dkron holds it",
-        groups: &[Group::Dkron, Group::Templates, Group::Policy, Group::Output, Group::Logging],
+        groups: &[Group::Dkron, Group::Network, Group::Templates, Group::Policy, Group::Output, Group::Logging],
     },
 ];
 

@@ -222,6 +222,20 @@ fn certificates_are_read_for_a_table_at_a_url_only() {
     assert_eq!(names(cli.run(&["render", "--data", "caches=caches.csv"])), ["file"]);
 }
 
+#[test]
+fn render_takes_the_flags_that_a_url_needs_and_no_flag_of_dkrons() {
+    let tables = Tables::serve(vec![status("404 Not Found"), Answer::Silence]);
+    let cli = tables.cli("/").env("DKRON_WAIT_TIMEOUT", "1h").env("DKRON_REQUEST_TIMEOUT", "1h");
+    let ran = cli.run(&["render", "--wait-timeout", "1500ms", "--request-timeout", "200ms"]).exits(4);
+    assert!(ran.stderr.contains("after 1.5s: GET: no whole answer within 200ms"), "{ran}");
+    let ran = cli.run(&["render", "--ca-file", "nowhere.pem"]).exits(2);
+    assert!(ran.stderr.contains("--ca-file nowhere.pem: "), "{ran}");
+    for flag in ["--dkron-url=http://x", "--concurrency=1", "--client-key-file=x", "--header=a:b"] {
+        let ran = cli.run(&["render", flag]).exits(2);
+        assert!(ran.stderr.contains("unexpected argument"), "{ran}");
+    }
+}
+
 /// A gateway answers for a service that is not up yet, and a service before its table is filled.
 #[test]
 fn an_answer_without_a_table_is_the_cause_that_is_named_in_the_end() {
