@@ -1,5 +1,7 @@
 //! The command line, made from the table of options.
 
+use std::ffi::OsString;
+
 use clap::builder::StyledStr;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -18,22 +20,30 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "wait",
         about: "Wait until Dkron can be trusted: reachable, a leader, all its jobs loaded, not paused",
-        groups: &[Group::Dkron, Group::Logging],
+        groups: &[Group::Dkron, Group::Network, Group::Logging],
     },
     Verb {
         name: "render",
-        about: "Render the templates to standard output, offline",
-        groups: &[Group::Templates, Group::Render, Group::Logging],
+        about: "Render the templates to standard output, without Dkron",
+        groups: &[Group::Network, Group::Templates, Group::Render, Group::Logging],
     },
     Verb {
         name: "plan",
         about: "Show what `apply` would do, field by field, and do nothing",
-        groups: &[Group::Dkron, Group::Templates, Group::Policy, Group::Output, Group::Plan, Group::Logging],
+        groups: &[
+            Group::Dkron,
+            Group::Network,
+            Group::Templates,
+            Group::Policy,
+            Group::Output,
+            Group::Plan,
+            Group::Logging,
+        ],
     },
     Verb {
         name: "apply",
         about: "Wait, render, plan, write what differs, and prove that Dkron holds it",
-        groups: &[Group::Dkron, Group::Templates, Group::Policy, Group::Output, Group::Logging],
+        groups: &[Group::Dkron, Group::Network, Group::Templates, Group::Policy, Group::Output, Group::Logging],
     },
 ];
 
@@ -94,7 +104,7 @@ fn exit_codes() -> String {
 ///
 /// # Errors
 /// clap's, which also stands for `--help` and `--version`.
-pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, clap::Error> {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
     let matches = command().try_get_matches_from(args)?;
     let found =
         matches.subcommand().and_then(|(name, matches)| Some((VERBS.iter().find(|verb| verb.name == name)?, matches)));
@@ -102,6 +112,27 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked
         Some((verb, matches)) => Ok(Asked { command: verb.name, flags: flags(verb, matches) }),
         None => Err(command().error(ErrorKind::MissingSubcommand, "a command is needed")),
     }
+}
+
+/// What can be made out of arguments that [`parse`] refuses: the command's name, and the options that take one value. It is
+/// enough to say how and where the refusal is to be reported.
+pub fn guess(args: &[OsString]) -> (Option<&'static str>, Flags) {
+    let mut words = args.iter().skip(1).filter_map(|arg| arg.to_str()).peekable();
+    let mut command = None;
+    let mut flags = Flags::new();
+    while let Some(word) = words.next() {
+        let Some(flag) = word.strip_prefix("--") else {
+            command = command.or_else(|| VERBS.iter().map(|verb| verb.name).find(|name| *name == word));
+            continue;
+        };
+        let (flag, value) = flag.split_once('=').map_or((flag, None), |(flag, value)| (flag, Some(value)));
+        if let Some(opt) = OPTIONS.iter().find(|opt| opt.flag == flag && opt.kind == Kind::Value)
+            && let Some(value) = value.or_else(|| words.next_if(|next| !next.starts_with("--")))
+        {
+            flags.entry(opt.flag).or_default().push(value.to_owned());
+        }
+    }
+    (command, flags)
 }
 
 fn flags(verb: &Verb, matches: &ArgMatches) -> Flags {

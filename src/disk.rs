@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this module reads files")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -10,41 +10,54 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::fetch::without_user;
 use crate::render::{Problem, Problems, Source, Sources, Table, TableFormat, values as parse_values};
+use crate::report::shown_source;
 
 /// The folder of data tables within a folder of templates.
 const DATA: &str = "data";
 /// The longest file that is read, in bytes: a template is a few thousand, a table a few million.
 const LONGEST_FILE: u64 = 64 << 20;
 
+/// What was found on the disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// What there is to render.
+    pub sources: Sources,
+    /// Folders that are not read although something is in them, and folders with nothing in them.
+    pub warnings: Vec<String>,
+}
+
 /// Reads all templates and data tables.
 ///
 /// Templates are the `.yaml`, `.yml` and `.json` files of `folders` and of folders in them; a file of a later folder replaces its
-/// namesake of an earlier one. Tables are those of each folder's `data/`, and `tables` (name to path) before all.
+/// namesake of an earlier one. Tables are those of each folder's `data/`, and `tables` (name to path) before all. Files may be
+/// links, as they are where Kubernetes mounts a ConfigMap, and so may each of `folders` and its `data/`.
 ///
 /// # Errors
 /// Everything that cannot be read, and every table that is none.
-pub fn sources(folders: &[PathBuf], tables: &BTreeMap<String, String>) -> Result<Sources, Problems> {
+pub fn sources(folders: &[PathBuf], tables: &BTreeMap<String, String>) -> Result<Found, Problems> {
     let mut problems = Vec::new();
+    let mut warnings = Vec::new();
     let mut templates = BTreeMap::new();
     let mut files = BTreeMap::new();
+    let mut empty = Vec::new();
     for folder in folders {
-        match walk(folder) {
-            Ok(found) => {
-                templates.extend(found.into_iter().map(|path| (relative(folder, &path), path)));
-                match table_files(&folder.join(DATA)) {
-                    Ok(found) => files.extend(found),
-                    Err(found) => problems.extend(found),
-                }
-            }
-            Err((path, error)) => problems.push(unreadable(
-                &path,
-                &error,
-                "name an existing folder of templates with `--templates` (JOBS_TEMPLATES)",
-            )),
+        let before = problems.len();
+        let found = look(folder, &mut problems);
+        if found.templates.is_empty() && found.tables.is_empty() && problems.len() == before {
+            empty.push(folder.display().to_string());
         }
+        templates.extend(found.templates.into_iter().map(|path| (relative(folder, &path), path)));
+        files.extend(found.tables);
+        warnings.extend(found.unread);
     }
+    if templates.is_empty() {
+        // A folder of tables for the templates of another one is of no use either, then.
+        empty = folders.iter().map(|folder| folder.display().to_string()).collect();
+    }
+    warnings.extend(empty.into_iter().map(|folder| {
+        format!("`{folder}` holds no template (.yaml, .yml, .json): put some there, or name another folder with `--templates`")
+    }));
     files.extend(tables.iter().map(|(name, path)| (name.clone(), PathBuf::from(path))));
     let mut sources = Sources { templates: Vec::new(), tables: BTreeMap::new() };
     for path in templates.into_values() {
@@ -60,7 +73,7 @@ pub fn sources(folders: &[PathBuf], tables: &BTreeMap<String, String>) -> Result
         }
     }
     Problems::check(problems)?;
-    Ok(sources)
+    Ok(Found { sources, warnings })
 }
 
 /// A YAML or JSON file of variables.
@@ -102,22 +115,62 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// All template files below a folder, but for its data tables. Linked folders are not followed, so that it ends.
-fn walk(folder: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
-    let mut files = Vec::new();
+/// What one folder of templates holds.
+#[derive(Default)]
+struct Folder {
+    templates: Vec<PathBuf>,
+    tables: BTreeMap<String, PathBuf>,
+    /// What is to be said of folders in it that are not read.
+    unread: Vec<String>,
+}
+
+/// Finds the template files below a folder and the tables in its `data`. Linked folders are not followed, so that it ends.
+fn look(folder: &Path, problems: &mut Vec<Problem>) -> Folder {
+    let mut found = Folder::default();
+    let data = folder.join(DATA);
+    let mut links = Vec::new();
+    let mut read = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(at) = folders.pop() {
-        for path in entries(&at).map_err(|error| (at.clone(), error))? {
-            if path.is_dir() {
-                if !path.is_symlink() && path != folder.join(DATA) {
-                    folders.push(path);
-                }
-            } else if matches!(extension(&path), "yaml" | "yml" | "json") {
-                files.push(path);
+        read.extend(fs::canonicalize(&at));
+        let paths = match entries(&at) {
+            Ok(paths) => paths,
+            Err(error) => {
+                let remedy = "name an existing folder of templates with `--templates` (JOBS_TEMPLATES)";
+                problems.push(unreadable(&at, &error, remedy));
+                continue;
+            }
+        };
+        for path in paths {
+            if path == data {
+                table_files(&data, &mut found, problems);
+            } else if !path.is_dir() {
+                found.templates.extend(is_template(&path).then_some(path));
+            } else if !path.is_symlink() {
+                folders.push(path);
+            } else if holds(&path, is_template) {
+                links.push(path);
             }
         }
     }
-    Ok(files)
+    // One that leads to a folder that is read all the same hides nothing.
+    links.retain(|link| fs::canonicalize(link).is_ok_and(|real| !read.contains(&real)));
+    found.unread.extend(links.iter().map(|link| {
+        format!(
+            "`{}` is a link to a folder with templates, and is not followed: name it with `--templates` too, or put the folder itself there",
+            link.display()
+        )
+    }));
+    found
+}
+
+fn is_template(path: &Path) -> bool {
+    matches!(extension(path), "yaml" | "yml" | "json")
+}
+
+/// Whether a file of this kind lies in a folder. One that cannot be read is taken for one without.
+fn holds(folder: &Path, kind: impl Fn(&Path) -> bool) -> bool {
+    entries(folder).is_ok_and(|paths| paths.iter().any(|path| !path.is_dir() && kind(path)))
 }
 
 fn relative(folder: &Path, path: &Path) -> PathBuf {
@@ -128,26 +181,40 @@ fn extension(path: &Path) -> &str {
     path.extension().and_then(OsStr::to_str).unwrap_or_default()
 }
 
-fn table_files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Vec<Problem>> {
-    if !folder.is_dir() {
-        return Ok(BTreeMap::new());
+/// Finds the tables in a `data` folder: those directly in it.
+fn table_files(data: &Path, found: &mut Folder, problems: &mut Vec<Problem>) {
+    if !data.is_dir() {
+        return;
     }
-    let paths = entries(folder).map_err(|error| vec![unreadable(folder, &error, "let it be read")])?;
-    let mut tables: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for path in paths.into_iter().filter(|path| format(path).is_some()) {
+    let paths = match entries(data) {
+        Ok(paths) => paths,
+        Err(error) => return problems.push(unreadable(data, &error, "let it be read")),
+    };
+    let is_table = |path: &Path| format(path).is_some();
+    for path in paths {
+        if path.is_dir() {
+            if holds(&path, is_table) {
+                let shown = path.display();
+                found.unread.push(format!(
+                    "`{shown}` holds tables that are not read: move them up into `{DATA}`, or name each with `--data`"
+                ));
+            }
+            continue;
+        }
+        if !is_table(&path) {
+            continue;
+        }
         let name = path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-        if let Some(first) = tables.get(&name) {
+        if let Some(first) = found.tables.get(&name) {
             problems.push(Problem::of_file(
                 path.display().to_string(),
                 format!("{} is the table `{name}` too", first.display()),
                 "keep one of the two",
             ));
         } else {
-            tables.insert(name, path);
+            found.tables.insert(name, path);
         }
     }
-    if problems.is_empty() { Ok(tables) } else { Err(problems) }
 }
 
 fn format(path: &Path) -> Option<TableFormat> {
@@ -167,7 +234,7 @@ fn table(path: &Path) -> Result<Table, Problem> {
         _ => (path, None),
     };
     let Some(format) = format(path) else {
-        let shown = if text.contains(":/") { without_user(text) } else { path.display().to_string() };
+        let shown = if text.contains(":/") { shown_source(text) } else { path.display().to_string() };
         return Err(Problem::of_file(
             shown,
             "this is no data table",

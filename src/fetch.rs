@@ -12,11 +12,13 @@ use tracing::info;
 use url::Url;
 
 use crate::dkron::{Failure, Tls, backoff, seconds};
-use crate::render::{Problems, Source, Table, TableFormat};
+use crate::render::{Problem, Source, Table, TableFormat};
 use crate::report;
 
 /// The longest table, in bytes.
 const LONGEST_TABLE: usize = 64 << 20;
+/// How much of a body is shown in an error, in bytes.
+const EXCERPT: usize = 160;
 
 /// How long a fetch may take.
 #[derive(Debug, Clone, Copy)]
@@ -54,20 +56,57 @@ pub enum FetchError {
         /// The URL, without credentials.
         url: String,
         /// The server's words.
-        cause: Failure,
+        cause: String,
     },
-    /// What came is no table.
-    #[error("{0}")]
-    Table(#[from] Problems),
 }
 
-/// Fetches a table of JSON rows. The URL's fragment is the JSON pointer to them (`…/cache_params#/items`). Tries again, with
-/// backoff, until the limit is reached.
+/// Why one try gave no table.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    /// No answer, or one that says no.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// Bytes that are no text.
+    #[error("{REQUEST} answered 200, but with no UTF-8 text: {0}")]
+    NoText(#[from] std::string::FromUtf8Error),
+    /// No table: the page of a gateway whose service is not up yet, a list that is not filled yet.
+    #[error("{REQUEST} answered 200, but {problem}{}; {}", begins_with(.body), problem.remedy())]
+    NoTable {
+        /// What is wrong with it.
+        problem: Problem,
+        /// The whole of it.
+        body: String,
+    },
+}
+
+impl Cause {
+    /// Whether another try would give the same: a refusal, a redirect, which is not followed, or far too much. A 404 is none:
+    /// a gateway gives it until it knows the service.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Failure(Failure::Status { status: 404, .. }) | Self::NoText(_) | Self::NoTable { .. } => false,
+            Self::Failure(Failure::Status { status: 300..=399, .. } | Failure::TooLong { .. }) => true,
+            Self::Failure(failure) => failure.is_final(),
+        }
+    }
+}
+
+/// The beginning of what is no JSON, to tell a gateway's page by. Of JSON nothing is shown: rows may hold secrets.
+fn begins_with(body: &str) -> String {
+    let text = body.trim_start();
+    if text.is_empty() || text.starts_with(['{', '[']) {
+        return String::new();
+    }
+    format!("; it begins with `{}`", excerpt(text.as_bytes()))
+}
+
+/// Fetches a table of JSON rows. The URL's fragment is the JSON pointer to them (`…/cache_params#/items`). Whatever
+/// may get better is tried again, with backoff, until the limit is reached; an answer without rows, too.
 ///
 /// # Errors
 /// A [`FetchError`].
 pub async fn table(source: &str, tls: &Tls, limits: Limits) -> Result<Table, FetchError> {
-    let mut url = Url::parse(source).map_err(|cause| FetchError::Url { shown: without_user(source), cause })?;
+    let mut url = Url::parse(source).map_err(|cause| FetchError::Url { shown: report::shown_source(source), cause })?;
     let pointer = url.fragment().map(ToOwned::to_owned);
     url.set_fragment(None);
     let shown = report::shown_url(&url);
@@ -77,40 +116,31 @@ pub async fn table(source: &str, tls: &Tls, limits: Limits) -> Result<Table, Fet
         .no_proxy()
         .timeout(limits.request)
         .build()
-        .map_err(|error| FetchError::Refused { url: shown.clone(), cause: broken(error, limits.request) })?;
+        .map_err(|error| FetchError::Refused {
+            url: shown.clone(),
+            cause: broken(error, limits.request).to_string(),
+        })?;
+    let pointer = pointer.as_deref().filter(|pointer| !pointer.is_empty());
     let last = RefCell::new(None);
-    let fetch = (|| get(&client, &url, limits.request)).retry(backoff()).when(|failure| !is_final(failure)).notify(
-        |failure: &Failure, _| {
-            if last.replace(Some(failure.to_string())).is_none() {
-                info!(url = shown, cause = %failure, "waiting for a data table");
+    let fetch = (|| attempt(&client, &url, pointer, limits.request))
+        .retry(backoff())
+        .when(|cause| !cause.is_final())
+        .notify(|cause: &Cause, _| {
+            // An answer of the wrong shape is news after the silence before it.
+            let kind = std::mem::discriminant(cause);
+            let before = last.replace(Some((kind, cause.to_string())));
+            if before.is_none_or(|(before, _)| before != kind) {
+                info!(url = shown, %cause, "waiting for a data table");
             }
-        },
-    );
-    let body = match timeout(limits.whole, fetch).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(cause)) => return Err(FetchError::Refused { url: shown, cause }),
+        });
+    match timeout(limits.whole, fetch).await {
+        Ok(Ok(table)) => Ok(table),
+        Ok(Err(cause)) => Err(FetchError::Refused { url: shown, cause: cause.to_string() }),
         Err(_) => {
-            let last = last.take().unwrap_or_else(|| "no answer to any request".to_owned());
-            return Err(FetchError::TimedOut { url: shown, waited: limits.whole, last });
+            let last = last.take().map_or_else(|| "no answer to any request".to_owned(), |(_, cause)| cause);
+            Err(FetchError::TimedOut { url: shown, waited: limits.whole, last })
         }
-    };
-    let source = Source { file: shown, text: body };
-    let parsed = Table::parse(&source, TableFormat::Json, pointer.as_deref().filter(|pointer| !pointer.is_empty()));
-    Ok(parsed.map_err(Problems::from)?)
-}
-
-/// Whether another try would give the same: a refusal, a redirect, which is not followed, or far too much.
-fn is_final(failure: &Failure) -> bool {
-    failure.is_final() || matches!(failure, Failure::Status { status: 300..=399, .. } | Failure::TooLong { .. })
-}
-
-/// A text that was to be a URL, without what stands before an `@`.
-pub(crate) fn without_user(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    // Parameters may be tokens.
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    format!("{scheme}://{rest}")
+    }
 }
 
 /// What a request for a table is called in messages; its URL stands beside it.
@@ -120,7 +150,12 @@ fn broken(error: reqwest::Error, limit: Duration) -> Failure {
     Failure::of_reqwest(REQUEST, error, limit)
 }
 
-async fn get(client: &reqwest::Client, url: &Url, limit: Duration) -> Result<String, Failure> {
+async fn attempt(client: &reqwest::Client, url: &Url, pointer: Option<&str>, limit: Duration) -> Result<Table, Cause> {
+    let source = Source { file: report::shown_url(url), text: String::from_utf8(get(client, url, limit).await?)? };
+    Table::parse(&source, TableFormat::Json, pointer).map_err(|problem| Cause::NoTable { problem, body: source.text })
+}
+
+async fn get(client: &reqwest::Client, url: &Url, limit: Duration) -> Result<Vec<u8>, Failure> {
     let request = REQUEST.to_owned();
     let mut response = client.get(url.clone()).send().await.map_err(|error| broken(error, limit))?;
     let status = response.status().as_u16();
@@ -131,15 +166,11 @@ async fn get(client: &reqwest::Client, url: &Url, limit: Duration) -> Result<Str
         }
         body.extend_from_slice(&chunk);
     }
-    if status != 200 {
-        let body = String::from_utf8_lossy(&body[..body.len().min(160)]).into_owned();
-        return Err(Failure::Status { request, status, body });
-    }
-    let not_text = |error: std::string::FromUtf8Error| Failure::NotDkron {
-        request: REQUEST.to_owned(),
-        status,
-        problem: error.to_string(),
-        body: String::new(),
-    };
-    String::from_utf8(body).map_err(not_text)
+    if status == 200 { Ok(body) } else { Err(Failure::Status { request, status, body: excerpt(&body) }) }
+}
+
+/// The beginning of a body on one line.
+fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "it writes to standard error")]
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -57,8 +58,12 @@ pub fn say(text: &str) {
 
 /// A text with every secret masked that is known by now.
 pub fn masked(text: &str) -> String {
-    // Before any secret is known, what looks like one is masked all the same.
-    MASKER.get().map_or_else(|| Masker::default().text(text), |masker| masker.text(text))
+    masker().text(text)
+}
+
+/// What masks every secret that is known by now. Before one is, what looks like a secret is masked all the same.
+pub fn masker() -> Cow<'static, Masker> {
+    MASKER.get().map_or_else(|| Cow::Owned(Masker::default()), Cow::Borrowed)
 }
 
 /// From now on these secrets are masked in every log line.

@@ -9,12 +9,13 @@ use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
-use super::gather::{desired_and_live, policy};
+use super::gather::{Sides, desired_and_live, policy};
 use super::{Ending, Error, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let both = desired_and_live(settings, Role::Writer, shutdown).await;
-    let (desired, reading, dkron, masker) = both.map_err(|error| print_error("apply", settings, error))?;
+    let sides = desired_and_live(settings, Role::Writer, shutdown).await;
+    let Sides { desired, reading, dkron, masker, warnings: before } =
+        sides.map_err(|error| print_error("apply", settings, error))?;
     let plan = plan::plan(&desired, &reading.live, &policy(settings))
         .map_err(|error| print_error("apply", settings, error.into()))?;
     // Room for what is read again at the end.
@@ -27,9 +28,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 
     let Applied { outcomes, warnings, unproven, stopped } = applied;
     let mut report = Report::new("apply", &plan, &outcomes, &settings.templates.owner(), &masker);
-    report.warnings.extend(reading.warnings.into_iter().chain(warnings));
-    report.errors.extend(unproven.as_ref().map(|error| masker.text(&error.to_string())));
-    report.errors.extend(stopped.map(|signal| format!("stopped by {}", signal.name())));
+    report.add_warnings(before.into_iter().chain(warnings), &masker);
+    report.add_errors(unproven.as_ref().map(ToString::to_string), &masker);
+    report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())), &masker);
     print(&report, settings.output)?;
     let exit = match (stopped, unproven) {
         (Some(signal), _) => signal.exit_code(),

@@ -8,7 +8,7 @@ use crate::dkron::WaitError;
 use crate::exit::ExitCode;
 use crate::fetch::FetchError;
 use crate::plan::PlanError;
-use crate::render::Problems;
+use crate::render::{Problem, Problems};
 use crate::settings::{LogFormat, SettingsError};
 use crate::shutdown::Signal;
 use crate::telemetry;
@@ -70,6 +70,17 @@ impl Error {
             }
             Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_)) => ExitCode::Refused,
             Self::Stopped(signal) => signal.exit_code(),
+        }
+    }
+
+    /// What is wrong, one by one.
+    pub(super) fn each(&self) -> Vec<String> {
+        match self {
+            Self::Settings(error) => error.problems.clone(),
+            Self::Problems(problems) => problems.iter().map(Problem::one_line).collect(),
+            Self::Plan(PlanError::Conflict(conflicts)) => conflicts.iter().map(ToString::to_string).collect(),
+            Self::Plan(PlanError::ParentMissing(missing)) => missing.iter().map(ToString::to_string).collect(),
+            other => vec![other.to_string()],
         }
     }
 

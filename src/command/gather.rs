@@ -1,7 +1,7 @@
 //! Gathers what the pure part needs: files, variables, tables, credentials, and what Dkron holds.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,7 +14,7 @@ use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
 use crate::job::Desired;
 use crate::plan::Policy;
-use crate::render::{Context, Sources, Var, render};
+use crate::render::{Context, Table, Var, render};
 use crate::report::Masker;
 use crate::settings::{DkronSettings, Settings, TemplateSettings};
 use crate::shutdown::Shutdown;
@@ -22,43 +22,69 @@ use crate::telemetry;
 
 use super::{Error, or_stop};
 
-/// What rendering needs, read and ready.
+/// What rendering needs: what is small is read, the rest is known by its place.
 #[derive(Debug)]
 pub struct Gathered {
-    sources: Sources,
     context: Context,
     /// Knows every secret variable.
     pub masker: Masker,
-    /// Tables that are still to be fetched, by their URLs.
+    /// The folders of templates.
+    folders: Vec<PathBuf>,
+    /// Tables in files.
+    tables: BTreeMap<String, String>,
+    /// Tables at URLs; `None` where all come from files.
+    remote: Option<Remote>,
+}
+
+/// Tables at URLs, and how to reach them.
+#[derive(Debug)]
+struct Remote {
+    /// The URLs by table.
     urls: BTreeMap<String, String>,
     tls: Tls,
     limits: Limits,
 }
 
-impl Gathered {
-    /// Fetches the tables that are at a URL, all at once.
-    async fn fetch(&mut self) -> Result<(), FetchError> {
-        let (tls, limits) = (&self.tls, self.limits);
-        let fetched = std::mem::take(&mut self.urls)
-            .into_iter()
-            .map(async |(table, url)| Ok::<_, FetchError>((table, fetch::table(&url, tls, limits).await?)));
-        self.sources.tables.extend(try_join_all(fetched).await?);
-        Ok(())
-    }
-
-    /// Fetches what is to be fetched, then renders on a thread of its own: what goes on beside it, signals among it, is not held up.
-    pub(super) async fn fetch_and_render(mut self) -> Result<Desired, Error> {
-        self.fetch().await?;
-        match tokio::task::spawn_blocking(move || render(&self.sources, &self.context)).await {
-            Ok(desired) => Ok(desired?),
-            // It was neither cancelled nor can it go on: a panic while rendering is ours.
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+impl Remote {
+    /// Fetches the tables, all at once.
+    async fn fetch(self) -> Result<Vec<(String, Table)>, FetchError> {
+        let Self { urls, tls, limits } = &self;
+        let tables = urls.iter().map(async |(table, url)| Ok((table.clone(), fetch::table(url, tls, *limits).await?)));
+        try_join_all(tables).await
     }
 }
 
-/// Reads templates, tables and variables; tables with a URL are fetched later. From here on every secret is
-/// masked in the log.
+impl Gathered {
+    /// Reads the files, fetches what is to be fetched, and renders, all beside what else goes on: signals among it are not held
+    /// up. The warnings are in the log already.
+    pub(super) async fn render(self) -> Result<(Desired, Vec<String>), Error> {
+        let Self { context, folders, tables, remote, .. } = self;
+        let files = async { Ok::<_, Error>(beside(move || disk::sources(&folders, &tables)).await?) };
+        let fetched = async {
+            match remote {
+                Some(remote) => Ok(remote.fetch().await?),
+                None => Ok(Vec::new()),
+            }
+        };
+        let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetched)?;
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        sources.tables.extend(fetched);
+        Ok((beside(move || render(&sources, &context)).await?, warnings))
+    }
+}
+
+/// Works on a thread of its own.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // It was not cancelled: a panic in it is ours.
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Reads the variables. From here on every secret is masked in the log.
 ///
 /// # Errors
 /// What cannot be read or understood.
@@ -69,7 +95,7 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
             .split_once("://")
             .is_some_and(|(scheme, _)| ["http", "https"].iter().any(|s| s.eq_ignore_ascii_case(scheme)))
     };
-    let (urls, paths): (BTreeMap<_, _>, BTreeMap<_, _>) = given
+    let (urls, tables): (BTreeMap<_, _>, BTreeMap<_, _>) = given
         .data
         .iter()
         .map(|(table, source)| (table.clone(), source.clone()))
@@ -81,10 +107,14 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
     }
     let masker = Masker::new(secrets);
     telemetry::mask(masker.clone());
-    let sources = disk::sources(&given.folders, &paths)?;
-    // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
-    let tls = tls(&DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
-    let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
+    let remote = if urls.is_empty() {
+        None
+    } else {
+        // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
+        let tls = tls(&DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
+        let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
+        Some(Remote { urls, tls, limits })
+    };
     let context = Context {
         namespace: given.namespace.clone(),
         release: given.release.clone(),
@@ -92,7 +122,7 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
         name_prefix: given.name_prefix.clone(),
         vars,
     };
-    Ok(Gathered { sources, context, masker, urls, tls, limits })
+    Ok(Gathered { context, masker, folders: given.folders.clone(), tables, remote })
 }
 
 /// Every text and number in a value.
@@ -142,19 +172,26 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     }
 }
 
+/// Both sides of a plan, and what goes with them.
+pub(super) struct Sides {
+    pub(super) desired: Desired,
+    pub(super) reading: Reading,
+    pub(super) dkron: Dkron,
+    pub(super) masker: Masker,
+    /// What was noticed on the way to either.
+    pub(super) warnings: Vec<String>,
+}
+
 /// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
-pub(super) async fn desired_and_live(
-    settings: &Settings,
-    role: Role,
-    shutdown: &Shutdown,
-) -> Result<(Desired, Reading, Dkron, Masker), Error> {
+pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: &Shutdown) -> Result<Sides, Error> {
     let dkron = dkron(&settings.dkron)?;
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
-    let render = gathered.fetch_and_render();
+    let render = gathered.render();
     let read = async { Ok(dkron.read(role).await?) };
-    let (desired, reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
-    Ok((desired, reading, dkron, masker))
+    let ((desired, mut warnings), reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
+    warnings.extend(reading.warnings.iter().cloned());
+    Ok(Sides { desired, reading, dkron, masker, warnings })
 }
 
 /// The Dkron of the settings, with its credentials.

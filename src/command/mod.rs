@@ -15,7 +15,7 @@ use std::path::Path;
 
 use crate::cli::{self, Asked};
 use crate::exit::ExitCode;
-use crate::report::{Masker, Report, Style};
+use crate::report::{Report, Style};
 use crate::settings::{self, LogLevel, Output, Settings};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
@@ -32,16 +32,9 @@ const VALUE_WIDTH: usize = 100;
 /// Runs one command from its arguments (the program's name first) and environment to its exit code. Data goes to
 /// standard output, everything else to standard error.
 pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
-    let asked = match cli::parse(args) {
+    let asked = match cli::parse(args.clone()) {
         Ok(asked) => asked,
-        Err(error) => {
-            // Help and version are what was asked for. A closed pipe is nobody's error.
-            let _ = error.print();
-            if error.use_stderr() {
-                last_words(None, &telemetry::masked(&error.to_string()));
-            }
-            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
-        }
+        Err(error) => return refuse(&error, &args, env),
     };
     let settings = match settings::resolve(&asked.flags, env) {
         Ok(settings) => settings,
@@ -49,7 +42,7 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
             let rest = error.rest.clone();
             telemetry::start(rest.log_format, LogLevel::Info);
             let mut error = Error::from(error);
-            if matches!(asked.command, "plan" | "apply") {
+            if has_report(asked.command) {
                 error = print_error(asked.command, &rest, error);
             }
             error.say(rest.log_format);
@@ -72,6 +65,39 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
             error.exit_code()
         }
     }
+}
+
+/// Says what is wrong with the arguments, or the help or version that they ask for.
+fn refuse(error: &clap::Error, args: &[OsString], env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+    // A closed pipe is nobody's error.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::Done;
+    }
+    let (command, flags) = cli::guess(args);
+    let settings = settings::resolve(&flags, env).unwrap_or_else(|error| *error.rest);
+    last_words(settings.termination_log.as_deref(), &error.to_string());
+    let Some(command) = command.filter(|command| has_report(command) && settings.output == Output::Json) else {
+        return ExitCode::Usage;
+    };
+    let text = error.to_string();
+    let (text, _usage) = text.split_once("Usage:").unwrap_or((&text, ""));
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let words = lines.join("; ").trim_start_matches("error: ").to_owned();
+    let masker = telemetry::masker();
+    let report = Report::of_errors(command, &settings.templates.owner(), [words], &masker);
+    match print(&report, settings.output) {
+        Ok(()) => ExitCode::Usage,
+        Err(error) => {
+            error.say(settings.log_format);
+            error.exit_code()
+        }
+    }
+}
+
+/// Whether a command leaves a report on standard output.
+fn has_report(command: &str) -> bool {
+    matches!(command, "plan" | "apply")
 }
 
 /// How a command ended, and what is left to be said of it.
@@ -115,9 +141,8 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
 /// Where JSON is wanted, an error is a report too: whoever reads standard output gets one in every case.
 fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
     if settings.output == Output::Json {
-        let masked = telemetry::masked(&error.to_string());
-        let masker = Masker::default();
-        let report = Report::of_error(command, &settings.templates.owner(), &masked, &masker);
+        let masker = telemetry::masker();
+        let report = Report::of_errors(command, &settings.templates.owner(), error.each(), &masker);
         if let Err(output) = print(&report, settings.output) {
             return output;
         }

@@ -7,16 +7,17 @@ use crate::report::Report;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
-use super::gather::{desired_and_live, policy};
+use super::gather::{Sides, desired_and_live, policy};
 use super::{Ending, Error, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let both = desired_and_live(settings, Role::Reader, shutdown).await;
-    let (desired, reading, _, masker) = both.map_err(|error| print_error("plan", settings, error))?;
+    let sides = desired_and_live(settings, Role::Reader, shutdown).await;
+    let Sides { desired, reading, masker, warnings, .. } =
+        sides.map_err(|error| print_error("plan", settings, error))?;
     let plan = plan::plan(&desired, &reading.live, &policy(settings))
         .map_err(|error| print_error("plan", settings, error.into()))?;
     let mut report = Report::of_plan(&plan, &settings.templates.owner(), &masker);
-    report.warnings.extend(reading.warnings);
+    report.add_warnings(warnings, &masker);
     print(&report, settings.output)?;
     let exit = if settings.exit_code && report.has_changes() { ExitCode::Changes } else { ExitCode::Done };
     Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })

@@ -14,7 +14,7 @@ use super::{Ending, Error, gather, or_stop, write_out};
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
-    let desired = or_stop(shutdown, gathered.fetch_and_render()).await?;
+    let (desired, _) = or_stop(shutdown, gathered.render()).await?;
     let jobs = shown(&desired, settings.show_secrets, &masker);
     let mut count = 0;
     let jobs = jobs.inspect(|_| count += 1);

@@ -22,6 +22,15 @@ pub fn shown_url(url: &url::Url) -> String {
     mask::url(url.as_str())
 }
 
+/// A text that was to be a URL and may be none, without what stands before an `@` and behind a `?`.
+pub(crate) fn shown_source(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    // Parameters may be tokens.
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    format!("{scheme}://{rest}")
+}
+
 /// What came of one item of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -152,16 +161,31 @@ impl<'a> Report<'a> {
         Self { command, owner: masker.text(owner.as_str()), summary, jobs, warnings, errors: Vec::new() }
     }
 
-    /// The report of a run that ended before there was a plan.
-    pub fn of_error(command: &'static str, owner: &Owner, error: &str, masker: &'a Masker) -> Self {
+    /// The report of a run that ended before there was a plan; `errors` are what is wrong, one by one.
+    pub fn of_errors(
+        command: &'static str,
+        owner: &Owner,
+        errors: impl IntoIterator<Item = String>,
+        masker: &'a Masker,
+    ) -> Self {
         Self {
             command,
             owner: masker.text(owner.as_str()),
             summary: Summary::default(),
             jobs: Jobs { items: &[], outcomes: Cow::default(), masker },
             warnings: Vec::new(),
-            errors: vec![masker.text(error)],
+            errors: errors.into_iter().map(|error| masker.text(&error)).collect(),
         }
+    }
+
+    /// Adds what was noticed beside the plan, masked.
+    pub fn add_warnings(&mut self, warnings: impl IntoIterator<Item = String>, masker: &Masker) {
+        self.warnings.extend(warnings.into_iter().map(|warning| masker.text(&warning)));
+    }
+
+    /// Adds what went wrong beside the jobs, masked.
+    pub fn add_errors(&mut self, errors: impl IntoIterator<Item = String>, masker: &Masker) {
+        self.errors.extend(errors.into_iter().map(|error| masker.text(&error)));
     }
 
     /// Whether carrying the plan out would send, or has tried to send, anything.

@@ -194,6 +194,9 @@ fn the_guard_and_another_owner_stop_everything() {
     cli.remove("jobs-templates/one.yaml");
     let refused = cli.run(&["apply"]).exits(5);
     assert!(refused.stderr.contains("no job at all while Dkron holds 21"), "{refused}");
+    // Nothing goes, and nothing is to be refused then.
+    let kept = cli.run(&["apply", "--prune=false"]).ok();
+    assert!(kept.stdout.contains("nothing to do: 0 created, 0 updated, 0 deleted, 21 unchanged"), "{kept}");
     cli.write("jobs-templates/one.yaml", job("one", "@every 2h", "http://x/1"));
     let refused = cli.run(&["apply", "--release", "other"]).exits(5);
     assert!(refused.stderr.contains("job `one` belongs to `default/dkron-jobs`"), "{refused}");
@@ -202,6 +205,16 @@ fn the_guard_and_another_owner_stop_everything() {
     assert_eq!(server.names(), ["one"]);
     let _ = cli.run(&["apply", "--release", "other", "--take-ownership=default/dkron-jobs"]).ok();
     assert_eq!(stamp(&server.job("one").expect("one"), "owner"), "default/other");
+    // Letting go of all that is ours is no less than deleting it.
+    let left = job("one", "@every 2h", "http://x/1").replace("scope: test", "scope: test, dkron-jobs.prune: 'false'");
+    cli.write("jobs-templates/one.yaml", left);
+    let _ = cli.run(&["apply", "--release", "other"]).ok();
+    cli.remove("jobs-templates/one.yaml");
+    let refused = cli.run(&["apply", "--release", "other"]).exits(5);
+    assert!(refused.stderr.contains("no job at all while Dkron holds 1"), "{refused}");
+    assert_eq!(stamp(&server.job("one").expect("one"), "owner"), "default/other");
+    let _ = cli.run(&["apply", "--release", "other", "--allow-deletes", "1"]).ok();
+    assert_eq!(stamp(&server.job("one").expect("one"), "owner"), Value::Null);
 }
 
 #[test]

@@ -131,8 +131,17 @@ fn what_may_get_better_is_tried_again() {
         status("502 Bad Gateway"),
         status("500 Internal Server Error"),
         status("429 Too Many Requests"),
+        status("408 Request Timeout"),
+        status("425 Too Early"),
+        status("404 Not Found"),
         Answer::Half,
         Answer::Silence,
+        ok("<html>welcome</html>"),
+        ok(""),
+        ok("\u{0}"),
+        ok("[{\"name\": \"a"),
+        ok("{\"error\": \"starting\"}"),
+        ok("[]"),
         ok(ROWS),
     ];
     let tables = Tables::serve(answers.to_vec());
@@ -140,7 +149,10 @@ fn what_may_get_better_is_tried_again() {
     let said = tidy(&ran.stderr);
     assert_eq!(names(ran), ["a", "b"]);
     assert_eq!(tables.requests().len(), answers.len());
-    insta::assert_snapshot!(said, @r#" INFO waiting for a data table url="http://[dkron]/" cause=GET: connection closed before message completed"#);
+    insta::assert_snapshot!(said, @r#"
+     INFO waiting for a data table url="http://[dkron]/" cause=GET: connection closed before message completed
+     INFO waiting for a data table url="http://[dkron]/" cause=GET answered 200, but this is no JSON: expected value; it begins with `<html>welcome</html>`; correct it; `jq .` names the place too
+    "#);
 }
 
 #[test]
@@ -168,21 +180,18 @@ fn what_will_not_get_better_ends_it_at_once() {
     target.set_nonblocking(true).expect("a listener that does not wait");
     let elsewhere = format!("Location: http://{}/\r\n", target.local_addr().expect("its address"));
     let cases = [
-        ("/t", status("404 Not Found")),
-        ("/t", status("401 Unauthorized")),
-        ("/t", Answer::Whole("302 Found", elsewhere, String::new())),
-        ("/t", ok("<html>welcome</html>")),
-        ("/t", ok("[]")),
-        ("/t", ok("{\"items\": []}")),
-        ("/t#/rows", ok("{\"items\": [{\"name\": \"a\"}]}")),
-        ("/t#/items", ok("{\"items\": 5}")),
-        ("/t", ok("[1, 2]")),
-        ("/t", Answer::Endless),
+        status("400 Bad Request"),
+        status("401 Unauthorized"),
+        status("403 Forbidden"),
+        status("405 Method Not Allowed"),
+        status("410 Gone"),
+        Answer::Whole("302 Found", elsewhere, String::new()),
+        Answer::Endless,
     ];
     let mut said = String::new();
-    for (path, answer) in cases {
+    for answer in cases {
         let tables = Tables::serve(vec![answer]);
-        let cli = tables.cli(path).env("DKRON_REQUEST_TIMEOUT", "8s");
+        let cli = tables.cli("/t").env("DKRON_REQUEST_TIMEOUT", "8s");
         let start = Instant::now();
         let ran = cli.run(&["render"]).exits(1);
         assert!(start.elapsed() < Duration::from_secs(8), "{:?}: {ran}", start.elapsed());
@@ -190,17 +199,77 @@ fn what_will_not_get_better_ends_it_at_once() {
         said += &tidy(&ran.stderr);
     }
     assert!(target.accept().is_err(), "the redirect was followed");
-    insta::assert_snapshot!(said, @r#"
-    error: the table at http://[dkron]/t is not to be had: GET answered 404: <html>no</html>
+    insta::assert_snapshot!(said, @r"
+    error: the table at http://[dkron]/t is not to be had: GET answered 400: <html>no</html>
     error: the table at http://[dkron]/t is not to be had: GET answered 401: <html>no</html>
+    error: the table at http://[dkron]/t is not to be had: GET answered 403: <html>no</html>
+    error: the table at http://[dkron]/t is not to be had: GET answered 405: <html>no</html>
+    error: the table at http://[dkron]/t is not to be had: GET answered 410: <html>no</html>
     error: the table at http://[dkron]/t is not to be had: GET answered 302
-    error: http://[dkron]/t:1:1: this is no JSON: expected value; correct it; `jq .` names the place too
-    error: http://[dkron]/t:1:1: this table has no rows; an empty table would take every job of it away; fill it, or take its template away
-    error: http://[dkron]/t:1:1: this is no list of rows; there is a list at `#/items`; put that behind the path or URL
-    error: http://[dkron]/t:1:1: nothing stands at `/rows`; there is a list at `#/items`; put that behind the path or URL
-    error: http://[dkron]/t:1:1: `/items` is no list of rows; give a JSON list of objects, or its place behind a `#`: `…#/path/to/rows`
-    error: http://[dkron]/t:1:1: row 1 is no object with named columns; write each row as `{"name": …, "soft_ttl": …}`
     error: the table at http://[dkron]/t is not to be had: GET: the answer is longer than 67108864 bytes
+    ");
+}
+
+/// Certificates are for URLs: where there is none, nobody asks for them.
+#[test]
+fn certificates_are_read_for_a_table_at_a_url_only() {
+    let tables = Tables::serve(vec![ok(ROWS)]);
+    let cli = tables.cli("/").env("DKRON_CA_FILE", "nowhere.pem");
+    let ran = cli.run(&["render"]).exits(2);
+    assert!(ran.stderr.contains("--ca-file nowhere.pem: "), "{ran}");
+    assert_eq!(tables.requests(), Vec::<String>::new());
+    cli.write("caches.csv", "name\nfile\n");
+    assert_eq!(names(cli.run(&["render", "--data", "caches=caches.csv"])), ["file"]);
+}
+
+#[test]
+fn render_takes_the_flags_that_a_url_needs_and_no_flag_of_dkrons() {
+    let tables = Tables::serve(vec![status("404 Not Found"), Answer::Silence]);
+    let cli = tables.cli("/").env("DKRON_WAIT_TIMEOUT", "1h").env("DKRON_REQUEST_TIMEOUT", "1h");
+    let ran = cli.run(&["render", "--wait-timeout", "1500ms", "--request-timeout", "200ms"]).exits(4);
+    assert!(ran.stderr.contains("after 1.5s: GET: no whole answer within 200ms"), "{ran}");
+    let ran = cli.run(&["render", "--ca-file", "nowhere.pem"]).exits(2);
+    assert!(ran.stderr.contains("--ca-file nowhere.pem: "), "{ran}");
+    for flag in ["--dkron-url=http://x", "--concurrency=1", "--client-key-file=x", "--header=a:b"] {
+        let ran = cli.run(&["render", flag]).exits(2);
+        assert!(ran.stderr.contains("unexpected argument"), "{ran}");
+    }
+}
+
+/// A gateway answers for a service that is not up yet, and a service before its table is filled.
+#[test]
+fn an_answer_without_a_table_is_the_cause_that_is_named_in_the_end() {
+    let cases = [
+        ("/t", status("404 Not Found")),
+        ("/t", ok("<html>welcome</html>")),
+        ("/t", ok("[{\"name\": \"sesame\"")),
+        ("/t", ok("[]")),
+        ("/t", ok("{\"items\": []}")),
+        ("/t#/items", ok("{\"items\": []}")),
+        ("/t#/rows", ok("{\"items\": [{\"name\": \"a\"}]}")),
+        ("/t#/items", ok("{\"items\": 5}")),
+        ("/t", ok("[1, 2]")),
+    ];
+    let mut said = String::new();
+    for (path, answer) in cases {
+        let tables = Tables::serve(vec![answer]);
+        let ran = tables.cli(path).env("DKRON_WAIT_TIMEOUT", "700ms").run(&["render"]).exits(4);
+        assert_eq!(ran.stdout, "", "{ran}");
+        assert!(tables.requests().len() > 1, "{:?}", tables.requests());
+        assert!(!ran.stderr.contains("sesame"), "{ran}");
+        said += &tidy(&ran.stderr).lines().filter(|line| line.starts_with("error")).collect::<Vec<_>>().join("\n");
+        said += "\n";
+    }
+    insta::assert_snapshot!(said, @r#"
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 404: <html>no</html>
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but this is no JSON: expected value; it begins with `<html>welcome</html>`; correct it; `jq .` names the place too
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but this is no JSON: EOF while parsing an object; correct it; `jq .` names the place too
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but this table has no rows; an empty table would take every job of it away; fill it, or take its template away
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but this is no list of rows; there is a list at `#/items`; put that behind the path or URL
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but this table has no rows; an empty table would take every job of it away; fill it, or take its template away
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but nothing stands at `/rows`; there is a list at `#/items`; put that behind the path or URL
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but `/items` is no list of rows; give a JSON list of objects, or its place behind a `#`: `…#/path/to/rows`
+    error: gave up on the table at http://[dkron]/t after 700ms: GET answered 200, but row 1 is no object with named columns; write each row as `{"name": …, "soft_ttl": …}`
     "#);
 }
 
@@ -242,7 +311,7 @@ fn a_table_is_fetched_while_dkron_is_waited_for() {
 fn a_table_that_is_not_to_be_had_writes_nothing() {
     let rig = Rig::new(&["other"]);
     rig.cli.write("jobs-templates/caches.yaml", template());
-    for (answer, code) in [(status("404 Not Found"), 1), (ok("[]"), 1), (status("503 Service Unavailable"), 4)] {
+    for (answer, code) in [(status("410 Gone"), 1), (ok("[]"), 4), (status("503 Service Unavailable"), 4)] {
         let tables = Tables::serve(vec![answer]);
         let data = format!("caches=http://{}/", tables.host);
         let args = ["apply", "--data", &data, "--wait-timeout", "1s", "--output", "json"];

@@ -200,6 +200,8 @@ fn the_guard_lets_no_more_deletes_through_than_its_limits() {
             Err(error) => prop_assert!(false, "{error}"),
         }
         prop_assert!(plan(&desired, &live, &policy(true)).is_ok(), "`--force` is the last word");
+        let unpruned = plan(&desired, &live, &Policy { prune: false, ..policy(false) });
+        prop_assert!(unpruned.is_ok_and(|plan| plan.deletes.is_empty()), "where nothing goes, nothing is refused");
         Ok(())
     });
 }

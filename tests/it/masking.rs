@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dkron_emulator::{Fault, Rule};
 use dkron_jobs::job::{Change, Job, Owner};
 use dkron_jobs::plan::plan;
 use dkron_jobs::report::{Masker, Report, Style, masked, shown_url};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
 use crate::model::{Dkron, default_policy, desired, text};
+use crate::rig::{Rig, job};
 
 /// What a change of one field is shown as, by a masker that knows these secrets.
 fn shown(secrets: &[&str], field: &str, from: impl Into<Value>, to: impl Into<Value>) -> (Value, Value) {
@@ -224,4 +226,48 @@ fn a_report_is_masked_in_every_text_of_it() {
         assert!(json.contains(masked), "{json}");
     }
     assert_eq!(report.warnings.len(), 1);
+}
+
+/// Warnings and errors that are no part of a plan: from reading Dkron, from writing to it, and instead of a plan.
+#[test]
+fn what_is_said_beside_the_plan_is_masked_too() {
+    let args = |more: &[&'static str]| [&["apply", "--secret-var", "pin", "--termination-log", "last"], more].concat();
+    for output in ["--output=json", "--output=text"] {
+        let rig = Rig::new(&["refused"]);
+        rig.cli.write("jobs-templates/t.yaml", job("j-hunter22", "1"));
+        let rig = Rig { cli: rig.cli.env("JOBS_VAR_PIN", "hunter22"), ..rig };
+        let run = |more: &[&'static str], code| {
+            let ran = rig.cli.run(&args(&[more, &[output]].concat())).exits(code);
+            let last = std::fs::read_to_string(rig.cli.path("last")).expect("last words");
+            for text in [&ran.stdout, &ran.stderr, &last] {
+                assert!(!text.contains("hunter22"), "{ran}{last}");
+            }
+            ran
+        };
+        let post = |fault, job| Rule::new(fault).method("POST").job(job);
+        rig.emulator.inject(post(Fault::Swallow, "j-hunter22"));
+        let words = "it is not `hunter22`".to_owned();
+        rig.emulator.inject(post(Fault::Answer { status: 400, headers: Vec::new(), body: words }, "refused"));
+        let ran = run(&[], 1);
+        assert!(ran.stdout.contains("did not stand in Dkron (`j-***`); written again"), "{ran}");
+        assert!(ran.stdout.contains("it is not `***`"), "{ran}");
+        rig.struck();
+        rig.change("refused");
+        rig.cli.write("jobs-templates/t.yaml", job("j-hunter22", "2"));
+        let ran = run(&["--release", "hunter22"], 5);
+        let shown = if output == "--output=json" { &ran.stdout } else { &ran.stderr };
+        assert!(shown.contains("job `j-***` belongs to `default/dkron-jobs`"), "{ran}");
+        if output == "--output=json" {
+            assert_eq!(ran.json()["owner"], "default/***", "{ran}");
+        }
+    }
+    let plan = plan(&desired([]), &Dkron::default().live, &default_policy("shop/main")).expect("an empty plan");
+    let masker = Masker::new(["hunter22".to_owned()]);
+    let mut report = Report::of_plan(&plan, &Owner::parse("shop/main"), &masker);
+    report.add_warnings(["read from hunter22".to_owned()], &masker);
+    report.add_errors(["gave up on http://u:p@h/hunter22".to_owned()], &masker);
+    assert_eq!(
+        (&report.warnings[0], &report.errors[0]),
+        (&"read from ***".into(), &"gave up on http://***@h/***".into())
+    );
 }

@@ -79,7 +79,8 @@ impl Ran {
         let Self { plan, owner, masker, outcomes } = self;
         let mut reports = vec![Report::of_plan(plan, owner, masker)];
         reports.extend(outcomes.iter().map(|outcomes| Report::new("apply", plan, outcomes, owner, masker)));
-        reports.push(Report::of_error("apply", owner, "no leader", masker));
+        let errors = ["no leader".to_owned(), "no luck".to_owned()];
+        reports.push(Report::of_errors("apply", owner, errors, masker));
         reports
     }
 }
@@ -238,7 +239,9 @@ fn the_last_words_begin_with_the_counts_and_fit() {
         let cut = report.brief(limit);
         assert!(cut.len() <= limit && words.starts_with(&cut));
     }
-    assert_eq!(Report::of_error("apply", &Owner::parse("a/é"), "no leader", &Masker::default()).brief(9), "apply a/");
+    let masker = Masker::default();
+    let none = Report::of_errors("apply", &Owner::parse("a/é"), [], &masker);
+    assert_eq!(none.brief(9), "apply a/");
 }
 
 /// Metadata, and what a gateway answers, are anybody's text: it must not reach a terminal as it is.
