@@ -16,6 +16,7 @@ mod model;
 mod old_dkron;
 mod render;
 mod report;
+mod rewrite;
 mod rig;
 mod schedule;
 mod sequences;
