@@ -20,14 +20,20 @@ struct Mark {
     start: usize,
     end: usize,
     /// How often it was percent-encoded. What is a delimiter of a URL and what only data in it, this tells.
-    depth: u8,
+    percent: u8,
+    /// How often it was escaped with a backslash.
+    backslash: u8,
 }
 
 impl View {
     pub(super) fn of(text: &str) -> Self {
         let mut view = Self { bytes: Vec::with_capacity(text.len()), marks: Vec::with_capacity(text.len()) };
         for (start, byte) in text.bytes().enumerate() {
-            view.push(byte, Mark { start, end: start + 1, depth: 0 });
+            view.bytes.push(byte);
+            view.marks.push(Mark { start, end: start + 1, percent: 0, backslash: 0 });
+            // What an escape stands for may complete another one. Each turn makes the view shorter, so all of them together
+            // take no longer than the text is long.
+            while view.undo_last_escape().is_some() {}
         }
         view
     }
@@ -42,8 +48,9 @@ impl View {
         self.bytes.get(at).copied()
     }
 
+    /// How often the byte at `at` was percent-encoded.
     pub(super) fn depth(&self, at: usize) -> u8 {
-        self.marks.get(at).map_or(0, |mark| mark.depth)
+        self.marks.get(at).map_or(0, |mark| mark.percent)
     }
 
     /// The character that ends before `at`; U+FFFD for bytes that are none.
@@ -63,44 +70,39 @@ impl View {
         Some(char.unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
-    /// Adds a byte. Where it completes an escape, what that stands for takes the escape's place, and may complete another one.
-    fn push(&mut self, byte: u8, mark: Mark) {
-        self.bytes.push(byte);
-        self.marks.push(mark);
-        // Each turn makes the view shorter, so all of them together take no longer than the text is long.
-        loop {
-            let (length, decoded, levels) = match *self.bytes.as_slice() {
-                [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                    let Some(byte) = hex(&[high, low]).and_then(|value| u8::try_from(value).ok()) else { return };
-                    (3, Decoded::Byte(byte), 1)
-                }
-                [.., b'\\', byte] if byte.is_ascii_punctuation() => (2, Decoded::Byte(byte), 0),
-                [.., b'\\', letter] if let Some(control) = control(letter) => (2, Decoded::Byte(control), 0),
-                [.., b'\\', b'u', a, b, c, d] if let Some(unit) = hex(&[a, b, c, d]) => {
-                    // Half of a pair: whatever both halves stand for, it is in no namespace's name.
-                    (6, Decoded::Char(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)), 0)
-                }
-                _ => return,
-            };
-            self.replace_last(length, decoded, levels);
-        }
-    }
-
-    fn replace_last(&mut self, length: usize, decoded: Decoded, levels: u8) {
-        let at = self.bytes.len().saturating_sub(length);
-        self.bytes.truncate(at);
-        let escape = self.marks.drain(at..).reduce(|first, last| Mark {
+    /// Puts what it stands for in the place of the escape that ends the view; `None` when none does.
+    fn undo_last_escape(&mut self) -> Option<()> {
+        let (length, decoded) = last_escape(&self.bytes)?;
+        let at = self.bytes.len().checked_sub(length)?;
+        let marks = self.marks.get(at..)?;
+        let (first, last) = (*marks.first()?, *marks.last()?);
+        let mut mark = Mark {
             start: first.start,
             end: last.end,
-            depth: first.depth.max(last.depth),
-        });
-        let Some(escape) = escape else { return };
-        let mark = Mark { depth: escape.depth.saturating_add(levels), ..escape };
+            percent: marks.iter().map(|mark| mark.percent).max()?,
+            backslash: marks.iter().map(|mark| mark.backslash).max()?,
+        };
+        if self.bytes.get(at) == Some(&b'%') {
+            mark.percent = mark.percent.saturating_add(1);
+        } else {
+            // Two backslashes that came into the text in different ways are no pair. What else follows one may have been
+            // encoded less often, as letters seldom are, but not more often.
+            let next = marks.get(1)?;
+            let pair = self.bytes.get(at + 1) == Some(&b'\\');
+            let same = next.percent == first.percent && next.backslash == first.backslash;
+            if !same && (pair || next.percent > first.percent || next.backslash > first.backslash) {
+                return None;
+            }
+            mark.backslash = mark.backslash.saturating_add(1);
+        }
+        self.bytes.truncate(at);
         match decoded {
             Decoded::Byte(byte) => self.bytes.push(byte),
             Decoded::Char(char) => self.bytes.extend(char.encode_utf8(&mut [0; 4]).as_bytes()),
         }
+        self.marks.truncate(at);
         self.marks.resize(self.bytes.len(), mark);
+        Some(())
     }
 }
 
@@ -110,15 +112,32 @@ enum Decoded {
     Char(char),
 }
 
-/// What a letter after a backslash stands for in JSON.
-fn control(letter: u8) -> Option<u8> {
-    match letter {
+/// How long the escape is that ends these bytes, and what it stands for.
+fn last_escape(bytes: &[u8]) -> Option<(usize, Decoded)> {
+    match *bytes {
+        [.., b'%', high, low] if let Some(value) = hex(&[high, low]) => {
+            Some((3, Decoded::Byte(u8::try_from(value).ok()?)))
+        }
+        [.., b'\\', b'u', a, b, c, d] if let Some(unit) = hex(&[a, b, c, d]) => {
+            // Half of a pair: whatever both halves stand for, it is in no namespace's name.
+            Some((6, Decoded::Char(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))))
+        }
+        [.., b'\\', byte] => Some((2, Decoded::Byte(unescaped(byte)?))),
+        _ => None,
+    }
+}
+
+/// What a byte after a backslash stands for. JSON does not escape `.` or `-`, but shells and regular expressions do.
+fn unescaped(byte: u8) -> Option<u8> {
+    match byte {
         b'b' => Some(8),
         b't' => Some(b'\t'),
         b'n' => Some(b'\n'),
         b'f' => Some(12),
         b'r' => Some(b'\r'),
-        _ => None,
+        // It may begin what the backslash belongs to: `\%2F`.
+        b'%' => None,
+        _ => byte.is_ascii_punctuation().then_some(byte),
     }
 }
 

@@ -17,6 +17,7 @@ mod old_dkron;
 mod render;
 mod report;
 mod rewrite;
+mod rewrite_laws;
 mod rig;
 mod schedule;
 mod sequences;
