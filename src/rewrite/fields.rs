@@ -1,13 +1,12 @@
 //! The texts of a job, and which of them may hold hosts.
 
-use crate::job::{Job, STAMP_KEYS};
+use crate::job::Job;
 
 /// The texts in which hosts are rewritten. Tags are not among them: they are compared with what a node says of itself.
 pub(super) fn hosts(job: &mut Job) -> impl Iterator<Item = &mut String> {
-    let metadata = job.metadata.iter_mut().filter(|(key, _)| !STAMP_KEYS.contains(&key.as_str()));
     [&mut job.displayname, &mut job.owner, &mut job.owner_email]
         .into_iter()
-        .chain(metadata.map(|(_, value)| value))
+        .chain(job.metadata.iter_mut().map(|(_, value)| value))
         .chain(job.executor_config.iter_mut().map(|(_, value)| value))
         .chain(job.processors.values_mut().flat_map(|config| config.iter_mut().map(|(_, value)| value)))
 }

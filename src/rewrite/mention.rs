@@ -129,7 +129,7 @@ fn labels_before(view: &View, at: usize) -> Option<Labels> {
 
 /// Whether one to five digits and a host's end stand here.
 fn is_port(view: &View, at: usize) -> bool {
-    let digits = (at..).take_while(|&at| view.get(at).is_some_and(|byte| byte.is_ascii_digit())).take(6).count();
+    let digits = (at..).take_while(|&at| view.get(at).is_some_and(|byte| byte.is_ascii_digit())).take(5).count();
     (1..=5).contains(&digits) && ends_host(view, at + digits)
 }
 

@@ -74,23 +74,14 @@ impl View {
     fn undo_last_escape(&mut self) -> Option<()> {
         let (length, decoded) = last_escape(&self.bytes)?;
         let at = self.bytes.len().checked_sub(length)?;
-        let marks = self.marks.get(at..)?;
-        let (first, last) = (*marks.first()?, *marks.last()?);
-        let mut mark = Mark {
-            start: first.start,
-            end: last.end,
-            percent: marks.iter().map(|mark| mark.percent).max()?,
-            backslash: marks.iter().map(|mark| mark.backslash).max()?,
-        };
+        let (first, last) = (*self.marks.get(at)?, *self.marks.last()?);
+        let mut mark = Mark { end: last.end, ..first };
         if self.bytes.get(at) == Some(&b'%') {
             mark.percent = mark.percent.saturating_add(1);
         } else {
-            // Two backslashes that came into the text in different ways are no pair. What else follows one may have been
-            // encoded less often, as letters seldom are, but not more often.
-            let next = marks.get(1)?;
-            let pair = self.bytes.get(at + 1) == Some(&b'\\');
-            let same = next.percent == first.percent && next.backslash == first.backslash;
-            if !same && (pair || next.percent > first.percent || next.backslash > first.backslash) {
+            // Two backslashes that came into the text in different ways are no pair: `%5C\u0025` is one before a `%`.
+            let pair = self.bytes.get(at..) == Some(br"\\");
+            if pair && (first.percent, first.backslash) != (last.percent, last.backslash) {
                 return None;
             }
             mark.backslash = mark.backslash.saturating_add(1);

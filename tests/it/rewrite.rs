@@ -122,10 +122,12 @@ fn what_only_looks_like_the_namespace_stays() {
     stays("http://api.prod.", "api.prod");
     stays("build.prod:2024-01-01", "build.prod");
     stays("build.prod:123456", "build.prod");
+    stays("build.prod:80é", "build.prod");
     stays("http://api.prod:secret@db/", "api.prod");
     stays("http://api.prod:123@db/", "api.prod");
     stays("http://user:x.prod@db/", "x.prod");
     stays("http://host/@api.prod/", "api.prod");
+    stays("u=http%3A%2F%2Fhost%2F%40api.prod%2F", "api.prod");
     stays("http://user%40api.prod/", "api.prod");
     stays("10-0-0-1.prod.pod.cluster.local", "10-0-0-1.prod.pod");
     stays("http://prod.prod.svc2/", "prod.prod");
@@ -336,6 +338,9 @@ fn stamps_of_others_and_of_other_schemes_stay() {
         assert_eq!(rewritten.jobs[0].metadata, stamp(after));
         assert_eq!(rewritten.leftovers, [], "{before}");
     }
+    let mut named_like_it = job("prod", "prod");
+    named_like_it.stamp(&Owner::new("prod", "main"), false);
+    assert_eq!(Stamp::of(&one(named_like_it, &to_staging())).expect("a stamp").job, "prod");
     let hand_made = Job::new("a");
     assert_eq!(one(hand_made.clone(), &to_staging()), hand_made, "no stamp is added");
 }
