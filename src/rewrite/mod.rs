@@ -150,13 +150,18 @@ fn copy(mut job: Job, with: &Move) -> (Job, usize) {
 /// Puts the new namespace in the old one's place in every host of this text, and says in how many.
 fn text_places(text: &mut String, with: &Move) -> usize {
     let view = View::of(text);
-    let mentions = mentions(&view, &with.from);
-    let mut places = 0;
-    // From the end, so that what is before keeps its place.
-    for mention in mentions.iter().rev().filter(|mention| mention.role == Role::Host) {
+    let mut moved = String::new();
+    let (mut at, mut places) = (0, 0);
+    for mention in mentions(&view, &with.from).iter().filter(|mention| mention.role == Role::Host) {
+        let place = view.place(&mention.at);
         // A namespace's name has only letters, digits and `-`, which no encoding changes.
-        text.replace_range(view.place(&mention.at), &with.to);
+        moved.extend([&text[at..place.start], &with.to]);
+        at = place.end;
         places += 1;
+    }
+    if places > 0 {
+        moved.push_str(&text[at..]);
+        *text = moved;
     }
     places
 }

@@ -21,8 +21,6 @@ struct Mark {
     end: usize,
     /// How often it was percent-encoded. What is a delimiter of a URL and what only data in it, this tells.
     percent: u8,
-    /// How often it was escaped with a backslash.
-    backslash: u8,
 }
 
 impl View {
@@ -30,7 +28,7 @@ impl View {
         let mut view = Self { bytes: Vec::with_capacity(text.len()), marks: Vec::with_capacity(text.len()) };
         for (start, byte) in text.bytes().enumerate() {
             view.bytes.push(byte);
-            view.marks.push(Mark { start, end: start + 1, percent: 0, backslash: 0 });
+            view.marks.push(Mark { start, end: start + 1, percent: 0 });
             // What an escape stands for may complete another one. Each turn makes the view shorter, so all of them together
             // take no longer than the text is long.
             while view.undo_last_escape().is_some() {}
@@ -78,13 +76,9 @@ impl View {
         let mut mark = Mark { end: last.end, ..first };
         if self.bytes.get(at) == Some(&b'%') {
             mark.percent = mark.percent.saturating_add(1);
-        } else {
-            // Two backslashes that came into the text in different ways are no pair: `%5C\u0025` is one before a `%`.
-            let pair = self.bytes.get(at..) == Some(br"\\");
-            if pair && (first.percent, first.backslash) != (last.percent, last.backslash) {
-                return None;
-            }
-            mark.backslash = mark.backslash.saturating_add(1);
+        } else if self.bytes.get(at..) == Some(br"\\") && first.percent != last.percent {
+            // They came into the text in different ways and are no pair: `%5C\u0025` is one before a `%`.
+            return None;
         }
         self.bytes.truncate(at);
         match decoded {

@@ -70,9 +70,10 @@ fn hosts_with_svc_are_rewritten_wherever_they_stand() {
 
 #[test]
 fn short_hosts_are_rewritten_where_a_host_must_be() {
-    for end in
-        ["", "/", "/x", "?a=b", "#f", "\"", "' x", " x", "\n", ",", ";", ")", "]", "}", "&x=y", "|cat", "%2Fx", ":"]
-    {
+    for end in [
+        "", "/", "/x", "?a=b", "#f", "\"", "' x", " x", "\n", ",", ";", ")", "]", "}", "&x=y", "|cat", "+x", "%2Fx",
+        ":",
+    ] {
         becomes(&format!("http://api.prod{end}"), &format!("http://api.staging{end}"));
         becomes(&format!("u=http%3A%2F%2Fapi.prod{end}"), &format!("u=http%3A%2F%2Fapi.staging{end}"));
     }
