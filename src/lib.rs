@@ -15,6 +15,7 @@
 //! | [`job`] | a job in canonical form, its stamp, and what differs between two | yes |
 //! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
 //! | [`render`] | templates to desired jobs | yes |
+//! | [`rewrite`] | jobs of one namespace, made to be another's | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
 //! | [`snapshot`] | files of many jobs: cutting, reading, writing, judging and rotating backups | yes |
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
@@ -40,6 +41,7 @@ pub mod job;
 pub mod plan;
 pub mod render;
 pub mod report;
+pub mod rewrite;
 pub mod schedule;
 pub mod settings;
 pub mod snapshot;

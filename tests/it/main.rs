@@ -19,6 +19,8 @@ mod old_dkron;
 mod recoveries;
 mod render;
 mod report;
+mod rewrite;
+mod rewrite_laws;
 mod rig;
 mod schedule;
 mod sequences;
