@@ -13,6 +13,8 @@ mod wire;
 
 use std::collections::BTreeMap;
 
+use icu_properties::CodePointMapData;
+use icu_properties::props::GeneralCategory;
 use jiff::Timestamp;
 use litemap::LiteMap;
 
@@ -108,47 +110,11 @@ impl Job {
         if name.is_empty() {
             return Some("name cannot be empty".to_owned());
         }
-        // Go's `\p{Ll}` is the general category; `char::is_lowercase` also has Other_Lowercase (ª, ⁿ, …).
+        // Not `char::is_lowercase`, which has modifiers and numbers (ª, ⁿ, ⅰ) that Go's `\p{Ll}` has not. Letters
+        // that are newer than Dkron's Unicode (15.0) are for Dkron to refuse.
+        let categories = CodePointMapData::<GeneralCategory>::new();
         let legal =
-            |c: char| matches!(c, '0'..='9' | '_' | '-' | 'a'..='z') || (!c.is_ascii() && is_lowercase_letter(c));
+            |c: char| matches!(c, '0'..='9' | '_' | '-') || categories.get(c) == GeneralCategory::LowercaseLetter;
         name.chars().find(|&c| !legal(c)).map(|c| format!("name contains illegal character '{c}'"))
     }
 }
-
-/// Whether a non-ASCII character is in the Unicode category `Ll`: lower-case, and no modifier letter, mark or number that
-/// only counts as lower-case by the property `Other_Lowercase`.
-fn is_lowercase_letter(c: char) -> bool {
-    c.is_lowercase() && !OTHER_LOWERCASE.iter().any(|&(first, last)| (first..=last).contains(&c))
-}
-
-/// `Other_Lowercase` of Unicode's `PropList.txt`, outside ASCII.
-const OTHER_LOWERCASE: &[(char, char)] = &[
-    ('\u{aa}', '\u{aa}'),
-    ('\u{ba}', '\u{ba}'),
-    ('\u{2b0}', '\u{2b8}'),
-    ('\u{2c0}', '\u{2c1}'),
-    ('\u{2e0}', '\u{2e4}'),
-    ('\u{345}', '\u{345}'),
-    ('\u{37a}', '\u{37a}'),
-    ('\u{10fc}', '\u{10fc}'),
-    ('\u{1d2c}', '\u{1d6a}'),
-    ('\u{1d78}', '\u{1d78}'),
-    ('\u{1d9b}', '\u{1dbf}'),
-    ('\u{2071}', '\u{2071}'),
-    ('\u{207f}', '\u{207f}'),
-    ('\u{2090}', '\u{209c}'),
-    ('\u{2170}', '\u{217f}'),
-    ('\u{24d0}', '\u{24e9}'),
-    ('\u{2c7c}', '\u{2c7d}'),
-    ('\u{a69c}', '\u{a69d}'),
-    ('\u{a770}', '\u{a770}'),
-    ('\u{a7f2}', '\u{a7f4}'),
-    ('\u{a7f8}', '\u{a7f9}'),
-    ('\u{ab5c}', '\u{ab5f}'),
-    ('\u{ab69}', '\u{ab69}'),
-    ('\u{10780}', '\u{10780}'),
-    ('\u{10783}', '\u{10785}'),
-    ('\u{10787}', '\u{107b0}'),
-    ('\u{107b2}', '\u{107ba}'),
-    ('\u{1e030}', '\u{1e06d}'),
-];

@@ -262,6 +262,20 @@ fn bad_input_writes_nothing() {
     insta::assert_snapshot!("bad_input", said);
 }
 
+/// What counts as lower-case is not always a lower-case letter: modifiers, numbers, marks, circled letters.
+#[test]
+fn a_name_is_legal_where_dkron_takes_it() {
+    let server = Server::start();
+    for (characters, legal) in [("aß0ж_𝒶ǆﬀ-ⅎꭰ", true), ("AªⁿʰͅⅰⓐǅЖㄱ١ ./:", false)] {
+        for character in characters.chars() {
+            let name = format!("name-{character}");
+            assert_eq!(dkron_jobs::job::Job::name_problem(&name).is_none(), legal, "{name}");
+            let answer = crate::http::post(&server.node_url(0), &json!({"name": name, "schedule": "@yearly"}));
+            assert_eq!(answer.status, if legal { 201 } else { 400 }, "{name}: {}", answer.text());
+        }
+    }
+}
+
 #[test]
 fn an_every_job_keeps_firing_under_repeated_applies() {
     let server = Server::start();
