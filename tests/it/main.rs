@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, and says why in the message")]
 
 mod apply;
+mod backup_files;
 mod cli;
 mod conformance;
 mod data_url;

@@ -6,7 +6,8 @@ use dkron_jobs::snapshot::{Objects, Piece, Reason, Shape};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+
+use crate::laws::law;
 
 /// A piece, kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,18 +184,6 @@ fn an_object_that_is_too_long_is_an_error_at_once_and_fills_no_memory() {
     // A mark of two bytes is none.
     assert_eq!(cut_chunks(LIMIT, [&b"\xef\xbb"[..]]).0, [broken(1, 0, 1, Reason::NoObject)]);
     assert_eq!(cut_chunks(LIMIT, [&b"\xef\xbb"[..], &b"{}"[..]]).0, [broken(1, 2, 1, Reason::NoObject)]);
-}
-
-fn law<S: Strategy>(strategy: S, holds: impl Fn(S::Value) -> TestCaseResult)
-where
-    S::Value: std::fmt::Debug,
-{
-    #[expect(clippy::disallowed_methods, reason = "how many cases is for whoever runs the tests to say")]
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000);
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    if let Err(error) = TestRunner::new(config).run(&strategy, holds) {
-        panic!("{error}");
-    }
 }
 
 /// Text out of what means something to the parser.
