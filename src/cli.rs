@@ -9,43 +9,106 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::exit::ExitCode;
 use crate::settings::{Flags, Group, Kind, OPTIONS, Opt};
 
-/// A command and the groups of options that it takes.
+/// A command and the groups of options that it takes, beside logging.
 struct Verb {
+    /// Its name; a command of a command has both names, with a blank between.
     name: &'static str,
     about: &'static str,
-    groups: &'static [Group],
+    groups: &'static [&'static [Group]],
 }
+
+/// What reaching Dkron needs.
+const DKRON: [Group; 2] = [Group::Dkron, Group::Network];
+/// What rendering needs.
+const TEMPLATES: [Group; 3] = [Group::Owner, Group::Names, Group::Templates];
 
 const VERBS: &[Verb] = &[
     Verb {
         name: "wait",
         about: "Wait until Dkron can be trusted: reachable, a leader, all its jobs loaded, not paused",
-        groups: &[Group::Dkron, Group::Network, Group::Logging],
+        groups: &[&DKRON],
     },
     Verb {
         name: "render",
         about: "Render the templates to standard output, without Dkron",
-        groups: &[Group::Network, Group::Templates, Group::Render, Group::Logging],
+        groups: &[&TEMPLATES, &[Group::Network, Group::Render]],
     },
     Verb {
         name: "plan",
         about: "Show what `apply` would do, field by field, and do nothing",
         groups: &[
-            Group::Dkron,
-            Group::Network,
-            Group::Templates,
-            Group::Policy,
-            Group::Output,
-            Group::Plan,
-            Group::Logging,
+            &DKRON,
+            &TEMPLATES,
+            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output, Group::Plan],
         ],
     },
     Verb {
         name: "apply",
         about: "Wait, render, plan, write what differs, and prove that Dkron holds it",
-        groups: &[Group::Dkron, Group::Network, Group::Templates, Group::Policy, Group::Output, Group::Logging],
+        groups: &[
+            &DKRON,
+            &TEMPLATES,
+            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
+        ],
+    },
+    Verb {
+        name: "backup",
+        about: "Save all jobs of Dkron, whoever keeps them",
+        groups: &[&DKRON, &[Group::Owner, Group::Store, Group::Backup, Group::Force, Group::Output]],
+    },
+    Verb {
+        name: "backup list",
+        about: "Show the backups: their time, jobs and size, and which are good",
+        groups: &[&[Group::Network, Group::Store, Group::Output]],
+    },
+    Verb {
+        name: "backup verify",
+        about: "Read all backups again and check them",
+        groups: &[&[Group::Network, Group::Store, Group::Output]],
+    },
+    Verb {
+        name: "restore",
+        about: "Bring jobs back from a backup, a file of jobs or a folder of them; by default the newest good backup of the namespace",
+        groups: &[
+            &[Group::Source, Group::Only],
+            &DKRON,
+            &[Group::Owner, Group::Mode, Group::Ownership, Group::Store, Group::Output],
+        ],
+    },
+    Verb {
+        name: "clone",
+        about: "Write the jobs of one namespace for another, switched off if wanted",
+        groups: &[
+            &[Group::Source, Group::Only, Group::Clone],
+            &DKRON,
+            &[Group::Owner, Group::Names, Group::Mode, Group::Ownership, Group::Store, Group::Force, Group::Output],
+        ],
+    },
+    Verb {
+        name: "enable",
+        about: "Switch jobs on that were cloned switched off, at the cut-over",
+        groups: &[&DKRON, &[Group::Only, Group::Owner, Group::Output]],
+    },
+    Verb {
+        name: "destroy",
+        about: "Delete the jobs of this release, children first, and no others",
+        groups: &[&DKRON, &[Group::Owner, Group::Destroy, Group::Output]],
     },
 ];
+
+impl Verb {
+    fn takes(&self, opt: &Opt) -> bool {
+        opt.group == Group::Logging || self.groups.iter().any(|groups| groups.contains(&opt.group))
+    }
+
+    fn command(&self) -> Command {
+        let name = self.name.split(' ').next_back().unwrap_or(self.name);
+        let args = OPTIONS.iter().filter(|opt| self.takes(opt)).map(arg);
+        let parts =
+            VERBS.iter().filter(|part| part.name.strip_prefix(self.name).is_some_and(|rest| rest.starts_with(' ')));
+        Command::new(name).about(self.about).args(args).subcommands(parts.map(Self::command))
+    }
+}
 
 /// What was asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +128,7 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(120)
-        .subcommands(VERBS.iter().map(|verb| {
-            let args = OPTIONS.iter().filter(|opt| verb.groups.contains(&opt.group)).map(arg);
-            Command::new(verb.name).about(verb.about).args(args)
-        }))
+        .subcommands(VERBS.iter().filter(|verb| !verb.name.contains(' ')).map(Verb::command))
 }
 
 fn arg(opt: &Opt) -> Arg {
@@ -76,9 +136,13 @@ fn arg(opt: &Opt) -> Arg {
     if !opt.default.is_empty() {
         help = format!("{help} [default: {}]", opt.default);
     }
-    let arg = Arg::new(opt.flag).long(opt.flag).help(StyledStr::from(help)).help_heading(opt.group.heading());
+    let arg = Arg::new(opt.flag).help(StyledStr::from(help)).help_heading(opt.group.heading());
+    if opt.kind == Kind::Positional {
+        return arg.value_name(opt.value).action(ArgAction::Set);
+    }
+    let arg = arg.long(opt.flag);
     match opt.kind {
-        Kind::Value => arg.value_name(opt.value).action(ArgAction::Set),
+        Kind::Value | Kind::Positional => arg.value_name(opt.value).action(ArgAction::Set),
         Kind::List => arg.value_name(opt.value).action(ArgAction::Append),
         Kind::Bool => arg
             .value_name("true|false")
@@ -106,10 +170,14 @@ fn exit_codes() -> String {
 /// clap's, which also stands for `--help` and `--version`.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
     let matches = command().try_get_matches_from(args)?;
-    let found =
-        matches.subcommand().and_then(|(name, matches)| Some((VERBS.iter().find(|verb| verb.name == name)?, matches)));
-    match found {
-        Some((verb, matches)) => Ok(Asked { command: verb.name, flags: flags(verb, matches) }),
+    let mut name = String::new();
+    let mut at = &matches;
+    while let Some((word, below)) = at.subcommand() {
+        name = if name.is_empty() { word.to_owned() } else { format!("{name} {word}") };
+        at = below;
+    }
+    match VERBS.iter().find(|verb| verb.name == name) {
+        Some(verb) => Ok(Asked { command: verb.name, flags: flags(verb, at) }),
         None => Err(command().error(ErrorKind::MissingSubcommand, "a command is needed")),
     }
 }
@@ -138,7 +206,7 @@ pub fn guess(args: &[OsString]) -> (Option<&'static str>, Flags) {
 fn flags(verb: &Verb, matches: &ArgMatches) -> Flags {
     OPTIONS
         .iter()
-        .filter(|opt| verb.groups.contains(&opt.group))
+        .filter(|opt| verb.takes(opt))
         .filter_map(|opt| Some((opt.flag, matches.get_many::<String>(opt.flag)?.cloned().collect())))
         .collect()
 }

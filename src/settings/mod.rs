@@ -8,10 +8,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use glob::Pattern;
 use url::Url;
 
 use crate::job::Owner;
 use crate::plan::{Drift, TakeOwnership};
+use crate::snapshot::{Keep, Packing};
 
 pub use self::options::{Group, Kind, OPTIONS, Opt};
 pub use self::read::{Flags, resolve};
@@ -25,6 +27,24 @@ pub struct Settings {
     pub templates: TemplateSettings,
     /// Deciding.
     pub policy: PolicySettings,
+    /// Where backups are kept: a path or a URL.
+    pub backups: Option<String>,
+    /// The variables that stores know: `AWS_*`, `GOOGLE_*`, `AZURE_*`.
+    pub store_env: BTreeMap<String, String>,
+    /// When jobs are brought back beside the templates.
+    pub restore: Restore,
+    /// Saving.
+    pub backup: BackupSettings,
+    /// Reading jobs from elsewhere.
+    pub source: SourceSettings,
+    /// Whether jobs that are there and differ are overwritten.
+    pub overwrite: bool,
+    /// Cloning.
+    pub clone: CloneSettings,
+    /// Where imported templates go.
+    pub import_to: PathBuf,
+    /// Whether nobody is asked.
+    pub yes: bool,
     /// Text or JSON on standard output.
     pub output: Output,
     /// Logs.
@@ -115,6 +135,54 @@ pub struct PolicySettings {
     pub force: bool,
     /// Whose jobs may be taken over.
     pub take_ownership: TakeOwnership,
+}
+
+/// When jobs are brought back from a backup before the templates are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restore {
+    /// When Dkron has lost everything.
+    WhenEmpty,
+    /// Whatever is missing.
+    Missing,
+    /// Never.
+    Never,
+}
+
+/// How to save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// Which backups stay; `None` for all.
+    pub keep: Option<Keep>,
+    /// How they are compressed.
+    pub packing: Packing,
+}
+
+/// Which jobs to read from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// A file or a folder; `None` for the newest good backup, or the live jobs.
+    pub path: Option<PathBuf>,
+    /// Names and globs; empty for all jobs.
+    pub only: Vec<Pattern>,
+    /// Whether what is no job is left out.
+    pub skip_invalid: bool,
+}
+
+/// How to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloneSettings {
+    /// A live Dkron to clone from.
+    pub from_url: Option<Url>,
+    /// The namespace that the jobs come from; empty where none was given.
+    pub from: String,
+    /// The namespace that they go to; empty for the release's own.
+    pub to: String,
+    /// A file to clone to.
+    pub to_file: Option<PathBuf>,
+    /// Whether copies are switched off.
+    pub disabled: bool,
+    /// Whether mentions of the old namespace may stay.
+    pub allow_leftovers: bool,
 }
 
 /// The form of standard output.

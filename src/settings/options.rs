@@ -13,6 +13,8 @@ pub enum Kind {
     Bool,
     /// `--flag` or `--flag=VALUE`.
     OptionalValue,
+    /// One value that stands alone, without a flag.
+    Positional,
 }
 
 /// What a group of options is about; a command takes whole groups.
@@ -22,10 +24,36 @@ pub enum Group {
     Dkron,
     /// Reaching anything: Dkron and data URLs.
     Network,
+    /// Whose jobs they are.
+    Owner,
+    /// How names are made.
+    Names,
     /// Rendering templates.
     Templates,
     /// Deciding what to write.
     Policy,
+    /// Switching guards off.
+    Force,
+    /// Taking jobs over.
+    Ownership,
+    /// Where backups are.
+    Store,
+    /// Bringing jobs back beside the templates.
+    Restore,
+    /// Only of `backup`.
+    Backup,
+    /// A file or folder of jobs to read.
+    Source,
+    /// Which of the jobs.
+    Only,
+    /// What happens to those that are there.
+    Mode,
+    /// Only of `clone`.
+    Clone,
+    /// Only of `import`.
+    Import,
+    /// Only of `destroy`.
+    Destroy,
     /// Showing a plan or a report.
     Output,
     /// Only of `plan`.
@@ -42,8 +70,13 @@ impl Group {
         match self {
             Self::Dkron => "Dkron",
             Self::Network => "Network",
+            Self::Owner | Self::Names => "Release",
             Self::Templates => "Templates",
-            Self::Policy => "Deciding",
+            Self::Policy | Self::Force | Self::Ownership | Self::Mode | Self::Destroy => "Deciding",
+            Self::Store | Self::Restore | Self::Backup => "Backups",
+            Self::Source | Self::Only => "Jobs",
+            Self::Clone => "Cloning",
+            Self::Import => "Importing",
             Self::Output | Self::Plan | Self::Render => "Output",
             Self::Logging => "Logging",
         }
@@ -113,15 +146,15 @@ options! {
     REQUEST_TIMEOUT = "request-timeout", "DKRON_REQUEST_TIMEOUT", Value "DURATION", "15s", Network;
 
     /// The namespace that the jobs call into, and the first half of their owner
-    NAMESPACE = "namespace", "JOBS_NAMESPACE", Value "NAME", "default", Templates;
+    NAMESPACE = "namespace", "JOBS_NAMESPACE", Value "NAME", "default", Owner;
     /// The release that keeps the jobs, the second half of their owner
-    RELEASE = "release", "JOBS_RELEASE", Value "NAME", "dkron-jobs", Templates;
+    RELEASE = "release", "JOBS_RELEASE", Value "NAME", "dkron-jobs", Owner;
     /// The cluster's DNS domain, for `service()`
-    CLUSTER_DOMAIN = "cluster-domain", "JOBS_CLUSTER_DOMAIN", Value "DOMAIN", "cluster.local", Templates;
+    CLUSTER_DOMAIN = "cluster-domain", "JOBS_CLUSTER_DOMAIN", Value "DOMAIN", "cluster.local", Names;
     /// A folder of templates; a file of a later folder replaces its namesake of an earlier one
     TEMPLATES = "templates", "JOBS_TEMPLATES", List "DIR", "jobs-templates", Templates;
     /// Put in front of every job's name, for several namespaces in one Dkron
-    NAME_PREFIX = "name-prefix", "JOBS_NAME_PREFIX", Value "PREFIX", "", Templates;
+    NAME_PREFIX = "name-prefix", "JOBS_NAME_PREFIX", Value "PREFIX", "", Names;
     /// A variable for templates, `key=value`; in the environment each has its own: JOBS_VAR_REGION is `vars.region`
     VAR = "var", "JOBS_VAR_<KEY>", List "KEY=VALUE", "", Templates;
     /// A folder with one file for each variable, all of them secret
@@ -141,10 +174,50 @@ options! {
     PRUNE = "prune", "JOBS_PRUNE", Bool "", "true", Policy;
     /// Let the guard pass this many deletes
     ALLOW_DELETES = "allow-deletes", "JOBS_ALLOW_DELETES", Value "N", "0", Policy;
-    /// Switch the guard off
-    FORCE = "force", "JOBS_FORCE", Bool "", "false", Policy;
+    /// Switch the guards off: against many deletes, a suddenly small backup, files that are there already
+    FORCE = "force", "JOBS_FORCE", Bool "", "false", Force;
     /// Take over jobs with names of ours that another release keeps: anyone's, or OWNER's (`namespace/release`) only
-    TAKE_OWNERSHIP = "take-ownership", "JOBS_TAKE_OWNERSHIP", OptionalValue "OWNER", "", Policy;
+    TAKE_OWNERSHIP = "take-ownership", "JOBS_TAKE_OWNERSHIP", OptionalValue "OWNER", "", Ownership;
+
+    /// Where backups are kept: a folder, or s3://, gs:// or az://BUCKET/PREFIX
+    BACKUPS = "backups", "JOBS_BACKUPS", Value "DIR|URL", "", Store;
+    /// Bring jobs back from the newest good backup of this namespace before the templates are applied: `when-empty`, when
+    /// Dkron has lost everything; `missing`, whatever the backup has and Dkron has not, also what a person deleted; `never`
+    RESTORE = "restore", "JOBS_RESTORE", Value "WHEN", "when-empty", Restore;
+    /// Remove old backups, but for this many of the newest and those of --keep-days
+    KEEP = "keep", "JOBS_BACKUP_KEEP", Value "N", "", Backup;
+    /// Remove old backups, but for the newest of each of so many days and those of --keep
+    KEEP_DAYS = "keep-days", "JOBS_BACKUP_KEEP_DAYS", Value "DAYS", "", Backup;
+    /// `none`, `gzip` or `zstd`
+    COMPRESS = "compress", "JOBS_BACKUP_COMPRESS", Value "HOW", "none", Backup;
+
+    /// The jobs to read: a file (one a line, one after another or a JSON array, also .gz or .zst) or a folder of them
+    FROM_FILE = "FILE|DIR", "JOBS_FROM_FILE", Positional "FILE|DIR", "", Source;
+    /// Leave out what is no job, and say so, instead of refusing the whole file
+    SKIP_INVALID = "skip-invalid", "JOBS_SKIP_INVALID", Bool "", "false", Source;
+    /// Only jobs of this name, or of names like this: `refresh-*`
+    ONLY = "only", "JOBS_ONLY", List "NAME|GLOB", "", Only;
+    /// `missing` creates what is not there; `changed` also overwrites what differs
+    MODE = "mode", "JOBS_MODE", Value "MODE", "missing", Mode;
+
+    /// Clone from a live Dkron in place of a file or the newest backup; with the same headers and certificates as for --dkron-url
+    FROM_URL = "from-url", "JOBS_FROM_URL", Value "URL", "", Clone;
+    /// The namespace that the jobs come from
+    FROM_NAMESPACE = "from-namespace", "JOBS_FROM_NAMESPACE", Value "NAME", "", Clone;
+    /// The namespace that they go to; --namespace where it is not given
+    TO_NAMESPACE = "to-namespace", "JOBS_TO_NAMESPACE", Value "NAME", "", Clone;
+    /// Clone to a file in place of Dkron
+    TO_FILE = "to-file", "JOBS_TO_FILE", Value "FILE", "", Clone;
+    /// Switch the copies off; `enable` switches them on
+    DISABLED = "disabled", "JOBS_CLONE_DISABLED", Bool "", "false", Clone;
+    /// Write the copies although the old namespace is still mentioned in them
+    ALLOW_LEFTOVERS = "allow-leftovers", "JOBS_ALLOW_LEFTOVERS", Bool "", "false", Clone;
+
+    /// The folder for the template files
+    TO = "to", "JOBS_IMPORT_TO", Value "DIR", "jobs-templates", Import;
+
+    /// Delete without asking
+    YES = "yes", "JOBS_YES", Bool "", "false", Destroy;
 
     /// `text` or `json` on standard output
     OUTPUT = "output", "JOBS_OUTPUT", Value "FORM", "text", Output;

@@ -5,15 +5,18 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use glob::Pattern;
 use jiff::SignedDuration;
 use url::Url;
 
 use crate::job::Owner;
 use crate::plan::{Drift, TakeOwnership};
+use crate::snapshot::{Keep, Packing};
 
 use super::options::{self, Kind, OPTIONS, Opt};
 use super::{
-    DkronSettings, LogFormat, LogLevel, Output, PolicySettings, RenderFormat, Settings, SettingsError, TemplateSettings,
+    BackupSettings, CloneSettings, DkronSettings, LogFormat, LogLevel, Output, PolicySettings, RenderFormat, Restore,
+    Settings, SettingsError, SourceSettings, TemplateSettings,
 };
 
 /// The values given on the command line, by flag.
@@ -21,18 +24,33 @@ pub type Flags = BTreeMap<&'static str, Vec<String>>;
 
 const VAR_PREFIX: &str = "JOBS_VAR_";
 const DATA_PREFIX: &str = "JOBS_DATA_";
+/// The variables that clients of object stores know.
+const STORE_PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 
 /// Reads and checks everything.
 ///
 /// # Errors
 /// All problems in one, each naming the flag or the variable it is about.
 pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Settings, SettingsError> {
-    let mut given = Given { flags, env: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() };
+    let mut given =
+        Given { flags, env: BTreeMap::new(), store_env: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() };
     given.take_env(env);
     let settings = Settings {
         dkron: given.dkron(),
         templates: given.templates(),
         policy: given.policy(),
+        backups: given.text(&options::BACKUPS).1,
+        store_env: std::mem::take(&mut given.store_env),
+        restore: given.choice(
+            &options::RESTORE,
+            &[("when-empty", Restore::WhenEmpty), ("missing", Restore::Missing), ("never", Restore::Never)],
+        ),
+        backup: given.backup(),
+        source: given.source(),
+        overwrite: given.choice(&options::MODE, &[("missing", false), ("changed", true)]),
+        clone: given.clone_settings(),
+        import_to: PathBuf::from(given.string(&options::TO)),
+        yes: given.bool(&options::YES),
         output: given.choice(&options::OUTPUT, &[("text", Output::Text), ("json", Output::Json)]),
         log_format: given.choice(
             &options::LOG_FORMAT,
@@ -67,6 +85,7 @@ struct Given<'a> {
     flags: &'a Flags,
     /// Lower-case names, as envy gives them.
     env: BTreeMap<String, String>,
+    store_env: BTreeMap<String, String>,
     problems: Vec<String>,
     warnings: Vec<String>,
 }
@@ -77,6 +96,11 @@ impl Given<'_> {
         let mut ours = Vec::new();
         for (name, value) in env {
             let Some(name) = name.to_str() else { continue };
+            if STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+                // What is no text is no setting of a store.
+                self.store_env.extend(value.into_string().ok().map(|value| (name.to_owned(), value)));
+                continue;
+            }
             let free = name.starts_with(VAR_PREFIX) || name.starts_with(DATA_PREFIX);
             if !free && !OPTIONS.iter().any(|opt| opt.env == name) {
                 self.suspect(name);
@@ -257,6 +281,42 @@ impl Given<'_> {
             ),
             force: self.bool(&options::FORCE),
             take_ownership: self.parsed(&options::TAKE_OWNERSHIP, parse_take_ownership, TakeOwnership::No),
+        }
+    }
+
+    fn backup(&mut self) -> BackupSettings {
+        let number = |text: &str| text.parse().map(Some).map_err(|_| "is no whole number".to_owned());
+        let newest: Option<u32> = self.parsed(&options::KEEP, number, None);
+        let days = self.parsed(&options::KEEP_DAYS, number, None);
+        let keep = (newest.is_some() || days.is_some()).then(|| Keep {
+            newest: newest.unwrap_or_default().try_into().unwrap_or(usize::MAX),
+            days: days.unwrap_or_default(),
+        });
+        let packings = [("none", Packing::Plain), ("gzip", Packing::Gzip), ("zstd", Packing::Zstd)];
+        BackupSettings { keep, packing: self.choice(&options::COMPRESS, &packings) }
+    }
+
+    fn source(&mut self) -> SourceSettings {
+        let (from, globs) = self.values(&options::ONLY);
+        let mut only = Vec::new();
+        for glob in globs {
+            match Pattern::new(&glob) {
+                Ok(pattern) => only.push(pattern),
+                Err(error) => self.problems.push(format!("{from}: `{glob}` is no name and no glob: {}", error.msg)),
+            }
+        }
+        let skip_invalid = self.bool(&options::SKIP_INVALID);
+        SourceSettings { path: self.path(&options::FROM_FILE), only, skip_invalid }
+    }
+
+    fn clone_settings(&mut self) -> CloneSettings {
+        CloneSettings {
+            from_url: self.parsed(&options::FROM_URL, |text| parse_url(text).map(Some), None),
+            from: self.string(&options::FROM_NAMESPACE),
+            to: self.string(&options::TO_NAMESPACE),
+            to_file: self.path(&options::TO_FILE),
+            disabled: self.bool(&options::DISABLED),
+            allow_leftovers: self.bool(&options::ALLOW_LEFTOVERS),
         }
     }
 
