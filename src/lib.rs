@@ -21,6 +21,7 @@
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
 //! | [`settings`] | flags and environment to typed settings | yes |
 //! | [`disk`], [`fetch`] | templates, tables and variables from files and URLs | no |
+//! | [`store`] | backups in directories and object stores, and files of jobs | no |
 //! | [`dkron`] | waiting for Dkron, reading and writing it | no |
 //! | [`apply`] | carries a plan out and proves it | no |
 //! | [`command`] | the commands: gather, decide, act, report | no |
@@ -45,6 +46,7 @@ pub mod rewrite;
 pub mod schedule;
 pub mod settings;
 pub mod snapshot;
+pub mod store;
 
 pub mod cli;
 pub mod exit;

@@ -1,0 +1,204 @@
+//! Backups in a directory.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Chunks, Naming, StoreError};
+
+/// How many bytes are written or read at once.
+pub(super) const PART: usize = 64 << 10;
+/// What the names of files begin with that are not there yet.
+const TEMPORARY: &str = ".tmp-dkron-jobs-";
+/// After this time a temporary file is that of a killed run.
+const STALE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A directory of backups.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+}
+
+/// A backup's file that has no name yet. Dropped, it is gone.
+#[derive(Debug)]
+pub(super) struct Draft<'s> {
+    directory: &'s Directory,
+    temporary: Temporary,
+    naming: Naming,
+}
+
+/// A temporary file; dropped, it is gone.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+    file: File,
+    /// Under its last name: there is nothing to remove.
+    renamed: bool,
+}
+
+impl Directory {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// All files with their sizes in bytes.
+    pub(super) fn names(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let error = |cause| disk("cannot read the folder", &self.path, cause);
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(cause) => return Err(error(cause)),
+        };
+        let mut names = BTreeMap::new();
+        for entry in entries {
+            let entry = entry.map_err(error)?;
+            // A name that is no text is none of ours. A file may go while its size is asked for.
+            if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.path().metadata())
+                && metadata.is_file()
+            {
+                names.insert(name, metadata.len());
+            }
+        }
+        Ok(names)
+    }
+
+    pub(super) fn bytes<E: From<StoreError>>(&self, name: &str, take: &mut Chunks<'_, E>) -> Result<(), E> {
+        bytes(&self.path.join(name), take)
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(disk("cannot remove", &path, cause)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins a backup: the folder is made if need be, and what killed runs left is removed.
+    pub(super) fn draft(&self, naming: Naming, now: Timestamp) -> Result<Draft<'_>, StoreError> {
+        // The jobs may hold secrets.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
+        made.map_err(|cause| disk("cannot make the folder", &self.path, cause))?;
+        self.clear(now)?;
+        Ok(Draft { directory: self, temporary: self.temporary(&naming.name())?, naming })
+    }
+
+    fn clear(&self, now: Timestamp) -> Result<(), StoreError> {
+        let stale = now - STALE;
+        for name in self.names()?.keys().filter(|name| name.starts_with(TEMPORARY)) {
+            let modified = fs::metadata(self.path.join(name)).and_then(|metadata| metadata.modified()).ok();
+            if modified.and_then(|modified| Timestamp::try_from(modified).ok()).is_some_and(|modified| modified < stale)
+            {
+                self.remove(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn temporary(&self, name: &str) -> Result<Temporary, StoreError> {
+        let mut number = 0_u32;
+        loop {
+            let path = self.path.join(format!("{TEMPORARY}{}-{number}-{name}", process::id()));
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => return Ok(Temporary { path, file, renamed: false }),
+                // Containers often have the same process id.
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(cause) => return Err(disk("cannot write", &path, cause)),
+            }
+        }
+    }
+
+    /// Writes a manifest under its name. It belongs to a file whose name was free, so nobody else writes it.
+    pub(super) fn put_manifest(&self, name: &str, text: &[u8]) -> Result<(), StoreError> {
+        let mut temporary = self.temporary(name)?;
+        temporary.write(text)?;
+        temporary.rename(&self.path.join(name))?;
+        self.sync()
+    }
+
+    /// Makes sure that new names outlive a power cut.
+    fn sync(&self) -> Result<(), StoreError> {
+        match File::open(&self.path).and_then(|folder| folder.sync_all()) {
+            // Some network file systems know no such thing.
+            Err(cause) if !matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+                Err(disk("cannot write the folder", &self.path, cause))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Draft<'_> {
+    pub(super) fn write(&mut self, part: &[u8]) -> Result<(), StoreError> {
+        self.temporary.write(part)
+    }
+
+    pub(super) fn finish(mut self, rest: &[u8]) -> Result<Naming, StoreError> {
+        self.temporary.write(rest)?;
+        loop {
+            let path = self.directory.path.join(self.naming.name());
+            // An empty file under that name is the claim to it: only one can make it, on every file system. The rename then
+            // replaces nothing but our own claim. Until its manifest is there, no reader believes in it.
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(_) => {}
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                    self.naming.taken(&self.directory.path.display().to_string())?;
+                    continue;
+                }
+                Err(cause) => return Err(disk("cannot write", &path, cause)),
+            }
+            let kept = self.temporary.rename(&path).and_then(|()| self.directory.sync());
+            if kept.is_err() {
+                let _ = fs::remove_file(&path);
+            }
+            return kept.map(|()| self.naming);
+        }
+    }
+}
+
+impl Temporary {
+    fn write(&mut self, part: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(part).map_err(|cause| disk("cannot write", &self.path, cause))
+    }
+
+    /// Gives it its name once it is on the disk.
+    fn rename(&mut self, to: &Path) -> Result<(), StoreError> {
+        let synced = self.file.sync_all().and_then(|()| fs::rename(&self.path, to));
+        synced.map_err(|cause| disk("cannot write", to, cause))?;
+        self.renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // A later backup clears away what cannot be removed now.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A file's bytes.
+pub(super) fn bytes<E: From<StoreError>>(path: &Path, take: &mut Chunks<'_, E>) -> Result<(), E> {
+    let error = |cause| disk("cannot read", path, cause);
+    let mut file = File::open(path).map_err(error)?;
+    let mut buffer = vec![0; PART];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => take(buffer.get(..read).unwrap_or_default())?,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(error(cause).into()),
+        }
+    }
+}
+
+pub(super) fn disk(doing: &'static str, path: &Path, cause: io::Error) -> StoreError {
+    StoreError::Disk { doing, path: path.display().to_string(), cause }
+}

@@ -1,0 +1,73 @@
+//! Files of jobs wherever they are: backups of ours, of the old script, lists of Dkron's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::snapshot::{Fault, Manifest, Packing, Sum, data_of, manifest_name};
+
+use super::directory::{bytes, disk};
+use super::pack::Unpacker;
+use super::{Chunks, StoreError};
+
+/// The files to read jobs from: the file itself, or those of a folder, by name.
+///
+/// # Errors
+/// There is none, or the folder cannot be read.
+pub fn job_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let error = |cause| disk("cannot read", path, cause);
+    if !fs::metadata(path).map_err(error)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(error)? {
+        let path = entry.map_err(error)?.path();
+        if path.file_name().is_some_and(|name| name.to_str().is_some_and(of_jobs)) && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(StoreError::NoFiles { path: path.display().to_string() }) } else { Ok(files) }
+}
+
+fn of_jobs(name: &str) -> bool {
+    let plain = name.strip_suffix(Packing::of_name(name).ending()).unwrap_or(name);
+    // Kubernetes keeps the real files of a ConfigMap in hidden ones, and we those that are not there yet.
+    let hidden = name.starts_with('.');
+    let json = Path::new(plain).extension().is_some_and(|ending| ending == "ndjson" || ending == "json");
+    json && !hidden && data_of(name).is_none()
+}
+
+/// Hands out a file's content, unpacked, in chunks. If a manifest lies beside it, all of it is compared with that first.
+///
+/// # Errors
+/// It is not what its manifest says, cannot be read or unpacked; or what `take` returned.
+pub fn read_file<E: From<StoreError>>(path: &Path, take: &mut Chunks<'_, E>) -> Result<(), E> {
+    let file = path.display().to_string();
+    let not_good = |fault| StoreError::NotGood { file: file.clone(), fault };
+    let beside = PathBuf::from(manifest_name(&file));
+    let manifest = if beside.is_file() {
+        let text = fs::read(&beside).map_err(|cause| not_good(Fault::Unreadable(cause.to_string())))?;
+        Some(Manifest::parse(&text).map_err(|error| not_good(Fault::Manifest(error)))?)
+    } else {
+        None
+    };
+    let fits = |sum| manifest.as_ref().is_none_or(|manifest| manifest.fits(sum));
+    if manifest.is_some() {
+        let mut sum = Sum::default();
+        bytes(path, &mut |chunk| {
+            sum.add(chunk);
+            Ok::<_, E>(())
+        })?;
+        if !fits(sum) {
+            return Err(not_good(Fault::Digest).into());
+        }
+    }
+    let mut sum = Sum::default();
+    let mut unpacker = Unpacker::new(&file, take);
+    bytes(path, &mut |chunk| {
+        sum.add(chunk);
+        unpacker.push(chunk)
+    })?;
+    unpacker.finish()?;
+    if fits(sum) { Ok(()) } else { Err(not_good(Fault::Digest).into()) }
+}
