@@ -7,10 +7,14 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use crate::dkron::WaitError;
 use crate::exit::ExitCode;
 use crate::fetch::FetchError;
+use crate::job::{Owner, printable};
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
+use crate::rewrite::RewriteError;
 use crate::settings::{LogFormat, SettingsError};
 use crate::shutdown::Signal;
+use crate::snapshot::{self, Shrunk};
+use crate::store::StoreError;
 use crate::telemetry;
 
 /// How wide errors are drawn, in characters.
@@ -44,6 +48,85 @@ pub enum Error {
     /// No plan.
     #[error("{0}")]
     Plan(#[from] PlanError),
+    /// A place for backups, or a file in it.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A place for backups is needed.
+    #[error("--backups (JOBS_BACKUPS) is needed: the folder, or the s3://, gs:// or az:// URL, where backups are kept")]
+    NoStore,
+    /// Nothing to read jobs from.
+    #[error("name a file or folder of jobs, or the place of backups with `--backups` (JOBS_BACKUPS)")]
+    NoSource,
+    /// No backup to read jobs from.
+    #[error(
+        "{place} holds no good backup of namespace `{namespace}`; `dkron-jobs backup list` shows what there is, and a file can be named"
+    )]
+    NoBackup {
+        /// Where.
+        place: String,
+        /// Whose.
+        namespace: String,
+    },
+    /// A file without a job.
+    #[error("{place}: there is no job in it")]
+    NoJobs {
+        /// The file or folder.
+        place: String,
+    },
+    /// Pieces of a file that are no jobs.
+    #[error("{}", bad_pieces(problems, *more))]
+    Jobs {
+        /// The first of them.
+        problems: Vec<snapshot::Problem>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// Names that nobody has.
+    #[error("--only: no job is called {}", listed(.0))]
+    NothingMatches(Vec<String>),
+    /// Nobody said which jobs.
+    #[error("--only (JOBS_ONLY) is needed: the jobs to switch on, by name or like `refresh-*`")]
+    WhichJobs,
+    /// Nobody said which namespace to clone.
+    #[error("--from-namespace (JOBS_FROM_NAMESPACE) is needed: the namespace that the jobs come from")]
+    WhichNamespace,
+    /// What is to be rewritten does not occur.
+    #[error(
+        "no job of {place} calls into namespace `{namespace}` or belongs to it; nothing was written. Correct `--from-namespace`"
+    )]
+    NotMentioned {
+        /// The namespace.
+        namespace: String,
+        /// Where the jobs are from.
+        place: String,
+    },
+    /// Names that copies cannot have.
+    #[error("{0}")]
+    Rewrite(#[from] RewriteError),
+    /// Mentions of the old namespace that nobody can rewrite.
+    #[error("{}", left_over(namespace, leftovers))]
+    Leftovers {
+        /// The namespace.
+        namespace: String,
+        /// Where they are, one by one.
+        leftovers: Vec<String>,
+    },
+    /// A list that is suddenly small.
+    #[error("{0}")]
+    Shrunk(#[from] Shrunk),
+    /// Nobody said yes.
+    #[error(
+        "{}; nothing was deleted",
+        if *asked { "not confirmed".to_owned() } else { format!("{count} jobs of {owner} would be deleted; say `--yes` (JOBS_YES) if that is meant") }
+    )]
+    NotConfirmed {
+        /// Whose jobs.
+        owner: Owner,
+        /// How many.
+        count: usize,
+        /// Whether somebody was there to be asked.
+        asked: bool,
+    },
     /// Standard output.
     #[error("standard output cannot be written: {0}")]
     Output(io::Error),
@@ -62,9 +145,22 @@ impl Error {
             Self::Settings(_)
             | Self::Problems(_)
             | Self::File { .. }
+            | Self::NoStore
+            | Self::NoSource
+            | Self::NothingMatches(_)
+            | Self::WhichJobs
+            | Self::WhichNamespace
+            | Self::NotMentioned { .. }
+            | Self::Rewrite(_)
+            | Self::Store(StoreError::Location { .. })
             | Self::Wait(WaitError::Denied(_))
             | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle(_)) => ExitCode::Usage,
             Self::Fetch(FetchError::TimedOut { .. }) | Self::Wait(WaitError::TimedOut { .. }) => ExitCode::TimedOut,
+            Self::Shrunk(_)
+            | Self::NotConfirmed { .. }
+            | Self::Leftovers { .. }
+            | Self::Store(StoreError::Exists { .. }) => ExitCode::Refused,
+            Self::Store(_) | Self::NoBackup { .. } | Self::NoJobs { .. } | Self::Jobs { .. } => ExitCode::Failed,
             Self::Fetch(_) | Self::Wait(WaitError::BarrierStored { .. }) | Self::Output(_) | Self::Signals(_) => {
                 ExitCode::Failed
             }
@@ -80,6 +176,8 @@ impl Error {
             Self::Problems(problems) => problems.iter().map(Problem::one_line).collect(),
             Self::Plan(PlanError::Conflict(conflicts)) => conflicts.iter().map(ToString::to_string).collect(),
             Self::Plan(PlanError::ParentMissing(missing)) => missing.iter().map(ToString::to_string).collect(),
+            Self::Leftovers { leftovers, .. } => leftovers.clone(),
+            Self::Jobs { problems, .. } => problems.iter().map(ToString::to_string).collect(),
             other => vec![other.to_string()],
         }
     }
@@ -113,6 +211,26 @@ impl Error {
             }
         }
     }
+}
+
+fn bad_pieces(problems: &[snapshot::Problem], more: usize) -> String {
+    let mut lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.push("nothing was written; correct the file, or say `--skip-invalid` to leave these out".to_owned());
+    lines.join("\n")
+}
+
+fn left_over(namespace: &str, leftovers: &[String]) -> String {
+    let mut lines: Vec<_> =
+        leftovers.iter().map(|leftover| format!("`{namespace}` is still mentioned: {leftover}")).collect();
+    lines.push("nothing was written; say `--allow-leftovers` if these may stay, or correct the originals".to_owned());
+    lines.join("\n")
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{}`", printable(name))).collect::<Vec<_>>().join(" or ")
 }
 
 /// A problem with its snippet, for a terminal.

@@ -12,15 +12,16 @@ use serde_json::Value;
 use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
-use crate::job::Desired;
+use crate::job::{Desired, Live};
+use crate::plan;
 use crate::plan::Policy;
 use crate::render::{Context, Table, Var, render};
 use crate::report::Masker;
-use crate::settings::{DkronSettings, Settings, TemplateSettings};
+use crate::settings::{DkronSettings, Restore, Settings, TemplateSettings};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
-use super::{Error, or_stop};
+use super::{Error, or_stop, saved};
 
 /// What rendering needs: what is small is read, the rest is known by its place.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Gathered {
 }
 
 /// Works on a thread of its own.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         // It was not cancelled: a panic in it is ours.
@@ -189,9 +190,41 @@ pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: 
     let masker = gathered.masker.clone();
     let render = gathered.render();
     let read = async { Ok(dkron.read(role).await?) };
-    let ((desired, mut warnings), reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
+    let ((mut desired, mut warnings), reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
+    warnings.extend(or_stop(shutdown, bring_back(&mut desired, &reading.live, settings)).await?);
     Ok(Sides { desired, reading, dkron, masker, warnings })
+}
+
+/// Adds what a backup has and Dkron has lost, and tells what is to be said about it.
+async fn bring_back(desired: &mut Desired, live: &Live, settings: &Settings) -> Result<Vec<String>, Error> {
+    let owner = settings.templates.owner();
+    let nothing = BTreeMap::new();
+    // A Dkron with all that the templates want has lost nothing that a run before this one has not brought back.
+    let lacks = live.jobs.is_empty() || desired.jobs.keys().any(|name| !live.jobs.contains_key(name));
+    let wanted = match settings.restore {
+        Restore::Never => false,
+        Restore::WhenEmpty => lacks,
+        Restore::Missing => true,
+    };
+    let Some(store) = saved::store(settings)?.filter(|_| wanted) else { return Ok(Vec::new()) };
+    let namespace = &settings.templates.namespace;
+    // One line that is no job must not keep all others away.
+    let Some(saved) = saved::newest(&store, namespace, true).await? else {
+        let matters = settings.restore == Restore::Missing || plan::is_empty(live, &nothing, &owner);
+        let none = format!(
+            "{} holds no good backup of namespace `{namespace}`; only the templates are applied",
+            store.shown()
+        );
+        tracing::info!("{none}");
+        return Ok(matters.then_some(none).into_iter().collect());
+    };
+    if settings.restore == Restore::WhenEmpty && !plan::is_empty(live, &saved.jobs, &owner) {
+        return Ok(Vec::new());
+    }
+    tracing::info!(backup = saved.source, "what Dkron has lost is brought back");
+    desired.restored = saved.jobs;
+    Ok(saved.warnings)
 }
 
 /// The Dkron of the settings, with its credentials.
@@ -224,7 +257,7 @@ pub fn dkron(settings: &DkronSettings) -> Result<Dkron, Error> {
     })
 }
 
-fn tls(settings: &DkronSettings) -> Result<Tls, Error> {
+pub(super) fn tls(settings: &DkronSettings) -> Result<Tls, Error> {
     let ca = settings.ca_file.as_deref().map(|file| read("--ca-file", file)).transpose()?;
     let client = match &settings.client_cert {
         Some((cert, key)) => Some((read("--client-cert-file", cert)?, read("--client-key-file", key)?)),

@@ -3,10 +3,17 @@
 #![allow(clippy::disallowed_methods, reason = "this is where files, streams and signals meet")]
 
 mod apply;
+mod backup;
+mod carry_out;
+mod clone;
+mod destroy;
+mod enable;
 mod error;
 mod gather;
 mod plan;
 mod render;
+mod restore;
+mod saved;
 mod wait;
 
 use std::ffi::OsString;
@@ -97,7 +104,7 @@ fn refuse(error: &clap::Error, args: &[OsString], env: impl IntoIterator<Item = 
 
 /// Whether a command leaves a report on standard output.
 fn has_report(command: &str) -> bool {
-    matches!(command, "plan" | "apply")
+    matches!(command, "plan" | "apply" | "restore" | "clone" | "enable" | "destroy")
 }
 
 /// How a command ended, and what is left to be said of it.
@@ -113,6 +120,13 @@ async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
         "render" => render::run(settings, &shutdown).await,
         "plan" => plan::run(settings, &shutdown).await,
         "apply" => apply::run(settings, &shutdown).await,
+        "backup" => backup::run(settings, &shutdown).await,
+        "backup list" => backup::list(settings, &shutdown).await,
+        "backup verify" => backup::verify(settings, &shutdown).await,
+        "restore" => restore::run(settings, &shutdown).await,
+        "clone" => clone::run(settings, &shutdown).await,
+        "enable" => enable::run(settings, &shutdown).await,
+        "destroy" => destroy::run(settings, &shutdown).await,
         unknown => unreachable!("`{unknown}` is no command of the command line"),
     }
 }

@@ -1,7 +1,7 @@
 //! A list of jobs, read as it arrives: it is never there as a whole, neither as text nor as values.
 
 use crate::job::{Live, LiveJob, WireJob};
-use crate::snapshot::{Objects, Piece, Shape};
+use crate::snapshot::{Lines, Objects, Piece, Shape};
 
 /// The longest job, in bytes: Dkron's own store takes no larger one.
 const LONGEST_JOB: usize = 16 << 20;
@@ -11,22 +11,34 @@ pub trait Collect: Default {
     /// Takes one job's JSON.
     ///
     /// # Errors
-    /// serde's words, when it is no job of Dkron's.
-    fn add(&mut self, job: &[u8]) -> Result<(), serde_json::Error>;
+    /// Why it is no job of Dkron's, in words.
+    fn add(&mut self, job: &[u8]) -> Result<(), String>;
 
     /// Whether two readings hold the same definitions. What moves with each run says nothing about a list's age.
     fn agrees(&self, other: &Self) -> bool;
 }
 
 impl Collect for Live {
-    fn add(&mut self, job: &[u8]) -> Result<(), serde_json::Error> {
-        let live = LiveJob::from(serde_json::from_slice::<WireJob<'_>>(job)?);
+    fn add(&mut self, job: &[u8]) -> Result<(), String> {
+        let wire = serde_json::from_slice::<WireJob<'_>>(job).map_err(|error| error.to_string())?;
+        let live = LiveJob::from(wire);
         self.jobs.insert(live.job.name().clone(), live);
         Ok(())
     }
 
     fn agrees(&self, other: &Self) -> bool {
         self.jobs.len() == other.jobs.len() && self.jobs.values().zip(other.jobs.values()).all(|(a, b)| a.job == b.job)
+    }
+}
+
+/// As Dkron gave them.
+impl Collect for Lines {
+    fn add(&mut self, job: &[u8]) -> Result<(), String> {
+        Self::add(self, job)
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        self.same_definitions(other)
     }
 }
 

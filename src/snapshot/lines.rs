@@ -9,7 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::job::generations;
+use crate::job::{LiveJob, WireJob, generations};
 
 /// The one field of Dkron's that must not come back (FACTS 9).
 const LEFT_OUT: &str = "dependent_jobs";
@@ -66,6 +66,20 @@ impl Lines {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.jobs.is_empty()
+    }
+
+    /// Whether two lists hold the same definitions, whatever has run since.
+    pub fn same_definitions(&self, other: &Self) -> bool {
+        self.jobs.len() == other.jobs.len()
+            && self.by_name.keys().all(|name| match (self.job(name), other.job(name)) {
+                (Some(one), Some(two)) => one.job == two.job,
+                _ => false,
+            })
+    }
+
+    fn job(&self, name: &str) -> Option<LiveJob> {
+        let line = self.jobs.get(*self.by_name.get(name)?)?;
+        serde_json::from_slice::<WireJob<'_>>(self.text.get(line.at.clone())?).ok().map(Into::into)
     }
 
     /// All lines, each with its line break: parents before their children (FACTS 10), else as they were given. Jobs in a circle of

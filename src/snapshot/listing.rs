@@ -47,6 +47,14 @@ pub enum Fault {
     /// The same, found by reading it.
     #[error("its content is not what its manifest says (SHA-256)")]
     Digest,
+    /// It does not hold as many jobs as its manifest says.
+    #[error("it holds {is} jobs, and its manifest says {said}")]
+    Count {
+        /// Jobs in the file.
+        is: u64,
+        /// Jobs as the manifest says.
+        said: u64,
+    },
 }
 
 impl Entry {

@@ -48,7 +48,9 @@ pub fn expired(listing: &Listing, namespace: &str, keep: Keep, now: Timestamp) -
             None => ours && !stay.contains(entry.file.as_str()),
             Some(Fault::Manifest(_) | Fault::Unreadable(_)) => false,
             Some(Fault::NoManifest) => entry.time() < oldest && now.duration_since(entry.time()) > WRITING,
-            Some(Fault::NoFile | Fault::Size { .. } | Fault::Digest) => ours && entry.time() < oldest,
+            Some(Fault::NoFile | Fault::Size { .. } | Fault::Digest | Fault::Count { .. }) => {
+                ours && entry.time() < oldest
+            }
         }
     };
     let files = |entry: &Entry| {

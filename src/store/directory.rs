@@ -113,8 +113,8 @@ impl Directory {
         }
     }
 
-    /// Writes a manifest under its name. It belongs to a file whose name was free, so nobody else writes it.
-    pub(super) fn put_manifest(&self, name: &str, text: &[u8]) -> Result<(), StoreError> {
+    /// Writes a file whole under its name, over one that has it.
+    pub(super) fn put(&self, name: &str, text: &[u8]) -> Result<(), StoreError> {
         let mut temporary = self.temporary(name)?;
         temporary.write(text)?;
         temporary.rename(&self.path.join(name))?;

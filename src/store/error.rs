@@ -61,6 +61,12 @@ pub enum StoreError {
         /// The store.
         place: String,
     },
+    /// A file that must not be written over.
+    #[error("{path} is there already; name another file, or say `--force` to write over it")]
+    Exists {
+        /// The file.
+        path: String,
+    },
     /// A folder without a file of jobs.
     #[error("{path} holds no file of jobs; they end in `.ndjson` or `.json`, also with `.gz` or `.zst` behind")]
     NoFiles {

@@ -1,11 +1,12 @@
 //! Files of jobs wherever they are: backups of ours, of the old script, lists of Dkron's.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::snapshot::{Fault, Manifest, Packing, Sum, data_of, manifest_name};
 
-use super::directory::{bytes, disk};
+use super::directory::{Directory, bytes, disk};
 use super::pack::Unpacker;
 use super::{Chunks, StoreError};
 
@@ -34,7 +35,9 @@ fn of_jobs(name: &str) -> bool {
     // Kubernetes keeps the real files of a ConfigMap in hidden ones, and we those that are not there yet.
     let hidden = name.starts_with('.');
     let json = Path::new(plain).extension().is_some_and(|ending| ending == "ndjson" || ending == "json");
-    json && !hidden && data_of(name).is_none()
+    // The script of old gives its files no ending.
+    let script = plain.starts_with("backup-dkron_") && !plain.contains('.');
+    (json || script) && !hidden && data_of(name).is_none()
 }
 
 /// Hands out a file's content, unpacked, in chunks. If a manifest lies beside it, all of it is compared with that first.
@@ -70,4 +73,18 @@ pub fn read_file<E: From<StoreError>>(path: &Path, take: &mut Chunks<'_, E>) -> 
     })?;
     unpacker.finish()?;
     if fits(sum) { Ok(()) } else { Err(not_good(Fault::Digest).into()) }
+}
+
+/// Writes a file whole or not at all, readable for its owner only: jobs may hold secrets.
+///
+/// # Errors
+/// There is one already and it is not to be written over, or it cannot be written.
+pub fn write_new(path: &Path, text: &[u8], overwrite: bool) -> Result<(), StoreError> {
+    if !overwrite && path.symlink_metadata().is_ok() {
+        return Err(StoreError::Exists { path: path.display().to_string() });
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| disk("cannot write", path, io::ErrorKind::InvalidFilename.into()))?;
+    Directory::new(folder.to_owned()).put(name, text)
 }

@@ -39,7 +39,7 @@ use directory::Directory;
 use pack::{Packer, Unpacker};
 
 pub use error::{StoreError, Trouble};
-pub use files::{job_files, read_file};
+pub use files::{job_files, read_file, write_new};
 
 /// The longest manifest, in bytes.
 const LONGEST_MANIFEST: usize = 64 << 10;
@@ -202,7 +202,8 @@ impl Store {
         let name = manifest_name(&saved.file);
         let text = saved.manifest.to_text();
         let written = match &self.kind {
-            Kind::Directory(directory) => directory.put_manifest(&name, text.as_bytes()),
+            // It belongs to a file whose name was free, so nobody else writes it.
+            Kind::Directory(directory) => directory.put(&name, text.as_bytes()),
             #[cfg(feature = "object-stores")]
             Kind::Bucket(bucket) => bucket.put_manifest(&name, text).await,
         };

@@ -121,14 +121,22 @@ fn options() -> String {
     let mut table = "| flag | environment | default | |\n|---|---|---|---|\n".to_owned();
     for opt in OPTIONS {
         let value = match opt.kind {
+            Kind::Positional => String::new(),
             Kind::Bool => "[=true\\|false]".to_owned(),
             Kind::OptionalValue => format!("[={}]", opt.value),
-            Kind::Value | Kind::List => format!(" {}", opt.value),
+            Kind::Value | Kind::List => format!(" {}", opt.value.replace('|', "\\|")),
         };
         let default = if opt.default.is_empty() { String::new() } else { format!("`{}`", opt.default) };
         let many = if opt.kind == Kind::List { "; repeatable, or one a line" } else { "" };
         let help = opt.help.replace('|', "\\|");
-        writeln!(table, "| `--{}{value}` | `{}` | {default} | {help}{many} |", opt.flag, opt.env).expect("a string");
+        let dashes = if opt.kind == Kind::Positional { "" } else { "--" };
+        writeln!(
+            table,
+            "| `{dashes}{}{value}` | `{}` | {default} | {help}{many} |",
+            opt.flag.replace('|', "\\|"),
+            opt.env
+        )
+        .expect("a string");
     }
     table
 }

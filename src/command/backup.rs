@@ -1,0 +1,200 @@
+//! `backup`: all jobs of Dkron to a file or object; `backup list` and `backup verify`.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing::{info, warn};
+
+use crate::dkron::{Dkron, Role};
+use crate::exit::ExitCode;
+use crate::report;
+use crate::settings::{Output, Settings};
+use crate::shutdown::Shutdown;
+use crate::snapshot::{Entry, Fault, Lines, Manifest, expired, shrinks};
+use crate::store::{Saved, Store};
+
+use super::saved::the_store;
+use super::{Ending, Error, or_stop, write_out};
+
+/// What `backup` prints.
+#[derive(Serialize)]
+struct Done<'a> {
+    command: &'static str,
+    place: &'a str,
+    file: &'a str,
+    manifest: &'a Manifest,
+    removed: &'a [String],
+    warnings: &'a [String],
+}
+
+pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let store = the_store(settings)?;
+    let dkron = super::dkron(&settings.dkron)?;
+    or_stop(shutdown, backup(&store, &dkron, settings)).await
+}
+
+async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Ending, Error> {
+    let namespace = &settings.templates.namespace;
+    let (lines, warnings) = lines(dkron).await?;
+    let before = store.listing().await?;
+    if !settings.policy.force {
+        shrinks(lines.len() as u64, before.newest_good(Some(namespace)))?;
+    }
+    let saved = write(store, &lines, dkron, settings).await?;
+    let mut removed = Vec::new();
+    let mut warnings = warnings;
+    if let Some(keep) = settings.backup.keep {
+        for file in expired(&store.listing().await?, namespace, keep, Timestamp::now()) {
+            match store.remove(&file).await {
+                Ok(()) => removed.push(file),
+                Err(error) => {
+                    // The backup is there; that an old one is too harms nobody.
+                    warn!("{error}");
+                    warnings.push(error.to_string());
+                }
+            }
+        }
+    }
+    let Saved { file, manifest } = &saved;
+    let done = Done { command: "backup", place: store.shown(), file, manifest, removed: &removed, warnings: &warnings };
+    let last = format!("saved {} jobs in {}, {file}", manifest.count, store.shown());
+    write_out(&mut io::stdout(), |out| match settings.output {
+        Output::Json => line(out, &done),
+        Output::Text => {
+            for warning in &warnings {
+                writeln!(out, "warning: {warning}")?;
+            }
+            let gone = if removed.is_empty() { String::new() } else { format!("; removed {}", removed.join(", ")) };
+            writeln!(out, "{last} ({} bytes){gone}", manifest.size)
+        }
+    })?;
+    Ok(Ending { exit: ExitCode::Done, last })
+}
+
+/// Saves what Dkron holds now, whatever was saved before.
+pub(super) async fn save(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Saved, Error> {
+    let (lines, _) = lines(dkron).await?;
+    write(store, &lines, dkron, settings).await
+}
+
+async fn lines(dkron: &Dkron) -> Result<(Lines, Vec<String>), Error> {
+    let reading = dkron.read::<Lines>(Role::Reader).await?;
+    Ok((reading.live, reading.warnings))
+}
+
+async fn write(store: &Store, lines: &Lines, dkron: &Dkron, settings: &Settings) -> Result<Saved, Error> {
+    let now = Timestamp::now();
+    let (namespace, release) = (&settings.templates.namespace, &settings.templates.release);
+    let source = report::shown_url(&dkron.url);
+    let manifest = Manifest::new(now, namespace, release, &source, None, lines.len() as u64);
+    let saved = store.save(manifest, settings.backup.packing, lines.parents_first(), now).await?;
+    info!(file = saved.file, jobs = saved.manifest.count, place = store.shown(), "saved");
+    Ok(saved)
+}
+
+/// One backup as `backup list` and `backup verify` show it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    file: &'a str,
+    time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    good: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Backups<'a> {
+    command: &'static str,
+    place: &'a str,
+    backups: Vec<Shown<'a>>,
+}
+
+pub(super) async fn list(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let store = the_store(settings)?;
+    let listing = or_stop(shutdown, async { Ok(store.listing().await?) }).await?;
+    let shown = listing.entries.iter().map(|entry| shown(entry, entry.fault.as_ref())).collect();
+    show("backup list", &store, shown, settings).map(|(ending, _)| ending)
+}
+
+pub(super) async fn verify(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let store = the_store(settings)?;
+    let listing = or_stop(shutdown, async { Ok(store.listing().await?) }).await?;
+    let mut checked = Vec::new();
+    for entry in &listing.entries {
+        let fault = or_stop(shutdown, super::saved::check(&store, entry)).await?;
+        checked.push(shown(entry, fault.as_ref()));
+    }
+    let (ending, good) = show("backup verify", &store, checked, settings)?;
+    Ok(if good { ending } else { Ending { exit: ExitCode::Failed, ..ending } })
+}
+
+fn shown<'a>(entry: &'a Entry, fault: Option<&Fault>) -> Shown<'a> {
+    let manifest = entry.manifest.as_ref();
+    Shown {
+        file: &entry.file,
+        time: entry.time(),
+        namespace: manifest.map(|manifest| manifest.namespace.as_str()),
+        release: manifest.map(|manifest| manifest.release.as_str()),
+        count: manifest.map(|manifest| manifest.count),
+        size: entry.size,
+        good: fault.is_none(),
+        why: fault.map(ToString::to_string),
+    }
+}
+
+/// Shows backups, and tells whether all are good.
+fn show(
+    command: &'static str,
+    store: &Store,
+    backups: Vec<Shown<'_>>,
+    settings: &Settings,
+) -> Result<(Ending, bool), Error> {
+    let good = backups.iter().filter(|backup| backup.good).count();
+    let last = format!("{}: {} backups, {good} good", store.shown(), backups.len());
+    let all = good == backups.len();
+    write_out(&mut io::stdout(), |out| match settings.output {
+        Output::Json => line(out, &Backups { command, place: store.shown(), backups }),
+        Output::Text => {
+            table(out, &backups)?;
+            writeln!(out, "{last}")
+        }
+    })?;
+    Ok((Ending { exit: ExitCode::Done, last }, all))
+}
+
+fn table(out: &mut dyn Write, backups: &[Shown<'_>]) -> io::Result<()> {
+    if backups.is_empty() {
+        return Ok(());
+    }
+    let owner = |backup: &Shown<'_>| match (backup.namespace, backup.release) {
+        (Some(namespace), Some(release)) => format!("{namespace}/{release}"),
+        _ => "?".to_owned(),
+    };
+    let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+    let width = backups.iter().map(|backup| owner(backup).chars().count()).max().unwrap_or_default().max(7);
+    writeln!(out, "{:24}  {:width$}  {:>6}  {:>10}  FILE", "TIME", "RELEASE", "JOBS", "BYTES")?;
+    for backup in backups {
+        let (jobs, bytes) = (number(backup.count), number(backup.size));
+        let time = backup.time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
+        write!(out, "{time:24}  {:width$}  {jobs:>6}  {bytes:>10}  {}", owner(backup), backup.file)?;
+        match &backup.why {
+            Some(why) => writeln!(out, "  not good: {why}")?,
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
+}
+
+fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,49 @@
+//! The way of every command that writes: a plan, carried out, proven and reported.
+
+use crate::apply::{Applied, apply};
+use crate::dkron::{Dkron, Reading, Session, WaitError};
+use crate::exit::ExitCode;
+use crate::plan::Plan;
+use crate::report::{Masker, Report};
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+
+use super::{Ending, Error, TERMINATION_LIMIT, print};
+
+/// What is to be carried out, where, and what is to be said beside it.
+pub(super) struct Work {
+    /// The command's name in the report.
+    pub(super) command: &'static str,
+    pub(super) plan: Plan,
+    pub(super) dkron: Dkron,
+    pub(super) reading: Reading,
+    pub(super) masker: Masker,
+    /// What was noticed so far.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Carries a plan out and prints its report.
+pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let Work { command, plan, dkron, reading, masker, warnings: before } = work;
+    let session = Session::new(&dkron, &reading, shutdown);
+    // Room for what is read again at the end.
+    drop(reading);
+    let bar = telemetry::progress(plan.writes.iter().chain(&plan.deletes).map(Vec::len).sum());
+    let applied = apply(&plan, &session, settings.dkron.concurrency, shutdown, &|| bar.inc(1)).await;
+    bar.finish_and_clear();
+
+    let Applied { outcomes, warnings, unproven, stopped } = applied;
+    let mut report = Report::new(command, &plan, &outcomes, &settings.templates.owner(), &masker);
+    report.add_warnings(before.into_iter().chain(warnings), &masker);
+    report.add_errors(unproven.as_ref().map(ToString::to_string), &masker);
+    report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())), &masker);
+    print(&report, settings.output)?;
+    let exit = match (stopped, unproven) {
+        (Some(signal), _) => signal.exit_code(),
+        (None, Some(WaitError::TimedOut { .. })) => ExitCode::TimedOut,
+        (None, None) if report.is_success() => ExitCode::Done,
+        (None, _) => ExitCode::Failed,
+    };
+    Ok(Ending { exit, last: report.brief(TERMINATION_LIMIT) })
+}

@@ -1,0 +1,117 @@
+//! `clone`: the jobs of one namespace, made to be another's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use crate::dkron::{Dkron, Role};
+use crate::exit::ExitCode;
+use crate::job::{Desired, Job, Live, Origin, Packed, Wanted, printable};
+use crate::report::{masked, shown_url};
+use crate::rewrite::{Leftover, Move, rewrite};
+use crate::settings::{DkronSettings, Settings};
+use crate::shutdown::Shutdown;
+use crate::store::write_new;
+use crate::telemetry;
+
+use super::carry_out::carry_out;
+use super::restore::bring_back;
+use super::saved::{self, Saved, pick};
+use super::{Ending, Error, dkron, or_stop, print_error};
+
+pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let told = |error| print_error("clone", settings, error);
+    let copies = copies(settings, shutdown).await.map_err(told)?;
+    if let Some(file) = &settings.clone.to_file {
+        return to_file(copies, file, settings).map_err(told);
+    }
+    let target = dkron(&settings.dkron).map_err(told)?;
+    let work = bring_back("clone", copies, settings.overwrite, target, settings, shutdown).await.map_err(told)?;
+    carry_out(work, settings, shutdown).await
+}
+
+/// Reads the originals and rewrites them.
+async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error> {
+    let given = &settings.clone;
+    if given.from.is_empty() {
+        return Err(Error::WhichNamespace);
+    }
+    let to = if given.to.is_empty() { &settings.templates.namespace } else { &given.to };
+    let with = Move {
+        from: given.from.clone(),
+        to: to.clone(),
+        name_prefix: settings.templates.name_prefix.clone(),
+        disabled: given.disabled,
+    };
+    let mut saved = match &given.from_url {
+        Some(url) => {
+            let source = dkron(&DkronSettings { url: url.clone(), ..settings.dkron.clone() })?;
+            let mut saved = or_stop(shutdown, live(&source)).await?;
+            pick(&mut saved.jobs, &settings.source.only)?;
+            saved
+        }
+        None => or_stop(shutdown, saved::read(settings, &given.from)).await?,
+    };
+    let (jobs, origins): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut saved.jobs).into_values().map(|wanted| (wanted.job.unpack(), wanted.origin)).unzip();
+    let rewritten = rewrite(jobs, &with)?;
+    if rewritten.places == 0 && with.from != with.to && !rewritten.jobs.is_empty() {
+        return Err(Error::NotMentioned { namespace: with.from, place: saved.source });
+    }
+    let by_name: BTreeMap<_, _> = rewritten.jobs.iter().map(|job| (job.name.as_str(), job)).collect();
+    let shown = |leftover: &Leftover| shown(leftover, by_name.get(leftover.job.as_str()).copied(), &with.from);
+    let leftovers: Vec<_> = rewritten.leftovers.iter().map(shown).collect();
+    if !leftovers.is_empty() && !given.allow_leftovers {
+        return Err(Error::Leftovers { namespace: with.from, leftovers });
+    }
+    saved.jobs = rewritten
+        .jobs
+        .iter()
+        .zip(origins)
+        .map(|(job, origin)| {
+            let job = Packed::new(job);
+            (job.name().clone(), Wanted { job, secret_fields: Default::default(), origin })
+        })
+        .collect();
+    leftovers.into_iter().for_each(|leftover| saved.say(format!("still mentions `{}`: {leftover}", with.from)));
+    Ok(saved)
+}
+
+/// All jobs of a live Dkron.
+async fn live(source: &Dkron) -> Result<Saved, Error> {
+    let reading = source.read::<Live>(Role::Reader).await?;
+    let place = shown_url(&source.url);
+    let origin = |line| Origin { file: place.as_str().into(), line };
+    let wanted = |(line, (name, live)): (usize, (_, crate::job::LiveJob))| {
+        (name, Wanted { job: live.job, secret_fields: Default::default(), origin: origin(line) })
+    };
+    let jobs: BTreeMap<_, _> = (1..).zip(reading.live.jobs).map(wanted).collect();
+    Ok(Saved { jobs, warnings: reading.warnings, source: place.clone() })
+}
+
+/// Where the old namespace is still mentioned. The text around it is shown only where it can be seen in the masked job too.
+fn shown(leftover: &Leftover, job: Option<&Job>, namespace: &str) -> String {
+    let Leftover { job: name, field, excerpt, mentions } = leftover;
+    let seen = job.is_some_and(|job| {
+        let masked = masked(job, &BTreeSet::new(), &telemetry::masker());
+        let (map, key) = field.split_once('.').unwrap_or((field, ""));
+        let fields = serde_json::to_value(masked).unwrap_or_default();
+        let value = if key.is_empty() { fields.get(map) } else { fields.get(map).and_then(|map| map.get(key)) };
+        value.and_then(serde_json::Value::as_str).is_some_and(|text| text.contains(excerpt.as_str()))
+    });
+    let around = if seen { excerpt.as_str() } else { namespace };
+    let times = if *mentions == 1 { String::new() } else { format!(" ({mentions} times)") };
+    format!("job `{name}`, `{field}`: `{}`{times}", printable(around))
+}
+
+fn to_file(copies: Saved, file: &std::path::Path, settings: &Settings) -> Result<Ending, Error> {
+    let desired = Desired { jobs: copies.jobs, ..Desired::default() };
+    let mut text = Vec::new();
+    for wanted in desired.parents_first() {
+        serde_json::to_writer(&mut text, &wanted.job.unpack()).map_err(|error| Error::Output(error.into()))?;
+        text.push(b'\n');
+    }
+    write_new(file, &text, settings.policy.force)?;
+    let last = format!("wrote {} jobs to {}", desired.jobs.len(), file.display());
+    super::write_out(&mut io::stdout(), |out| writeln!(out, "{last}"))?;
+    Ok(Ending { exit: ExitCode::Done, last })
+}

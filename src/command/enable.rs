@@ -1,0 +1,48 @@
+//! `enable`: switches copies on at the cut-over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::dkron::Role;
+use crate::job::{Desired, Live, Origin, Scope, Wanted};
+use crate::plan;
+use crate::report::{Masker, shown_url};
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+
+use super::carry_out::{Work, carry_out};
+use super::gather::{dkron, policy};
+use super::saved::pick;
+use super::{Ending, Error, or_stop, print_error};
+
+pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let work = work(settings, shutdown).await.map_err(|error| print_error("enable", settings, error))?;
+    carry_out(work, settings, shutdown).await
+}
+
+async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
+    if settings.source.only.is_empty() {
+        return Err(Error::WhichJobs);
+    }
+    let dkron = dkron(&settings.dkron)?;
+    let reading = or_stop(shutdown, async { Ok(dkron.read::<Live>(Role::Writer).await?) }).await?;
+    let origin = Origin { file: shown_url(&dkron.url).into(), line: 0 };
+    let mut jobs: BTreeMap<Arc<str>, Wanted> = reading
+        .live
+        .jobs
+        .iter()
+        .map(|(name, live)| {
+            // What its own template switches off is not a copy that waits: the next apply would switch it off again.
+            let off = live.job.stamp().is_some_and(|stamp| stamp.disabled == Some(true));
+            let job = live.job.with_disabled(live.job.disabled() && off);
+            (name.clone(), Wanted { job, secret_fields: Default::default(), origin: origin.clone() })
+        })
+        .collect();
+    pick(&mut jobs, &settings.source.only)?;
+    let mut warnings = reading.warnings.clone();
+    let off = jobs.values().filter(|wanted| wanted.job.disabled());
+    warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name())));
+    let desired = Desired { restored: jobs, scope: Scope::Part, overwrite: true, ..Desired::default() };
+    let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
+    Ok(Work { command: "enable", plan, dkron, reading, masker: Masker::default(), warnings })
+}

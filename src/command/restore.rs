@@ -1,0 +1,40 @@
+//! `restore`: jobs as they were.
+
+use crate::dkron::Role;
+use crate::job::{Desired, Scope};
+use crate::plan;
+use crate::report::Masker;
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+
+use super::carry_out::{Work, carry_out};
+use super::gather::{dkron, policy};
+use super::{Ending, Error, or_stop, print_error, saved};
+
+pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let work = work(settings, shutdown).await.map_err(|error| print_error("restore", settings, error))?;
+    carry_out(work, settings, shutdown).await
+}
+
+async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
+    let dkron = dkron(&settings.dkron)?;
+    // A file that is no good is said at once, whatever Dkron does.
+    let saved = or_stop(shutdown, saved::read(settings, &settings.templates.namespace)).await?;
+    bring_back("restore", saved, settings.overwrite, dkron, settings, shutdown).await
+}
+
+/// The plan that writes jobs as they are given.
+pub(super) async fn bring_back(
+    command: &'static str,
+    saved: saved::Saved,
+    overwrite: bool,
+    dkron: crate::dkron::Dkron,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> Result<Work, Error> {
+    let reading = or_stop(shutdown, async { Ok(dkron.read(Role::Writer).await?) }).await?;
+    let desired = Desired { restored: saved.jobs, scope: Scope::Part, overwrite, ..Desired::default() };
+    let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
+    let warnings = saved.warnings.into_iter().chain(reading.warnings.iter().cloned()).collect();
+    Ok(Work { command, plan, dkron, reading, masker: Masker::default(), warnings })
+}

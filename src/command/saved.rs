@@ -1,0 +1,246 @@
+//! Jobs from elsewhere than templates: files, folders, and backups in a store.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+
+use glob::Pattern;
+use tracing::{info, warn};
+
+use crate::job::{Origin, Wanted};
+use crate::settings::{Settings, SourceSettings};
+use crate::snapshot::{Entry, Fault, Problem, Reader, Record, Shape};
+use crate::store::{Limits, Store, StoreError, job_files, read_file};
+
+use super::Error;
+use super::gather::tls;
+
+/// The longest job in a file, in bytes.
+const LONGEST_JOB: usize = 16 << 20;
+/// How many problems of a file are told one by one.
+const PROBLEMS: usize = 20;
+
+/// Jobs that were read.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    pub(super) jobs: BTreeMap<Arc<str>, Wanted>,
+    /// What is to be said about them; in the log already.
+    pub(super) warnings: Vec<String>,
+    /// Where they are from, for people.
+    pub(super) source: String,
+}
+
+impl Saved {
+    pub(super) fn say(&mut self, warning: String) {
+        warn!("{warning}");
+        self.warnings.push(warning);
+    }
+}
+
+/// The store that the settings name.
+pub(super) fn store(settings: &Settings) -> Result<Option<Store>, Error> {
+    let Some(location) = &settings.backups else { return Ok(None) };
+    let limits = Limits { request: settings.dkron.request_timeout, retries: settings.dkron.wait_timeout };
+    let tls = tls(&crate::settings::DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
+    Ok(Some(Store::open(location, settings.store_env.clone(), &tls, limits)?))
+}
+
+/// The store that the settings must name.
+pub(super) fn the_store(settings: &Settings) -> Result<Store, Error> {
+    store(settings)?.ok_or(Error::NoStore)
+}
+
+/// The jobs that the settings name: those of a file or folder, or of the newest good backup of a namespace.
+pub(super) async fn read(settings: &Settings, namespace: &str) -> Result<Saved, Error> {
+    let given = &settings.source;
+    let mut saved = match &given.path {
+        Some(path) => files(path, given)?,
+        None => {
+            let store = store(settings)?.ok_or(Error::NoSource)?;
+            match newest(&store, namespace, given.skip_invalid).await? {
+                Some(saved) => saved,
+                None => {
+                    return Err(Error::NoBackup { place: store.shown().to_owned(), namespace: namespace.to_owned() });
+                }
+            }
+        }
+    };
+    if given.path.is_some() && saved.jobs.is_empty() && saved.warnings.is_empty() {
+        return Err(Error::NoJobs { place: saved.source });
+    }
+    pick(&mut saved.jobs, &given.only)?;
+    Ok(saved)
+}
+
+/// Leaves only the jobs that are wanted.
+pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern]) -> Result<(), Error> {
+    if only.is_empty() {
+        return Ok(());
+    }
+    // A name that nobody has is a slip of the pen, and not a wish for less.
+    let idle: Vec<_> = only
+        .iter()
+        .filter(|pattern| !jobs.keys().any(|name| pattern.matches(name)))
+        .map(|pattern| pattern.as_str().to_owned())
+        .collect();
+    if !idle.is_empty() {
+        return Err(Error::NothingMatches(idle));
+    }
+    jobs.retain(|name, _| only.iter().any(|pattern| pattern.matches(name)));
+    Ok(())
+}
+
+/// The newest good backup of a namespace; one that turns out damaged is said, and the one before it taken.
+pub(super) async fn newest(store: &Store, namespace: &str, skip_invalid: bool) -> Result<Option<Saved>, Error> {
+    let listing = store.listing().await?;
+    let mut damaged = Vec::new();
+    for entry in listing.good(Some(namespace)) {
+        match backup(store, entry, skip_invalid).await {
+            Ok(mut saved) => {
+                damaged.into_iter().for_each(|warning| saved.say(warning));
+                info!(backup = saved.source, jobs = saved.jobs.len(), "read");
+                return Ok(Some(saved));
+            }
+            Err(Error::Store(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. }))) => {
+                damaged.push(format!("{error}; the one before it is taken"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    damaged.iter().for_each(|warning| warn!("{warning}"));
+    Ok(None)
+}
+
+/// What is wrong with a backup once all of it was read; `None` for a good one.
+pub(super) async fn check(store: &Store, entry: &Entry) -> Result<Option<Fault>, Error> {
+    if entry.fault.is_some() {
+        return Ok(entry.fault.clone());
+    }
+    match backup(store, entry, true).await {
+        Ok(_) => Ok(None),
+        Err(Error::Store(StoreError::NotGood { fault, .. })) => Ok(Some(fault)),
+        Err(Error::Store(error @ StoreError::Packed { .. })) => Ok(Some(Fault::Unreadable(error.to_string()))),
+        Err(error) => Err(error),
+    }
+}
+
+async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Saved, Error> {
+    let mut collector = Collector::new(&entry.file, skip_invalid);
+    store
+        .read::<StoreError>(entry, &mut |chunk| {
+            collector.push(chunk);
+            Ok(())
+        })
+        .await?;
+    collector.end(None);
+    let (count, expected) = (collector.pieces, entry.manifest.as_ref().map(|manifest| manifest.count));
+    let saved = collector.finish(format!("{} in {}", entry.file, store.shown()))?;
+    match expected {
+        Some(said) if said != count => {
+            Err(StoreError::NotGood { file: entry.file.clone(), fault: Fault::Count { is: count, said } }.into())
+        }
+        _ => Ok(saved),
+    }
+}
+
+fn files(path: &Path, given: &SourceSettings) -> Result<Saved, Error> {
+    let paths = job_files(path)?;
+    let mut names = paths.iter().map(|path| path.display().to_string());
+    let mut collector = Collector::new(names.next().unwrap_or_default(), given.skip_invalid);
+    for path in &paths {
+        read_file::<StoreError>(path, &mut |chunk| {
+            collector.push(chunk);
+            Ok(())
+        })?;
+        collector.end(names.next());
+    }
+    collector.finish(path.display().to_string())
+}
+
+/// Takes what a [`Reader`] finds.
+struct Collector {
+    reader: Reader,
+    taken: Taken,
+    /// Objects seen, jobs or not.
+    pieces: u64,
+    mended: u64,
+    skip_invalid: bool,
+}
+
+struct Taken {
+    file: Arc<str>,
+    jobs: BTreeMap<Arc<str>, Wanted>,
+    problems: Vec<Problem>,
+    more: usize,
+}
+
+impl Taken {
+    fn take(&mut self, piece: Result<Record, Problem>) {
+        match piece {
+            Ok(record) => {
+                let origin = Origin { file: self.file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
+                let name = record.live.job.name().clone();
+                self.jobs.insert(name, Wanted { job: record.live.job, secret_fields: Default::default(), origin });
+            }
+            Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),
+            Err(_) => self.more += 1,
+        }
+    }
+}
+
+impl Collector {
+    fn new(file: impl Into<String>, skip_invalid: bool) -> Self {
+        let file = file.into();
+        let taken = Taken { file: file.as_str().into(), jobs: BTreeMap::new(), problems: Vec::new(), more: 0 };
+        Self { reader: Reader::new(file, LONGEST_JOB), taken, pieces: 0, mended: 0, skip_invalid }
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        let Self { reader, taken, .. } = self;
+        let Ok(()) = reader.push::<Infallible>(chunk, &mut |piece| {
+            taken.take(piece);
+            Ok(())
+        });
+    }
+
+    /// The end of a file.
+    fn end(&mut self, next: Option<String>) {
+        let Self { reader, taken, .. } = self;
+        let name: Option<Arc<str>> = next.as_deref().map(Into::into);
+        let Ok(read) = reader.finish::<Infallible>(next, &mut |piece| {
+            taken.take(piece);
+            Ok(())
+        });
+        self.pieces += read.jobs + read.problems;
+        self.mended += read.mended;
+        if read.shape == (Shape::Array { closed: true }) {
+            info!(file = &*self.taken.file, "a JSON array");
+        }
+        if let Some(name) = name {
+            self.taken.file = name;
+        }
+    }
+
+    fn finish(self, source: String) -> Result<Saved, Error> {
+        let Taken { jobs, problems, more, .. } = self.taken;
+        if !problems.is_empty() && !self.skip_invalid {
+            return Err(Error::Jobs { problems, more });
+        }
+        let mut saved = Saved { jobs, warnings: Vec::new(), source };
+        if self.mended > 0 {
+            let count = self.mended;
+            saved.say(format!(
+                "{}: {count} job{} had a line break within a text, as the old backup script leaves it between `}}` and `{{`; it was taken out",
+                saved.source, if count == 1 { "" } else { "s" }
+            ));
+        }
+        for problem in problems {
+            saved.say(format!("left out: {problem}"));
+        }
+        if more > 0 {
+            saved.say(format!("left out: {more} more pieces of {}", saved.source));
+        }
+        Ok(saved)
+    }
+}
