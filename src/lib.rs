@@ -15,6 +15,7 @@
 //! | [`job`] | a job in canonical form, its stamp, and what differs between two | yes |
 //! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
 //! | [`render`] | templates to desired jobs | yes |
+//! | [`import`] | jobs to templates: `render` of them is the jobs again | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
 //! | [`settings`] | flags and environment to typed settings | yes |
@@ -35,6 +36,7 @@ pub mod command;
 pub mod disk;
 pub mod dkron;
 pub mod fetch;
+pub mod import;
 pub mod job;
 pub mod plan;
 pub mod render;

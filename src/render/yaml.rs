@@ -355,7 +355,7 @@ impl<'t> Reader<'t, '_> {
 pub(super) const TAG_REMEDY: &str = "correct the value, or take the tag away";
 
 /// Whether a string has template syntax in it.
-pub(super) fn is_template(text: &str) -> bool {
+pub(crate) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 

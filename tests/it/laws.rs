@@ -23,7 +23,8 @@ const THEIRS: &str = "shop/other";
 /// Few names and few values, so that the two sides often meet.
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-fn law<S: Strategy>(strategy: S, holds: impl Fn(S::Value) -> TestCaseResult)
+/// Tries it with 10,000 values, or `PROPTEST_CASES`.
+pub(crate) fn law<S: Strategy>(strategy: S, holds: impl Fn(S::Value) -> TestCaseResult)
 where
     S::Value: Debug,
 {

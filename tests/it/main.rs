@@ -10,6 +10,7 @@ mod data_url;
 mod emulator;
 mod emulator_runs;
 mod http;
+mod import;
 mod laws;
 mod masking;
 mod model;

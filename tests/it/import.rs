@@ -1,0 +1,353 @@
+//! Jobs to templates: what is written renders to the source again, and a person would have written it so.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use dkron_jobs::import::{Given, ImportError, Imported, ImportedFile, import};
+use dkron_jobs::job::{Job, LiveJob, StringMap, WireJob};
+use dkron_jobs::render::{Context, Source, Sources, Table, TableFormat, render};
+use jiff::Timestamp;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::laws::law;
+
+fn given() -> Given {
+    Given {
+        source: "the Dkron at http://dkron:8080".to_owned(),
+        namespace: "shop".to_owned(),
+        release: "main".to_owned(),
+        cluster_domain: "cluster.local".to_owned(),
+        name_prefix: String::new(),
+    }
+}
+
+fn job(value: Value) -> Job {
+    LiveJob::from(serde_json::from_value::<WireJob>(value).expect("a job")).job
+}
+
+/// What the files render to in this namespace, by name.
+fn rendered(files: &[ImportedFile], given: &Given) -> Result<BTreeMap<String, Job>, String> {
+    let mut sources = Sources { templates: Vec::new(), tables: BTreeMap::new() };
+    for ImportedFile { path, text } in files {
+        let source = Source { file: path.clone(), text: text.clone() };
+        match path.strip_prefix("data/") {
+            Some(table) => {
+                let table = table.strip_suffix(".csv").expect("a CSV table").to_owned();
+                let rows = Table::parse(&source, TableFormat::Csv, None).map_err(|problem| problem.one_line())?;
+                sources.tables.insert(table, rows);
+            }
+            None => sources.templates.push(source),
+        }
+    }
+    let Given { namespace, release, cluster_domain, name_prefix, .. } = given.clone();
+    let context = Context { namespace, release, cluster_domain, name_prefix, vars: BTreeMap::new() };
+    let desired = render(&sources, &context).map_err(|problems| problems.to_string())?;
+    Ok(desired.jobs.into_iter().map(|(name, wanted)| (name, wanted.job)).collect())
+}
+
+/// Imports, renders again and compares; the files as one text.
+#[track_caller]
+fn round_trip(jobs: Vec<Job>) -> Imported {
+    let given = given();
+    let imported = import(jobs.clone(), &given).unwrap_or_else(|error| panic!("{error}"));
+    let jobs: BTreeMap<_, _> = jobs
+        .into_iter()
+        .map(|mut job| {
+            job.unstamp();
+            (job.name.clone(), job)
+        })
+        .collect();
+    let shown = shown(&imported);
+    assert_eq!(rendered(&imported.files, &given).unwrap_or_else(|error| panic!("{error}\n{shown}")), jobs, "{shown}");
+    imported
+}
+
+fn shown(imported: &Imported) -> String {
+    let mut shown = String::new();
+    for ImportedFile { path, text } in &imported.files {
+        shown.push_str(&format!("=== {path}\n{text}"));
+    }
+    for note in &imported.notes {
+        shown.push_str(&format!("=== note: {note}\n"));
+    }
+    shown
+}
+
+/// A namespace as it may have grown: refreshes by a series, each with a check, some jobs of their own, some by hand.
+fn a_grown_installation() -> Vec<Job> {
+    let mut jobs = Vec::new();
+    let caches = [
+        ("accounts", 300, 600, "customer", "51 */5 * * * *"),
+        ("alarms", 60, 300, "network", "14 * * * * *"),
+        ("sla-reports", 1800, 3600, "network", "26 8,38 * * * *"),
+        ("stock", 120, 180, "product", "7 * * * * *"),
+    ];
+    for (cache, soft, hard, scope, schedule) in caches {
+        jobs.push(job(json!({
+            "name": format!("refresh-{cache}"),
+            "displayname": format!("Refresh {}", cache.replace('-', " ")),
+            "schedule": schedule,
+            "timezone": "UTC",
+            "tags": {"server": "true:1"},
+            "executor": "http",
+            "executor_config": {
+                "method": "POST",
+                "url": format!("http://cache-manager.shop.svc.cluster.local:8080/refresh/{cache}"),
+                "headers": r#"["Content-Type: application/json"]"#,
+                "body": format!(r#"{{"cache":"{cache}","soft_ttl":{soft},"scope":"{scope}","by":{{"job":"refresh-{cache}"}}}}"#),
+                "timeout": if cache == "stock" { "12" } else { "30" },
+                "expectCode": "200",
+            },
+            "retries": 1,
+            "metadata": {
+                "soft_ttl": soft.to_string(),
+                "hard_ttl": hard.to_string(),
+                "scope": scope,
+                "dkron-jobs.owner": "shop/main",
+                "dkron-jobs.job": format!("refresh-{cache}"),
+                "dkron-jobs.digest": "v1:0",
+                "dkron-jobs.disabled": "false",
+            },
+        })));
+        jobs.push(job(json!({
+            "name": format!("check-{cache}"),
+            "parent_job": format!("refresh-{cache}"),
+            "tags": {"server": "true:1"},
+            "executor": "http",
+            "executor_config": {
+                "method": "GET",
+                "url": format!("http://{cache}.shop.svc.cluster.local:8080/health"),
+                "timeout": "30",
+                "expectCode": "200-299",
+            },
+        })));
+    }
+    jobs.push(job(json!({
+        "name": "nightly-report",
+        "displayname": "Nightly report: all regions",
+        "schedule": "0 30 2 * * *",
+        "timezone": "Europe/Paris",
+        "executor": "http",
+        "executor_config": {
+            "method": "POST",
+            "url": "https://reports.shop.svc.cluster.local/run?callback=http%3A%2F%2Fhook.shop.svc%3A9000%2Fdone",
+            "headers": r#"["Authorization: Bearer eyJhbGciOi","Content-Type: application/json","X-Shop:1"]"#,
+            "body": r#"{"z":1.10,"a":1}"#,
+        },
+        "concurrency": "forbid",
+        "owner": "billing",
+        "owner_email": "billing@example.com",
+    })));
+    jobs.push(job(json!({
+        "name": "cleanup",
+        "schedule": "@every 1h",
+        "tags": {"role": "batch"},
+        "executor": "shell",
+        "executor_config": {
+            "shell": "true",
+            "command": "set -e\nfor f in /data/*.tmp; do\n  rm -f \"$f\"\ndone\necho '{{ done }}'",
+        },
+        "processors": {"log": {"forward": "true"}, "syslog": {}},
+        "starts_at": "2026-01-01T00:00:00Z",
+        "metadata": {"version": "0123", "answer": "yes", "note": "", "prune-after": "7"},
+    })));
+    jobs.push(job(json!({
+        "name": "send-invoices",
+        "schedule": "@manually",
+        "parent_job": "collect-invoices",
+        "disabled": true,
+        "tags": {"server": "true:1"},
+        "executor": "http",
+        "executor_config": {
+            "method": "POST",
+            "url": "http://invoices.shop:8080/send",
+            "headers": r#"["Authorization: Basic dXNlcjpwYXNz","Accept: */*"]"#,
+            "body": r#"[{"template":"{{ invoice }}","to":["a@example.com",null],"limit":1.5,"dry":false},{}]"#,
+            "timeout": "120",
+            "expectCode": "200",
+        },
+        "ephemeral": true,
+    })));
+    jobs
+}
+
+#[test]
+fn a_grown_installation_becomes_templates_that_people_would_write() {
+    insta::assert_snapshot!("grown", shown(&round_trip(a_grown_installation())));
+}
+
+/// What is random about a set of jobs: jobs of their own, and series of jobs that differ in some of their values.
+fn jobs() -> impl Strategy<Value = Vec<Job>> {
+    let series = (any_job(), vec((stem(), any_job()), 3..6), vec(any::<bool>(), FIELDS), any::<bool>())
+        .prop_map(|(base, rows, varies, with_stem)| one_series(&base, rows, &varies, with_stem));
+    let family = prop_oneof![2 => vec(any_job(), 1..3), 3 => series];
+    (vec(family, 1..3), any::<prop::sample::Index>()).prop_map(|(families, parent)| {
+        let mut jobs: BTreeMap<String, Job> = BTreeMap::new();
+        for job in families.into_iter().flatten() {
+            jobs.insert(job.name.clone(), job);
+        }
+        let names: Vec<_> = jobs.keys().cloned().collect();
+        let parent = parent.get(&names);
+        for job in jobs.values_mut() {
+            if job.parent_job == CHILD {
+                // A circle is not for templates to judge, a job that is its own parent is.
+                job.parent_job = if job.name == *parent { "gone".to_owned() } else { parent.clone() };
+            }
+        }
+        jobs.into_values().collect()
+    })
+}
+
+/// Stands for the name of another job.
+const CHILD: &str = "(a child)";
+/// How many fields of a series may vary.
+const FIELDS: usize = 12;
+
+fn one_series(base: &Job, rows: Vec<(String, Job)>, varies: &[bool], with_stem: bool) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (stem, other) in rows {
+        let mut job = base.clone();
+        let mut varies = varies.iter().copied();
+        macro_rules! vary { ($($field:ident),*) => { $(if varies.next().unwrap_or_default() { job.$field.clone_from(&other.$field); })* } }
+        vary!(displayname, schedule, disabled, retries, metadata, tags, executor_config, timezone, owner, concurrency);
+        job.name = format!("{}-{stem}", base.name);
+        if with_stem {
+            let with = |text: &str| text.replace('x', &stem);
+            for (_, text) in job.executor_config.iter_mut().filter(|(key, _)| *key != "timeout") {
+                *text = with(text);
+            }
+            job.metadata.iter_mut().for_each(|(_, text)| *text = with(text));
+            job.metadata.insert("name".to_owned(), stem.clone());
+            job.displayname = format!("Job {stem}");
+        }
+        jobs.push(job);
+    }
+    jobs
+}
+
+fn stem() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{1,4}", "[a-z]{1,3}-[0-9]{1,3}", "[0-9]{1,4}", select(vec!["true".to_owned(), "null".to_owned(), "0".to_owned(), "-1".to_owned(), "é".to_owned()])]
+}
+
+/// A text that some layer might take for something else.
+fn text() -> impl Strategy<Value = String> {
+    let odd = [
+        "", " ", "yes", "null", "~", "0123", "1e3", "0x1F", "+1", "1_000", ".5", "-", "---", "...", "- a", "a: b", "a #b", "#", "!x",
+        "&a", "*a", "%x", "@x", "`x`", "{", "{{", "}}", "{{ x }}", "{%", "{% raw %}", "{% endraw %}{{", "{#", "{# x #}", "{{{", "{%-",
+        "'", "\"", "\\", "\\ud83d\\ude00", "\\uD83D\\uDE00\n", "\t", "\r\n", "\n", "a\n", "a\n\nb", "\n\na", " a\nb", "a \nb", "a\n b\n\n", "true", "TRUE",
+        "http://a.shop.svc.cluster.local:8080", "http://a.shop.svc.cluster.local:08080", "http://a.shop.svc.cluster.local:80x", "{http://a-b.c.shop.svc.cluster.local:1/x",
+        "a.shop.svc", "x.shop.svc.cluster.localx", "x.shopx.svc", "https://u:p@a.shop.svc.cluster.local/?u=http%3A%2F%2Fb.shop.svc", "http://a.shop:80", "{a.shop.svc", "{x.shop.svc{{",
+        "\u{feff}", "\u{2028}", "\u{85}", "\u{0}", "\u{7f}", "\u{1f511}", "x", "x-x", "/x/x", "300", "-1", "9223372036854775808", "[]", "{}", "[", "<<", "=", "?", "? a", "|", ">", "on",
+    ];
+    let part = prop_oneof![5 => select(odd.map(str::to_owned).to_vec()), 2 => "[ -~\u{0}-\u{1f}éß\u{2028}\u{1f511}]{0,5}", 1 => "[a-c{}%# \n]{0,12}"];
+    prop_oneof![
+        20 => vec(part, 1..4).prop_map(|parts| parts.concat()),
+        1 => "[a-z ]{300,1500}",
+    ]
+}
+
+/// A text that is JSON more often than not, as compact as we write it more often than not.
+fn json_text() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        4 => text().prop_map(|text| Value::from(text).to_string()),
+        2 => select(vec!["1", "0", "-1", "1.5", "1.10", "1e3", "1E3", "-0", "1e400", "18446744073709551615", "18446744073709551616", "0.1e-7", "null", "true", "false"]).prop_map(str::to_owned),
+    ];
+    let json = leaf.prop_recursive(4, 24, 4, |inner| {
+        let entry = (prop_oneof![text(), select(vec!["a".to_owned(), "b".to_owned()])], inner.clone());
+        let entry = entry.prop_map(|(key, value)| format!("{}:{value}", Value::from(key)));
+        prop_oneof![
+            vec(inner, 0..4).prop_map(|list| format!("[{}]", list.join(","))),
+            vec(entry, 0..4).prop_map(|map| format!("{{{}}}", map.join(","))),
+        ]
+    });
+    prop_oneof![6 => json.clone(), 1 => text(), 1 => json.prop_map(|json| format!("{json} "))]
+}
+
+fn headers() -> impl Strategy<Value = String> {
+    let name = select(vec!["Accept", "X-A", "X-A", "Authorization", "", "{{ x }}", "a b"]);
+    let header = (name, select(vec![": ", ":", ":  ", " : ", ""]), text()).prop_map(|(name, colon, text)| format!("{name}{colon}{text}"));
+    prop_oneof![6 => vec(header, 0..4).prop_map(|list| Value::from(list).to_string()), 1 => text()]
+}
+
+/// A job that `render` could give: all its texts are what they like, where Dkron and we let them.
+fn any_job() -> impl Strategy<Value = Job> {
+    let key = || text().prop_filter("a key is no template", |key| !["{{", "{%", "{#", "dkron-jobs."].iter().any(|part| key.contains(part)));
+    let map = move || btree_map(prop_oneof!["[a-z_]{1,8}", key()], text(), 0..3).prop_map(StringMap::from_iter);
+    let url = prop_oneof![
+        select(vec!["http://cache.shop.svc.cluster.local:8080/refresh/x", "http://x.shop.svc.cluster.local:8080", "https://a.shop.svc/x?x=1", "http://other/{{ x }}"]).prop_map(str::to_owned),
+        "http://[a-z]{1,3}(\\.shop){0,1}(\\.svc){0,1}(\\.cluster\\.local){0,1}(:[0-9]{1,4}){0,1}/[a-z{}%#?=&x]{0,8}",
+    ];
+    let http = (url, option::of(json_text()), option::of(headers()), option::of(select(vec!["30", "29", "5", "x", ""])), option::of(select(vec!["200", "201", ""])), option::of(text()));
+    let http = http.prop_map(|(url, body, headers, timeout, expect_code, expect_body)| {
+        let mut config = StringMap::new();
+        config.insert("url".to_owned(), url);
+        let others = [("body", body), ("headers", headers), ("timeout", timeout.map(str::to_owned)), ("expectCode", expect_code.map(str::to_owned)), ("expectBody", expect_body)];
+        for (key, value) in others {
+            if let Some(value) = value {
+                config.insert(key.to_owned(), value);
+            }
+        }
+        ("http".to_owned(), config)
+    });
+    let other = (prop_oneof![Just("shell".to_owned()), text(), Just(String::new())], map(), option::of(json_text())).prop_map(|(executor, mut config, body)| {
+        if let Some(body) = body {
+            config.insert("body".to_owned(), body);
+        }
+        (if executor == "http" { String::new() } else { executor }, config)
+    });
+    let schedule = select(vec!["0 */5 * * * *", "@every 30s", "@manually", "~ 0 * * * *", "@every 1h30m", "7 0 3 * * 1-5", ""]);
+    let tags = prop_oneof![Just(StringMap::from_iter([("server".to_owned(), "true:1".to_owned())])), map()];
+    let instant = || option::weighted(0.1, (-62_135_596_799_i64..253_402_000_000).prop_map(|second| Timestamp::from_second(second).expect("it is in range")));
+    let texts = (text(), text(), text(), select(vec!["", "", "UTC", "Europe/Paris"]), schedule, option::weighted(0.2, select(vec!["gone", CHILD])));
+    let maps = (prop_oneof![3 => http, 1 => other], tags, map(), option::weighted(0.1, (key(), map())));
+    let rest = (any::<bool>(), 0..3_u32, any::<bool>(), any::<bool>(), instant(), instant());
+    (prop_oneof!["[a-c]{1,2}", "[a-z0-9_-]{1,8}", "[a-zé]{1,3}"], texts, maps, rest).prop_map(|(name, texts, maps, rest)| {
+        let (displayname, owner, owner_email, timezone, schedule, parent_job) = texts;
+        let ((executor, executor_config), tags, metadata, processors) = maps;
+        let (disabled, retries, forbid, ephemeral, starts_at, expires_at) = rest;
+        let schedule = if schedule.is_empty() && parent_job.is_none() { "@daily" } else { schedule };
+        Job {
+            name,
+            displayname,
+            timezone: timezone.to_owned(),
+            schedule: schedule.to_owned(),
+            owner,
+            owner_email,
+            disabled,
+            tags,
+            metadata,
+            retries,
+            parent_job: parent_job.unwrap_or_default().to_owned(),
+            processors: processors.into_iter().collect(),
+            concurrency: if forbid { "forbid" } else { "allow" }.to_owned(),
+            executor,
+            executor_config,
+            ephemeral,
+            starts_at,
+            expires_at,
+        }
+    })
+}
+
+#[test]
+fn what_is_imported_renders_to_the_source() {
+    let folded = Cell::new(0_usize);
+    law(jobs(), |jobs| {
+        let given = given();
+        let imported = match import(jobs.clone(), &given) {
+            Ok(imported) => imported,
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
+        folded.set(folded.get() + usize::from(imported.files.iter().any(|file| file.path.starts_with("data/"))));
+        let rendered = rendered(&imported.files, &given).map_err(TestCaseError::fail)?;
+        let source: BTreeMap<_, _> = jobs.into_iter().map(|job| (job.name.clone(), job)).collect();
+        prop_assert_eq!(&rendered, &source, "{}", shown(&imported));
+        Ok(())
+    });
+    assert!(folded.get() > 0, "nothing was folded");
+    eprintln!("folded {}", folded.get());
+}
