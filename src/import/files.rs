@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::job::{Job, printable};
+use crate::job::Job;
 use crate::render::reserved;
 
 use super::doc::{Care, Entry, Node, document};
@@ -95,14 +95,14 @@ impl<'a> Set<'a> {
         let mut head = format!(
             "# Imported from {}. It renders to {what} as {were} there, value for value.\n\
              # Next: `dkron-jobs plan` shows what taking over changes; from then on edit this like any other template.\n",
-            printable(&self.given.source)
+            write::comment(&self.given.source)
         );
         if family.iter().any(|unit| has_null(&unit.document)) {
             head.push_str("# Where `null` stands, the source has nothing and dkron-jobs would fill a default in.\n");
         }
         let secrets: BTreeSet<_> = jobs.iter().flat_map(|job| notes::secrets(job)).collect();
         if !secrets.is_empty() {
-            let fields: Vec<_> = secrets.iter().map(|field| printable(field)).collect();
+            let fields: Vec<_> = secrets.iter().map(|field| write::comment(field)).collect();
             head.push_str(&format!(
                 "# SECRETS stand here in clear, in {}:\n\
                  # write `{{{{ vars.NAME }}}}` for each and keep it in `--vars-dir` before this goes into a repository.\n",

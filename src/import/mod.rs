@@ -136,6 +136,7 @@ pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError
                 continue;
             };
             let singles = || unit.members.iter().copied();
+            eprintln!("DEGRADE {} {} {}", unit.table.is_some(), problem.field, problem.problem);
             match unit.members.as_slice() {
                 // A fold that does not give the same is undone.
                 _ if unit.table.is_some() => units.extend(singles().filter_map(|job| set.single(job, Care::Neat))),

@@ -51,7 +51,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
             }
             let members: Vec<_> = members.into_iter().filter(|index| free.contains(index)).collect();
             if members.len() >= FEWEST {
-                members.iter().for_each(|index| drop(free.remove(index)));
+                free.retain(|index| !members.contains(index));
                 groups.push(Group { prefix, suffix, members });
             }
         }

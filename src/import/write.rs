@@ -10,8 +10,14 @@ use super::doc::{Entry, Node, Presence};
 
 /// Longer keys are no simple keys in YAML: they need a `?`.
 const LONGEST_SIMPLE_KEY: usize = 256;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Words that some reader takes for something other than a text.
 const RESERVED: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+
+/// A text as it may stand in a comment: on one line, and without the byte order mark, which YAML has at its very start only.
+pub(super) fn comment(text: &str) -> String {
+    printable(text).replace(BYTE_ORDER_MARK, "\\u{feff}")
+}
 
 /// A map in block style, its keys at this indentation.
 pub(super) fn map(out: &mut String, indent: usize, entries: &[Entry]) {
@@ -81,7 +87,7 @@ fn scalar(text: &str, block: Option<usize>) -> String {
     }
     // Our reader joins surrogate pairs (`\ud83d\ude00`) wherever they are not escaped.
     let as_it_stands = matches!(printable(&text.replace('\n', "")), std::borrow::Cow::Borrowed(_))
-        && !text.contains('\u{feff}')
+        && !text.contains(BYTE_ORDER_MARK)
         && !text.to_ascii_lowercase().contains("\\ud");
     if let Some(indent) = block.filter(|_| as_it_stands && is_block(text)) {
         let (style, body) = match text.strip_suffix('\n') {
@@ -127,7 +133,7 @@ fn is_block(text: &str) -> bool {
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     for c in Value::from(text).to_string().chars() {
-        if c == '\u{feff}' || matches!(printable(c.encode_utf8(&mut [0; 4])), std::borrow::Cow::Owned(_)) {
+        if c == BYTE_ORDER_MARK || matches!(printable(c.encode_utf8(&mut [0; 4])), std::borrow::Cow::Owned(_)) {
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use dkron_jobs::import::{Given, ImportError, Imported, ImportedFile, import};
+use dkron_jobs::import::{Given, Imported, ImportedFile, import};
 use dkron_jobs::job::{Job, LiveJob, StringMap, WireJob};
 use dkron_jobs::render::{Context, Source, Sources, Table, TableFormat, render};
 use jiff::Timestamp;
@@ -213,7 +213,14 @@ fn one_series(base: &Job, rows: Vec<(String, Job)>, varies: &[bool], with_stem: 
         let mut job = base.clone();
         let mut varies = varies.iter().copied();
         macro_rules! vary { ($($field:ident),*) => { $(if varies.next().unwrap_or_default() { job.$field.clone_from(&other.$field); })* } }
-        vary!(displayname, schedule, disabled, retries, metadata, tags, executor_config, timezone, owner, concurrency);
+        vary!(displayname, schedule, disabled, retries, metadata, tags, timezone, owner, concurrency);
+        if job.schedule.is_empty() && job.parent_job.is_empty() {
+            job.schedule.clone_from(&base.schedule);
+        }
+        // What another executor is told is nothing to this one.
+        if varies.next().unwrap_or_default() && job.executor == other.executor {
+            job.executor_config.clone_from(&other.executor_config);
+        }
         job.name = format!("{}-{stem}", base.name);
         if with_stem {
             let with = |text: &str| text.replace('x', &stem);
@@ -241,7 +248,7 @@ fn text() -> impl Strategy<Value = String> {
         "'", "\"", "\\", "\\ud83d\\ude00", "\\uD83D\\uDE00\n", "\t", "\r\n", "\n", "a\n", "a\n\nb", "\n\na", " a\nb", "a \nb", "a\n b\n\n", "true", "TRUE",
         "http://a.shop.svc.cluster.local:8080", "http://a.shop.svc.cluster.local:08080", "http://a.shop.svc.cluster.local:80x", "{http://a-b.c.shop.svc.cluster.local:1/x",
         "a.shop.svc", "x.shop.svc.cluster.localx", "x.shopx.svc", "https://u:p@a.shop.svc.cluster.local/?u=http%3A%2F%2Fb.shop.svc", "http://a.shop:80", "{a.shop.svc", "{x.shop.svc{{",
-        "\u{feff}", "\u{2028}", "\u{85}", "\u{0}", "\u{7f}", "\u{1f511}", "x", "x-x", "/x/x", "300", "-1", "9223372036854775808", "[]", "{}", "[", "<<", "=", "?", "? a", "|", ">", "on",
+        "\u{feff}", "\u{fffe}", "\u{e000}", "\u{2028}", "\u{85}", "\u{0}", "\u{7f}", "\u{1f511}", "x", "x-x", "/x/x", "300", "-1", "9223372036854775808", "[]", "{}", "[", "<<", "=", "?", "? a", "|", ">", "on",
     ];
     let part = prop_oneof![5 => select(odd.map(str::to_owned).to_vec()), 2 => "[ -~\u{0}-\u{1f}éß\u{2028}\u{1f511}]{0,5}", 1 => "[a-c{}%# \n]{0,12}"];
     prop_oneof![
