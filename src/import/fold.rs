@@ -331,16 +331,23 @@ impl Derive<'_> {
             let texts: Option<Vec<&str>> =
                 column.iter().map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None }).collect();
             let texts = texts.ok_or(Unfit::Whole)?;
-            match self.columns.express(&texts) {
-                Some(expressed) => pieces.extend(expressed),
-                None => pieces.extend(self.column(&texts, path)?),
-            }
+            let expressed = match self.columns.express(&texts) {
+                Some(expressed) => expressed,
+                None => self.column(&texts, path)?,
+            };
+            // `service()` wants a text, and `300` in a table is a number.
+            let is_service = index > 0 && first.pieces().get(index - 1) == Some(&Piece::ServiceStart);
+            let is_text = |text: &&str| text.parse::<i64>().is_err() && text.parse::<bool>().is_err();
+            pieces.extend(expressed.into_iter().map(|piece| match piece {
+                Piece::Row(row) if is_service && !texts.iter().all(is_text) => Piece::Row(format!("{row} | string")),
+                other => other,
+            }));
         }
         Ok(Leaf::new(pieces))
     }
 
     /// These values by a column of their own.
-    fn column(&mut self, texts: &[&str], path: &[&str]) -> Result<[Piece; 3], Unfit> {
+    fn column(&mut self, texts: &[&str], path: &[&str]) -> Result<Vec<Piece>, Unfit> {
         let field = path.join(".");
         if texts.iter().any(|text| carries_secret(&field, text)) {
             // A secret in a template is bad enough.
@@ -354,7 +361,7 @@ impl Derive<'_> {
         let first = texts.first().copied().unwrap_or_default();
         let (prefix, suffix) = (&first[..before], &first[first.len() - after..]);
         let row = self.columns.add(&column_names(path, prefix), &middles).map_err(Unfit::Rows)?;
-        Ok([Piece::Text(prefix.to_owned()), Piece::Row(row), Piece::Text(suffix.to_owned())])
+        Ok(vec![Piece::Text(prefix.to_owned()), Piece::Row(row), Piece::Text(suffix.to_owned())])
     }
 }
 

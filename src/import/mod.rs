@@ -137,6 +137,8 @@ pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError
             };
             let singles = || unit.members.iter().copied();
             eprintln!("DEGRADE {} {} {}", unit.table.is_some(), problem.field, problem.problem);
+            eprintln!("{}", set.files().iter().map(|f| f.text.as_str()).collect::<String>());
+            eprintln!("URLS {:?}", unit.members.iter().map(|&j| jobs[j].executor_config.get("url")).collect::<Vec<_>>());
             match unit.members.as_slice() {
                 // A fold that does not give the same is undone.
                 _ if unit.table.is_some() => units.extend(singles().filter_map(|job| set.single(job, Care::Neat))),

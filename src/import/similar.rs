@@ -51,7 +51,9 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
             }
             let members: Vec<_> = members.into_iter().filter(|index| free.contains(index)).collect();
             if members.len() >= FEWEST {
-                free.retain(|index| !members.contains(index));
+                for index in &members {
+                    free.remove(index);
+                }
                 groups.push(Group { prefix, suffix, members });
             }
         }

@@ -1,5 +1,6 @@
 //! Documents as YAML that our reader reads back exactly, and that other readers of YAML 1.1 and 1.2 read as the same.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -14,9 +15,9 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Words that some reader takes for something other than a text.
 const RESERVED: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
 
-/// A text as it may stand in a comment: on one line, and without the byte order mark, which YAML has at its very start only.
+/// A text as it may stand in a comment: on one line, and with what cannot be seen as escapes.
 pub(super) fn comment(text: &str) -> String {
-    printable(text).replace(BYTE_ORDER_MARK, "\\u{feff}")
+    text.chars().map(|c| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// A map in block style, its keys at this indentation.
@@ -86,8 +87,7 @@ fn scalar(text: &str, block: Option<usize>) -> String {
         return text.to_owned();
     }
     // Our reader joins surrogate pairs (`\ud83d\ude00`) wherever they are not escaped.
-    let as_it_stands = matches!(printable(&text.replace('\n', "")), std::borrow::Cow::Borrowed(_))
-        && !text.contains(BYTE_ORDER_MARK)
+    let as_it_stands = !text.contains(|c| c != '\n' && is_unseen(c))
         && !text.to_ascii_lowercase().contains("\\ud");
     if let Some(indent) = block.filter(|_| as_it_stands && is_block(text)) {
         let (style, body) = match text.strip_suffix('\n') {
@@ -129,11 +129,17 @@ fn is_block(text: &str) -> bool {
         && body.split('\n').all(|line| !line.ends_with(char::is_whitespace))
 }
 
+/// Whether it must be escaped: nobody would see it, or no YAML may hold it.
+fn is_unseen(c: char) -> bool {
+    matches!(c, BYTE_ORDER_MARK | '\u{fffe}' | '\u{ffff}')
+        || matches!(printable(c.encode_utf8(&mut [0; 4])), Cow::Owned(_))
+}
+
 /// In double quotes. Every JSON string is a double-quoted YAML scalar; what cannot be seen is escaped too.
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     for c in Value::from(text).to_string().chars() {
-        if c == BYTE_ORDER_MARK || matches!(printable(c.encode_utf8(&mut [0; 4])), std::borrow::Cow::Owned(_)) {
+        if is_unseen(c) {
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);

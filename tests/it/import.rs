@@ -7,6 +7,7 @@ use dkron_jobs::import::{Given, Imported, ImportedFile, import};
 use dkron_jobs::job::{Job, LiveJob, StringMap, WireJob};
 use dkron_jobs::render::{Context, Source, Sources, Table, TableFormat, render};
 use jiff::Timestamp;
+use proptest::bool::weighted;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -182,7 +183,7 @@ fn a_grown_installation_becomes_templates_that_people_would_write() {
 
 /// What is random about a set of jobs: jobs of their own, and series of jobs that differ in some of their values.
 fn jobs() -> impl Strategy<Value = Vec<Job>> {
-    let series = (any_job(), vec((stem(), any_job()), 3..6), vec(any::<bool>(), FIELDS), any::<bool>())
+    let series = (any_job(), vec((stem(), any_job(), vec(text(), 4)), 3..6), vec(weighted(0.25), FIELDS), any::<bool>())
         .prop_map(|(base, rows, varies, with_stem)| one_series(&base, rows, &varies, with_stem));
     let family = prop_oneof![2 => vec(any_job(), 1..3), 3 => series];
     (vec(family, 1..3), any::<prop::sample::Index>()).prop_map(|(families, parent)| {
@@ -205,11 +206,11 @@ fn jobs() -> impl Strategy<Value = Vec<Job>> {
 /// Stands for the name of another job.
 const CHILD: &str = "(a child)";
 /// How many fields of a series may vary.
-const FIELDS: usize = 12;
+const FIELDS: usize = 16;
 
-fn one_series(base: &Job, rows: Vec<(String, Job)>, varies: &[bool], with_stem: bool) -> Vec<Job> {
+fn one_series(base: &Job, rows: Vec<(String, Job, Vec<String>)>, varies: &[bool], with_stem: bool) -> Vec<Job> {
     let mut jobs = Vec::new();
-    for (stem, other) in rows {
+    for (stem, other, texts) in rows {
         let mut job = base.clone();
         let mut varies = varies.iter().copied();
         macro_rules! vary { ($($field:ident),*) => { $(if varies.next().unwrap_or_default() { job.$field.clone_from(&other.$field); })* } }
@@ -220,6 +221,13 @@ fn one_series(base: &Job, rows: Vec<(String, Job)>, varies: &[bool], with_stem: 
         // What another executor is told is nothing to this one.
         if varies.next().unwrap_or_default() && job.executor == other.executor {
             job.executor_config.clone_from(&other.executor_config);
+        }
+        let mut texts = texts.into_iter();
+        let values = job.metadata.iter_mut().chain(job.executor_config.iter_mut());
+        for (_, text) in values.filter(|(key, _)| !["url", "body", "headers", "timeout"].contains(&key.as_str())) {
+            if varies.next().unwrap_or_default() {
+                *text = texts.next().unwrap_or_default();
+            }
         }
         job.name = format!("{}-{stem}", base.name);
         if with_stem {
@@ -250,10 +258,14 @@ fn text() -> impl Strategy<Value = String> {
         "a.shop.svc", "x.shop.svc.cluster.localx", "x.shopx.svc", "https://u:p@a.shop.svc.cluster.local/?u=http%3A%2F%2Fb.shop.svc", "http://a.shop:80", "{a.shop.svc", "{x.shop.svc{{",
         "\u{feff}", "\u{fffe}", "\u{e000}", "\u{2028}", "\u{85}", "\u{0}", "\u{7f}", "\u{1f511}", "x", "x-x", "/x/x", "300", "-1", "9223372036854775808", "[]", "{}", "[", "<<", "=", "?", "? a", "|", ">", "on",
     ];
-    let part = prop_oneof![5 => select(odd.map(str::to_owned).to_vec()), 2 => "[ -~\u{0}-\u{1f}éß\u{2028}\u{1f511}]{0,5}", 1 => "[a-c{}%# \n]{0,12}"];
+    let odd = select(odd.map(str::to_owned).to_vec());
+    let any = "[ -~\u{0}-\u{1f}éß\u{2028}\u{1f511}]{0,5}";
     prop_oneof![
-        20 => vec(part, 1..4).prop_map(|parts| parts.concat()),
-        1 => "[a-z ]{300,1500}",
+        10 => odd.clone(),
+        6 => (odd.clone(), odd.clone()).prop_map(|(one, two)| one + &two),
+        4 => (odd.clone(), any, odd).prop_map(|(one, any, two)| one + &any + &two),
+        2 => "[a-c{}%# \n]{0,12}",
+        1 => (300..1500_usize).prop_map(|length| "a long text ".repeat(length / 12)),
     ]
 }
 
@@ -306,10 +318,10 @@ fn any_job() -> impl Strategy<Value = Job> {
         }
         (if executor == "http" { String::new() } else { executor }, config)
     });
-    let schedule = select(vec!["0 */5 * * * *", "@every 30s", "@manually", "~ 0 * * * *", "@every 1h30m", "7 0 3 * * 1-5", ""]);
+    let schedule = select(vec!["0 */5 * * * *", "@every 30s", "@manually", "~ 0 * * * *", "@every 1h30m", "@every 5s", ""]);
     let tags = prop_oneof![Just(StringMap::from_iter([("server".to_owned(), "true:1".to_owned())])), map()];
     let instant = || option::weighted(0.1, (-62_135_596_799_i64..253_402_000_000).prop_map(|second| Timestamp::from_second(second).expect("it is in range")));
-    let texts = (text(), text(), text(), select(vec!["", "", "UTC", "Europe/Paris"]), schedule, option::weighted(0.2, select(vec!["gone", CHILD])));
+    let texts = (text(), text(), text(), prop_oneof![6 => Just(""), 3 => Just("UTC"), 1 => Just("Europe/Paris")], schedule, option::weighted(0.2, select(vec!["gone", CHILD])));
     let maps = (prop_oneof![3 => http, 1 => other], tags, map(), option::weighted(0.1, (key(), map())));
     let rest = (any::<bool>(), 0..3_u32, any::<bool>(), any::<bool>(), instant(), instant());
     (prop_oneof!["[a-c]{1,2}", "[a-z0-9_-]{1,8}", "[a-zé]{1,3}"], texts, maps, rest).prop_map(|(name, texts, maps, rest)| {
@@ -357,4 +369,9 @@ fn what_is_imported_renders_to_the_source() {
     });
     assert!(folded.get() > 0, "nothing was folded");
     eprintln!("folded {}", folded.get());
+}
+
+#[test]
+fn gen_only_import() {
+    law(jobs(), |_| Ok(()));
 }
