@@ -8,7 +8,7 @@ use super::leaf::Piece;
 const LONGEST_CELL: usize = 400;
 
 /// What templates may make of a value, in the order in which it is tried.
-const FILTERS: [(&str, fn(&str) -> String); 7] = [
+const FILTERS: [(&str, Filter); 7] = [
     ("", str::to_owned),
     (" | replace('-', ' ')", |text| text.replace('-', " ")),
     (" | replace('-', '_')", |text| text.replace('-', "_")),
@@ -17,6 +17,8 @@ const FILTERS: [(&str, fn(&str) -> String); 7] = [
     (" | replace('-', ' ') | capitalize", |text| capitalized(&text.replace('-', " "))),
     (" | replace('-', ' ') | title", |text| titled(&text.replace('-', " "))),
 ];
+
+type Filter = fn(&str) -> String;
 
 /// One column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,10 +109,8 @@ fn survives(cell: &str) -> bool {
 fn substituted(values: &[&str], columns: &[(String, Vec<String>)]) -> Option<Vec<Piece>> {
     let row = (0..values.len())
         .max_by_key(|&row| columns.iter().filter_map(|(_, cells)| cells.get(row)).map(String::len).min())?;
-    let mut found: Vec<(&str, &Vec<String>, &str)> = columns
-        .iter()
-        .filter_map(|(item, cells)| Some((item.as_str(), cells, cells.get(row)?.as_str())))
-        .collect();
+    let mut found: Vec<(&str, &Vec<String>, &str)> =
+        columns.iter().filter_map(|(item, cells)| Some((item.as_str(), cells, cells.get(row)?.as_str()))).collect();
     found.sort_by_key(|(_, _, cell)| std::cmp::Reverse(cell.len()));
 
     let text = *values.get(row)?;

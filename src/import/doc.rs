@@ -1,9 +1,7 @@
 //! A job as the document that a person would write for it.
 
-use serde_json::Value;
-
 use crate::job::{CONCURRENCY_ALLOW, Job, StringMap};
-use crate::render::{EXPECT_CODE, HTTP, ONE_SERVER, TIMEOUT, default_timeout};
+use crate::render::{EXPECT_CODE, HTTP, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout};
 use crate::schedule::Schedule;
 
 use super::leaf::Leaf;
@@ -176,22 +174,15 @@ impl Document<'_> {
         let is_http = job.executor == HTTP;
         let mut entries = Vec::new();
         for key in first.into_iter().chain(others) {
-            let default = match key {
-                TIMEOUT if is_http => {
-                    let schedule = Schedule::parse(&job.schedule, &job.name, &job.timezone);
-                    Some(default_timeout(schedule.ok().as_ref()))
-                }
-                _ if is_http && key == EXPECT_CODE.0 => Some(EXPECT_CODE.1.to_owned()),
-                _ => None,
-            };
-            let entry = match (config.get(key), default) {
-                (None, None) => continue,
-                (None, Some(_)) => Entry::new(key, Node::Null, Presence::Always),
-                (Some(text), Some(default)) => {
-                    let presence = if *text == default { Presence::Default } else { Presence::Optional };
+            let has_default = is_http && [TIMEOUT, EXPECT_CODE.0].contains(&key);
+            let entry = match config.get(key) {
+                None if has_default => Entry::new(key, Node::Null, Presence::Always),
+                None => continue,
+                Some(text) if has_default => {
+                    let presence = if is_default(job, key, text) { Presence::Default } else { Presence::Optional };
                     Entry::new(key, self.value(text), presence)
                 }
-                (Some(text), None) => Entry::new(key, self.config(key, text), Presence::Always),
+                Some(text) => Entry::new(key, self.config(key, text), Presence::Always),
             };
             entries.push(entry);
         }
@@ -214,18 +205,32 @@ impl Document<'_> {
         match node {
             Node::Text(leaf) => Node::Text(leaf.as_text().map(|text| self.leaf(text)).unwrap_or(leaf)),
             Node::List(list) => Node::List(list.into_iter().map(|node| self.with_hosts(node)).collect()),
-            Node::Map(map) => Node::Map(
-                map.into_iter().map(|entry| Entry { node: self.with_hosts(entry.node), ..entry }).collect(),
-            ),
+            Node::Map(map) => {
+                Node::Map(map.into_iter().map(|entry| Entry { node: self.with_hosts(entry.node), ..entry }).collect())
+            }
             other => other,
         }
+    }
+}
+
+/// Whether `render` would fill just this text in where a template of the http executor is silent.
+fn is_default(job: &Job, key: &str, text: &str) -> bool {
+    match key {
+        // The gaps between runs take a while to find, and few texts can be the default at all.
+        TIMEOUT => {
+            text.parse().is_ok_and(|seconds| (1..=LONGEST_TIMEOUT).contains(&seconds)) && {
+                let schedule = Schedule::parse(&job.schedule, &job.name, &job.timezone);
+                default_timeout(schedule.ok().as_ref()) == text
+            }
+        }
+        _ => text == EXPECT_CODE.1,
     }
 }
 
 /// Dkron's JSON list of `Name: value` as a map, or as a list where that is not exact.
 fn headers(text: &str) -> Option<Node> {
     let list: Vec<String> = serde_json::from_str(text).ok()?;
-    if Value::from(list.clone()).to_string() != text || list.iter().any(|header| !header.contains(':')) {
+    if serde_json::to_string(&list).ok().as_deref() != Some(text) || list.iter().any(|header| !header.contains(':')) {
         return None;
     }
     let mut map: Vec<Entry> = Vec::new();

@@ -14,9 +14,8 @@ use super::{Given, ImportedFile, Refused, check, notes, write};
 /// Longer file names are cut, in bytes.
 const LONGEST_STEM: usize = 100;
 /// Words that an expression cannot begin with, and functions that a table would hide.
-const WORDS: [&str; 14] = [
-    "and", "dict", "else", "false", "for", "if", "in", "is", "loop", "none", "not", "or", "range", "true",
-];
+const WORDS: [&str; 14] =
+    ["and", "dict", "else", "false", "for", "if", "in", "is", "loop", "none", "not", "or", "range", "true"];
 
 /// Templates with their tables.
 pub(super) struct Set<'a> {
@@ -87,7 +86,8 @@ impl<'a> Set<'a> {
 
     /// The comment at the top.
     fn head(&self, family: &[&Unit]) -> String {
-        let jobs: Vec<&Job> = family.iter().flat_map(|unit| &unit.members).filter_map(|&job| self.jobs.get(job)).collect();
+        let jobs: Vec<&Job> =
+            family.iter().flat_map(|unit| &unit.members).filter_map(|&job| self.jobs.get(job)).collect();
         let (what, were) = match jobs.len() {
             1 => ("this job".to_owned(), "it was"),
             count => (format!("these {count} jobs"), "they were"),
@@ -103,11 +103,10 @@ impl<'a> Set<'a> {
         let secrets: BTreeSet<_> = jobs.iter().flat_map(|job| notes::secrets(job)).collect();
         if !secrets.is_empty() {
             let fields: Vec<_> = secrets.iter().map(|field| write::comment(field)).collect();
-            head.push_str(&format!(
-                "# SECRETS stand here in clear, in {}:\n\
-                 # write `{{{{ vars.NAME }}}}` for each and keep it in `--vars-dir` before this goes into a repository.\n",
-                fields.join(", ")
-            ));
+            head.extend(["# SECRETS stand here in clear, in ", &fields.join(", "), ":\n"]);
+            head.push_str(
+                "# write `{{ vars.NAME }}` for each and keep it in `--vars-dir` before this goes into a repository.\n",
+            );
         }
         head.push('\n');
         head
@@ -116,7 +115,7 @@ impl<'a> Set<'a> {
     /// A template as a document.
     fn write(&self, unit: &Unit, out: &mut String) {
         if let Some(table) = unit.table.and_then(|table| self.table_names.get(table)) {
-            out.push_str(&format!("# One job for each row of data/{table}.csv.\nfor_each: {table}\n"));
+            out.extend(["# One job for each row of data/", table, ".csv.\nfor_each: ", table, "\n"]);
         }
         write::map(out, 0, &unit.document);
     }
@@ -197,8 +196,10 @@ fn target(document: &[Entry]) -> Option<String> {
     let config = document.iter().find(|entry| entry.key == "executor_config")?;
     let Node::Map(config) = &config.node else { return None };
     let Node::Text(leaf) = &config.iter().find(|entry| entry.key == "url")?.node else { return None };
-    let text: String = leaf.pieces().iter().filter_map(|p| if let Piece::Text(text) = p { Some(&**text) } else { None }).collect();
-    let path = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+    let text: String =
+        leaf.pieces().iter().filter_map(|p| if let Piece::Text(text) = p { Some(&**text) } else { None }).collect();
+    let path =
+        text.split_once("://").map_or(text.as_str(), |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
     path.split(['/', '?', '#']).map(identifier).find(|word| !word.is_empty())
 }
 

@@ -89,7 +89,7 @@ struct Folder<'a> {
     unit_of: BTreeMap<&'a str, (usize, usize)>,
 }
 
-impl<'a> Folder<'a> {
+impl Folder<'_> {
     fn group(&mut self, group: Group) {
         let Group { prefix, suffix, mut members } = group;
         if let Some((table, in_order)) = self.parents_table(&members)
@@ -176,9 +176,9 @@ impl<'a> Folder<'a> {
         if derive.columns.0.len() > MOST_COLUMNS {
             return Err(Unfit::Whole);
         }
-        let is_refresh = folded.get("schedule").is_some_and(|entry| {
-            matches!(&entry.node, Node::Text(leaf) if leaf.pieces().iter().any(is_refresh_schedule))
-        });
+        let is_refresh = folded.get("schedule").is_some_and(
+            |entry| matches!(&entry.node, Node::Text(leaf) if leaf.pieces().iter().any(is_refresh_schedule)),
+        );
         if is_refresh && let Some(timezone) = folded.get_mut("timezone") {
             // It is UTC by itself then.
             timezone.presence = Presence::Default;
@@ -214,16 +214,14 @@ struct Derive<'a> {
 impl Derive<'_> {
     fn name(&mut self, entries: &[&Entry], prefix: &str, suffix: &str) -> Result<Entry, Unfit> {
         let names: Vec<_> = entries.iter().map(|entry| entry.node.as_text().unwrap_or_default()).collect();
-        let pieces = match self.columns.express(&names) {
-            Some(pieces) => pieces,
-            None => {
-                let stems: Vec<_> = names
-                    .iter()
-                    .map(|name| name.get(prefix.len()..name.len() - suffix.len()).unwrap_or_default())
-                    .collect();
-                let row = self.columns.add(&["name".to_owned(), "job".to_owned()], &stems).map_err(Unfit::Rows)?;
-                vec![Piece::Text(prefix.to_owned()), Piece::Row(row), Piece::Text(suffix.to_owned())]
-            }
+        let pieces = if let Some(pieces) = self.columns.express(&names) {
+            pieces
+        } else {
+            let stem = |name: &&str| name.strip_prefix(prefix)?.strip_suffix(suffix).map(str::to_owned);
+            let stems: Vec<String> = names.iter().map(stem).collect::<Option<_>>().ok_or(Unfit::Whole)?;
+            let stems: Vec<&str> = stems.iter().map(String::as_str).collect();
+            let row = self.columns.add(&["name".to_owned(), "job".to_owned()], &stems).map_err(Unfit::Rows)?;
+            vec![Piece::Text(prefix.to_owned()), Piece::Row(row), Piece::Text(suffix.to_owned())]
         };
         Ok(Entry::new("name", Node::Text(Leaf::new(pieces)), Presence::Always))
     }
@@ -274,11 +272,14 @@ impl Derive<'_> {
         }
         match first {
             Node::Map(map) => {
-                let maps: Vec<&[Entry]> =
-                    nodes.iter().filter_map(|node| if let Node::Map(map) = node { Some(&map[..]) } else { None }).collect();
+                let maps: Vec<&[Entry]> = nodes
+                    .iter()
+                    .filter_map(|node| if let Node::Map(map) = node { Some(&map[..]) } else { None })
+                    .collect();
                 let mut folded = Vec::with_capacity(map.len());
                 for entry in map {
-                    let entries = entries_of(&maps, &entry.key).filter(|e| e.len() == nodes.len()).ok_or(Unfit::Whole)?;
+                    let entries =
+                        entries_of(&maps, &entry.key).filter(|e| e.len() == nodes.len()).ok_or(Unfit::Whole)?;
                     path.push(&entry.key);
                     folded.push(self.entry(&entries, path)?);
                     path.pop();
@@ -328,8 +329,10 @@ impl Derive<'_> {
                 pieces.push(piece.clone());
                 continue;
             }
-            let texts: Option<Vec<&str>> =
-                column.iter().map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None }).collect();
+            let texts: Option<Vec<&str>> = column
+                .iter()
+                .map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None })
+                .collect();
             let texts = texts.ok_or(Unfit::Whole)?;
             let expressed = match self.columns.express(&texts) {
                 Some(expressed) => expressed,
@@ -379,7 +382,8 @@ fn column_names(path: &[&str], prefix: &str) -> Vec<String> {
 
 /// A name as templates can write it.
 pub(super) fn identifier(text: &str) -> String {
-    let word: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let word: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     let word = word.trim_matches('_');
     if word.starts_with(|c: char| c.is_ascii_digit()) { format!("n{word}") } else { word.to_owned() }
 }

@@ -75,7 +75,7 @@ impl Leaf {
                 (Piece::Text(text), Some(name)) if !text.is_empty() => name.push(format!("'{text}'")),
                 (Piece::Row(row), Some(name)) => name.push(row.clone()),
                 (Piece::Text(text), None) => escape(text, index + 1 < self.0.len(), &mut out),
-                (Piece::Row(row), None) => out.push_str(&format!("{{{{ {row} }}}}")),
+                (Piece::Row(row), None) => out.extend(["{{ ", row, " }}"]),
                 (Piece::Namespace, _) => out.push_str("{{ namespace }}"),
                 (Piece::ClusterDomain, _) => out.push_str("{{ cluster_domain }}"),
                 (Piece::ServiceStart, _) => service = Some(Vec::new()),
@@ -85,7 +85,7 @@ impl Leaf {
                         // `~` binds tighter than a filter.
                         name.iter_mut().filter(|part| part.contains('|')).for_each(|part| *part = format!("({part})"));
                     }
-                    out.push_str(&format!("{{{{ service({}, {port}) }}}}", name.join(" ~ ")));
+                    out.extend(["{{ service(", &name.join(" ~ "), ", ", &port.to_string(), ") }}"]);
                 }
                 (Piece::Text(_), Some(_)) => {}
             }
@@ -96,7 +96,9 @@ impl Leaf {
 
 /// A line with what looks like template syntax in it set in `{% raw %}`.
 fn raw(line: &str) -> String {
-    let Some(start) = (0..line.len()).find(|&at| SYNTAX.iter().any(|syntax| line.get(at..).is_some_and(|rest| rest.starts_with(syntax)))) else {
+    let Some(start) = (0..line.len())
+        .find(|&at| SYNTAX.iter().any(|syntax| line.get(at..).is_some_and(|rest| rest.starts_with(syntax))))
+    else {
         return line.to_owned();
     };
     let (before, rest) = line.split_at(start);
@@ -112,11 +114,10 @@ fn escape(text: &str, expression_follows: bool, out: &mut String) {
         let (before, from) = rest.split_at(at);
         let after = from.trim_start_matches('{');
         let braces = &from[..from.len() - after.len()];
-        let is_syntax =
-            braces.len() > 1 || after.starts_with(['%', '#']) || (after.is_empty() && expression_follows);
+        let is_syntax = braces.len() > 1 || after.starts_with(['%', '#']) || (after.is_empty() && expression_follows);
         out.push_str(before);
         if is_syntax {
-            out.push_str(&format!("{{{{ '{braces}' }}}}"));
+            out.extend(["{{ '", braces, "' }}"]);
         } else {
             out.push_str(braces);
         }

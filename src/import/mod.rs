@@ -136,9 +136,6 @@ pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError
                 continue;
             };
             let singles = || unit.members.iter().copied();
-            eprintln!("DEGRADE {} {} {}", unit.table.is_some(), problem.field, problem.problem);
-            eprintln!("{}", set.files().iter().map(|f| f.text.as_str()).collect::<String>());
-            eprintln!("URLS {:?}", unit.members.iter().map(|&j| jobs[j].executor_config.get("url")).collect::<Vec<_>>());
             match unit.members.as_slice() {
                 // A fold that does not give the same is undone.
                 _ if unit.table.is_some() => units.extend(singles().filter_map(|job| set.single(job, Care::Neat))),
@@ -149,7 +146,8 @@ pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError
         if !refused.is_empty() {
             return Err(ImportError::Refused(refused));
         }
-        if units.len() == set.units.len() && units.iter().zip(&set.units).all(|(new, old)| new.document == old.document) {
+        if units.len() == set.units.len() && units.iter().zip(&set.units).all(|(new, old)| new.document == old.document)
+        {
             return Err(ImportError::Together(problem.problem));
         }
         set.units = units;

@@ -35,7 +35,10 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
             let (Some(document), Some(shape)) = (documents.get(index), shapes.get(index)) else { continue };
             for (prefix, suffix) in cuts(name(document)) {
                 let stem = &name(document)[prefix.len()..name(document).len() - suffix.len()];
-                if let Some(target) = target(document, stem, looseness) {
+                // The stem may stand in the target by accident, too.
+                let targets: BTreeSet<_> =
+                    [stem, ""].iter().filter_map(|stem| target(document, stem, looseness)).collect();
+                for target in targets {
                     let key = (prefix.to_owned(), suffix.to_owned(), shape.as_str(), target);
                     candidates.entry(key).or_default().push(index);
                 }
@@ -83,7 +86,7 @@ fn cuts(name: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// What the job does, with the stem of its name taken out; `None` for one that has no such thing and must not be guessed at.
+/// What the job does, with the stem of its name taken out where there is one; `None` for one that has no such thing and must not be guessed at.
 fn target(document: &[Entry], stem: &str, looseness: Looseness) -> Option<String> {
     let Some(Node::Map(config)) = document.iter().find(|entry| entry.key == "executor_config").map(|entry| &entry.node)
     else {
@@ -111,7 +114,7 @@ fn leaf_with(leaf: &Leaf, stem: &str) -> String {
     for piece in leaf.pieces() {
         match piece {
             Piece::Text(text) => out.push_str(&without(text, stem)),
-            other => out.push_str(&format!("{other:?}")),
+            other => out.extend([format!("{other:?}")]),
         }
     }
     out
@@ -120,7 +123,7 @@ fn leaf_with(leaf: &Leaf, stem: &str) -> String {
 fn without(text: &str, stem: &str) -> String {
     let mut out = String::new();
     let mut copied = 0;
-    for (at, _) in text.match_indices(stem) {
+    for (at, _) in text.match_indices(stem).filter(|_| !stem.is_empty()) {
         if stands_alone(text, at, stem.len()) {
             out.push_str(&text[copied..at]);
             out.push_str(STEM);
@@ -142,7 +145,7 @@ fn shape_of_map(entries: &[Entry], path: &[&str], out: &mut String) {
     out.push('{');
     for entry in entries {
         out.push_str(if entry.presence == Presence::Always { "" } else { "?" });
-        out.push_str(&format!("{:?}:", entry.key));
+        out.extend([format!("{:?}:", entry.key)]);
         let path: Vec<_> = path.iter().copied().chain([entry.key.as_str()]).collect();
         shape_of(&entry.node, &path, out);
     }
@@ -154,7 +157,9 @@ fn shape_of(node: &Node, path: &[&str], out: &mut String) {
         Node::Map(entries) => shape_of_map(entries, path, out),
         Node::List(list) => {
             out.push('[');
-            list.iter().for_each(|node| shape_of(node, path, out));
+            for node in list {
+                shape_of(node, path, out);
+            }
             out.push(']');
         }
         Node::Null => out.push('0'),
@@ -165,7 +170,7 @@ fn shape_of(node: &Node, path: &[&str], out: &mut String) {
             for piece in leaf.pieces() {
                 match piece {
                     Piece::Text(_) => out.push('t'),
-                    other => out.push_str(&format!("{other:?}")),
+                    other => out.extend([format!("{other:?}")]),
                 }
             }
         }

@@ -87,8 +87,7 @@ fn scalar(text: &str, block: Option<usize>) -> String {
         return text.to_owned();
     }
     // Our reader joins surrogate pairs (`\ud83d\ude00`) wherever they are not escaped.
-    let as_it_stands = !text.contains(|c| c != '\n' && is_unseen(c))
-        && !text.to_ascii_lowercase().contains("\\ud");
+    let as_it_stands = !text.contains(|c| c != '\n' && is_unseen(c)) && !text.to_ascii_lowercase().contains("\\ud");
     if let Some(indent) = block.filter(|_| as_it_stands && is_block(text)) {
         let (style, body) = match text.strip_suffix('\n') {
             Some(body) => ("|", body),

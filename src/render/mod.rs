@@ -22,7 +22,7 @@ use self::yaml::{Kind, Node};
 pub use self::emit::to_yaml;
 pub(crate) use self::engine::reserved;
 pub use self::problem::{Problem, Problems};
-pub(crate) use self::shape::{EXPECT_CODE, HTTP, ONE_SERVER, TIMEOUT, default_timeout};
+pub(crate) use self::shape::{EXPECT_CODE, HTTP, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout};
 pub use self::table::{Table, TableFormat, values};
 pub(crate) use self::yaml::is_template;
 

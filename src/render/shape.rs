@@ -36,7 +36,7 @@ pub(crate) const ONE_SERVER: (&str, &str) = ("server", "true:1");
 pub(crate) const EXPECT_CODE: (&str, &str) = ("expectCode", "200");
 pub(crate) const TIMEOUT: &str = "timeout";
 /// The longest default timeout in seconds: the executor's own (FACTS 23).
-const LONGEST_TIMEOUT: i64 = 30;
+pub(crate) const LONGEST_TIMEOUT: i64 = 30;
 
 /// The timeout in seconds where the template is silent: less than the shortest gap between two runs.
 pub(crate) fn default_timeout(schedule: Option<&Schedule>) -> String {
