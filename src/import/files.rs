@@ -139,18 +139,19 @@ impl<'a> Set<'a> {
                 jobs.filter_map(|job| unit_of.get(job.parent()?).copied()).collect()
             })
             .collect();
-        // Each family is known by its first unit.
-        let mut family: Vec<usize> = (0..self.units.len()).collect();
+        // Each unit points to another of its family, and the last one to itself.
+        let mut next: Vec<usize> = (0..self.units.len()).collect();
         for (unit, parents) in parents.iter().enumerate() {
             for &parent in parents {
-                let (Some(&one), Some(&other)) = (family.get(unit), family.get(parent)) else { continue };
-                let (keep, drop) = (one.min(other), one.max(other));
-                family.iter_mut().filter(|family| **family == drop).for_each(|family| *family = keep);
+                let (one, other) = (last(unit, &mut next), last(parent, &mut next));
+                if let Some(next) = next.get_mut(one.max(other)) {
+                    *next = one.min(other);
+                }
             }
         }
         let mut families: BTreeMap<usize, Vec<(usize, &Unit)>> = BTreeMap::new();
-        for ((index, unit), family) in self.units.iter().enumerate().zip(&family) {
-            families.entry(*family).or_default().push((depth(index, &parents), unit));
+        for (index, unit) in self.units.iter().enumerate() {
+            families.entry(last(index, &mut next)).or_default().push((depth(index, &parents), unit));
         }
         let mut families: Vec<_> = families.into_values().collect();
         for family in &mut families {
@@ -158,6 +159,21 @@ impl<'a> Set<'a> {
         }
         families.into_iter().map(|family| family.into_iter().map(|(_, unit)| unit).collect()).collect()
     }
+}
+
+/// The last unit of a chain, which gets shorter on the way.
+fn last(unit: usize, next: &mut [usize]) -> usize {
+    let mut at = unit;
+    while let Some(&after) = next.get(at)
+        && after != at
+    {
+        let far = next.get(after).copied().unwrap_or(after);
+        if let Some(next) = next.get_mut(at) {
+            *next = far;
+        }
+        at = after;
+    }
+    at
 }
 
 /// Whether a default is turned off in it.

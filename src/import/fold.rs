@@ -380,10 +380,17 @@ fn column_names(path: &[&str], prefix: &str) -> Vec<String> {
     parameter.into_iter().chain([last, two]).filter(|name| !name.is_empty()).collect()
 }
 
-/// A name as templates can write it.
+/// A name as templates can write it: in snake case.
 pub(super) fn identifier(text: &str) -> String {
-    let word: String =
-        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let mut word = String::with_capacity(text.len());
+    let mut after_lower = false;
+    for c in text.chars() {
+        if c.is_ascii_uppercase() && after_lower {
+            word.push('_');
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        word.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
+    }
     let word = word.trim_matches('_');
     if word.starts_with(|c: char| c.is_ascii_digit()) { format!("n{word}") } else { word.to_owned() }
 }

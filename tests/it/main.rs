@@ -11,6 +11,7 @@ mod emulator;
 mod emulator_runs;
 mod http;
 mod import;
+mod import_law;
 mod laws;
 mod masking;
 mod model;
