@@ -1,11 +1,17 @@
 //! The columns of a data table: how the same field of several jobs is written with the row's values.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use crate::job::printable;
 
 use super::leaf::Piece;
 
 /// A longer value has no place in a table that people read.
 const LONGEST_CELL: usize = 400;
+
+/// In how many rows a template is looked for.
+const MOST_ROWS_TRIED: usize = 4;
 
 /// What templates may make of a value, in the order in which it is tried.
 const FILTERS: [(&str, Filter); 7] = [
@@ -104,14 +110,24 @@ fn survives(cell: &str) -> bool {
         && !is_bool("false")
 }
 
-/// The values written with these columns' values in them: read off in the row that is least likely to agree by accident, and
-/// held against all others.
+/// The values written with these columns' values in them: read off in one row, and held against all others.
 fn substituted(values: &[&str], columns: &[(String, Vec<String>)]) -> Option<Vec<Piece>> {
-    let row = (0..values.len())
-        .max_by_key(|&row| columns.iter().filter_map(|(_, cells)| cells.get(row)).map(String::len).min())?;
+    // First the rows that are least likely to agree by accident.
+    let mut rows: Vec<usize> = (0..values.len()).collect();
+    rows.sort_by_cached_key(|&row| {
+        let cells: Vec<&str> = columns.iter().filter_map(|(_, cells)| cells.get(row)).map(String::as_str).collect();
+        let distinct = cells.iter().collect::<BTreeSet<_>>().len();
+        let all: usize = cells.iter().map(|cell| cell.len()).sum();
+        let shortest = cells.iter().map(|cell| cell.len()).min();
+        Reverse((distinct, shortest, all))
+    });
+    rows.into_iter().take(MOST_ROWS_TRIED).find_map(|row| read_off(row, values, columns))
+}
+
+fn read_off(row: usize, values: &[&str], columns: &[(String, Vec<String>)]) -> Option<Vec<Piece>> {
     let mut found: Vec<(&str, &Vec<String>, &str)> =
         columns.iter().filter_map(|(item, cells)| Some((item.as_str(), cells, cells.get(row)?.as_str()))).collect();
-    found.sort_by_key(|(_, _, cell)| std::cmp::Reverse(cell.len()));
+    found.sort_by_key(|(_, _, cell)| Reverse(cell.len()));
 
     let text = *values.get(row)?;
     // Each part: a text, or the column that stands there.

@@ -54,6 +54,16 @@ impl Node {
         Self::Text(Leaf::text(text))
     }
 
+    /// How much text is in it, in bytes.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::List(list) => list.iter().map(Self::length).sum(),
+            Self::Map(map) => map.iter().map(|entry| entry.key.len() + entry.node.length()).sum(),
+            Self::Text(leaf) | Self::Tagged(_, leaf) => leaf.length(),
+            other => other.as_text().map_or(0, str::len),
+        }
+    }
+
     /// The text of a scalar without anything to fill in.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {

@@ -276,15 +276,17 @@ impl Derive<'_> {
                     .iter()
                     .filter_map(|node| if let Node::Map(map) = node { Some(&map[..]) } else { None })
                     .collect();
-                let mut folded = Vec::with_capacity(map.len());
-                for entry in map {
-                    let entries =
-                        entries_of(&maps, &entry.key).filter(|e| e.len() == nodes.len()).ok_or(Unfit::Whole)?;
+                // Short values first: they are what longer ones are made of.
+                let mut order: Vec<(usize, &Entry)> = map.iter().enumerate().collect();
+                order.sort_by_key(|(_, entry)| entry.node.length());
+                let mut folded = BTreeMap::new();
+                for (index, entry) in order {
+                    let entries = entries_of(&maps, &entry.key).filter(|e| e.len() == nodes.len());
                     path.push(&entry.key);
-                    folded.push(self.entry(&entries, path)?);
+                    folded.insert(index, self.entry(&entries.ok_or(Unfit::Whole)?, path)?);
                     path.pop();
                 }
-                Ok(Node::Map(folded))
+                Ok(Node::Map(folded.into_values().collect()))
             }
             Node::List(list) => {
                 let mut folded = Vec::with_capacity(list.len());
@@ -389,7 +391,11 @@ pub(super) fn identifier(text: &str) -> String {
             word.push('_');
         }
         after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
-        word.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
+        if c.is_ascii_alphanumeric() {
+            word.push(c.to_ascii_lowercase());
+        } else if !word.ends_with('_') {
+            word.push('_');
+        }
     }
     let word = word.trim_matches('_');
     if word.starts_with(|c: char| c.is_ascii_digit()) { format!("n{word}") } else { word.to_owned() }

@@ -52,6 +52,11 @@ impl Leaf {
         &self.0
     }
 
+    /// How much text is in it, in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.0.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { 0 }).sum()
+    }
+
     /// The text, where it is nothing else.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self.0.as_slice() {

@@ -24,12 +24,12 @@ pub(super) struct Group {
 /// Groups of jobs that differ only in values, the largest first; no job is in two.
 ///
 /// First those whose target (URL or command) is the same but for the part in which the names differ, then those that call other
-/// things below one path.
+/// things below one path, then commands of any kind whose jobs are named alike.
 pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
     let shapes: Vec<_> = documents.iter().map(|document| shape(document)).collect();
     let mut free: BTreeSet<usize> = (0..documents.len()).collect();
     let mut groups = Vec::new();
-    for looseness in [Looseness::SameTarget, Looseness::SameFolder] {
+    for looseness in [Looseness::SameTarget, Looseness::SameFolder, Looseness::AnyCommand] {
         let mut candidates: BTreeMap<(String, String, &str, String), Vec<usize>> = BTreeMap::new();
         for &index in &free {
             let (Some(document), Some(shape)) = (documents.get(index), shapes.get(index)) else { continue };
@@ -49,7 +49,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
             (std::cmp::Reverse(members.len()), std::cmp::Reverse(prefix.len() + suffix.len()))
         });
         for ((prefix, suffix, ..), members) in candidates {
-            if looseness == Looseness::SameFolder && prefix.is_empty() && suffix.is_empty() {
+            if looseness == Looseness::AnyCommand && prefix.is_empty() && suffix.is_empty() {
                 continue;
             }
             let members: Vec<_> = members.into_iter().filter(|index| free.contains(index)).collect();
@@ -68,6 +68,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
 enum Looseness {
     SameTarget,
     SameFolder,
+    AnyCommand,
 }
 
 pub(super) fn name(document: &[Entry]) -> &str {
@@ -106,6 +107,7 @@ fn target(document: &[Entry], stem: &str, looseness: Looseness) -> Option<String
             let path = text.split(['?', '#']).next().unwrap_or_default();
             path.rsplit_once('/').map(|(folder, _)| folder.to_owned())
         }
+        Looseness::AnyCommand => (url.is_none() && of("command").is_some()).then(String::new),
     }
 }
 

@@ -249,7 +249,7 @@ fn any_job() -> impl Strategy<Value = Job> {
             "http://other/{{ x }}"
         ])
         .prop_map(str::to_owned),
-        "http://[a-z]{1,3}(\\.shop){0,1}(\\.svc){0,1}(\\.cluster\\.local){0,1}(:[0-9]{1,4}){0,1}/[a-z{}%#?=&x]{0,8}",
+        "http://h[a-z]{0,2}(\\.shop){0,1}(\\.svc){0,1}(\\.cluster\\.local){0,1}(:[0-9]{1,4}){0,1}/[a-z{}%#?=&x]{0,8}",
     ];
     let http = (
         url,
