@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::job::{Change, Job, Owner};
 use crate::plan::{Action, Item, Plan, Reason};
 
+pub(crate) use self::mask::carries_secret;
 pub use self::mask::{MASK, Masker};
 pub use self::text::Style;
 

@@ -12,6 +12,8 @@ mod disk;
 mod emulator;
 mod emulator_runs;
 mod http;
+mod import;
+mod import_law;
 mod json_errors;
 mod laws;
 mod masking;
