@@ -5,12 +5,14 @@
 
 mod apply;
 mod backup_files;
+mod backup_rotation;
 mod cli;
 mod conformance;
 mod data_url;
 mod emulator;
 mod emulator_runs;
 mod http;
+mod job_files;
 mod laws;
 mod masking;
 mod model;
