@@ -15,6 +15,10 @@
     clippy::disallowed_types,
     reason = "this module reads and writes files, and talks to object stores"
 )]
+#![cfg_attr(
+    not(feature = "object-stores"),
+    expect(clippy::unused_async, reason = "a directory is read and written at once, and an object store is not")
+)]
 
 #[cfg(feature = "object-stores")]
 mod bucket;
