@@ -90,6 +90,15 @@ const VERBS: &[Verb] = &[
         groups: &[&DKRON, &[Group::Only, Group::Owner, Group::Output]],
     },
     Verb {
+        name: "import",
+        about: "Make template files of the jobs of a live Dkron, a backup or a file",
+        groups: &[
+            &[Group::Source, Group::Only, Group::Import],
+            &DKRON,
+            &[Group::Owner, Group::Names, Group::Force, Group::Output],
+        ],
+    },
+    Verb {
         name: "destroy",
         about: "Delete the jobs of this release, children first, and no others",
         groups: &[&DKRON, &[Group::Owner, Group::Destroy, Group::Output]],

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::dkron::{Dkron, Role};
 use crate::exit::ExitCode;
-use crate::job::{Desired, Job, Live, Origin, Packed, Wanted, printable};
+use crate::job::{Desired, Job, Live, Packed, Wanted, printable};
 use crate::report::{masked, shown_url};
 use crate::rewrite::{Leftover, Move, rewrite};
 use crate::settings::{DkronSettings, Settings};
@@ -69,7 +69,7 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         .zip(origins)
         .map(|(job, origin)| {
             let job = Packed::new(job);
-            (job.name().clone(), Wanted { job, secret_fields: Default::default(), origin })
+            (job.name().clone(), Wanted { job, secret_fields: BTreeSet::new(), origin })
         })
         .collect();
     leftovers.into_iter().for_each(|leftover| saved.say(format!("still mentions `{}`: {leftover}", with.from)));
@@ -79,13 +79,7 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
 /// All jobs of a live Dkron.
 async fn live(source: &Dkron) -> Result<Saved, Error> {
     let reading = source.read::<Live>(Role::Reader).await?;
-    let place = shown_url(&source.url);
-    let origin = |line| Origin { file: place.as_str().into(), line };
-    let wanted = |(line, (name, live)): (usize, (_, crate::job::LiveJob))| {
-        (name, Wanted { job: live.job, secret_fields: Default::default(), origin: origin(line) })
-    };
-    let jobs: BTreeMap<_, _> = (1..).zip(reading.live.jobs).map(wanted).collect();
-    Ok(Saved { jobs, warnings: reading.warnings, source: place.clone() })
+    Ok(Saved::of_live(reading.live, reading.warnings, &shown_url(&source.url)))
 }
 
 /// Where the old namespace is still mentioned. The text around it is shown only where it can be seen in the masked job too.

@@ -7,6 +7,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use crate::dkron::WaitError;
 use crate::exit::ExitCode;
 use crate::fetch::FetchError;
+use crate::import::ImportError;
 use crate::job::{Owner, printable};
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
@@ -103,6 +104,9 @@ pub enum Error {
     /// Names that copies cannot have.
     #[error("{0}")]
     Rewrite(#[from] RewriteError),
+    /// Jobs that no template gives.
+    #[error("{0}")]
+    Import(#[from] ImportError),
     /// Mentions of the old namespace that nobody can rewrite.
     #[error("{}", left_over(namespace, leftovers))]
     Leftovers {
@@ -152,6 +156,7 @@ impl Error {
             | Self::WhichNamespace
             | Self::NotMentioned { .. }
             | Self::Rewrite(_)
+            | Self::Import(_)
             | Self::Store(StoreError::Location { .. })
             | Self::Wait(WaitError::Denied(_))
             | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle(_)) => ExitCode::Usage,

@@ -10,6 +10,7 @@ mod destroy;
 mod enable;
 mod error;
 mod gather;
+mod import;
 mod plan;
 mod render;
 mod restore;
@@ -126,6 +127,7 @@ async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
         "restore" => restore::run(settings, &shutdown).await,
         "clone" => clone::run(settings, &shutdown).await,
         "enable" => enable::run(settings, &shutdown).await,
+        "import" => import::run(settings, &shutdown).await,
         "destroy" => destroy::run(settings, &shutdown).await,
         unknown => unreachable!("`{unknown}` is no command of the command line"),
     }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod backup_files;
+mod backup_rotation;
 mod cli;
 mod conformance;
 mod data_url;
@@ -14,6 +15,7 @@ mod emulator_runs;
 mod http;
 mod import;
 mod import_law;
+mod job_files;
 mod json_errors;
 mod laws;
 mod masking;
