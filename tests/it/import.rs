@@ -72,7 +72,7 @@ pub(crate) fn shown(imported: &Imported) -> String {
     shown
 }
 
-/// A namespace as it may have grown: refreshes by a series, each with a check, some jobs of their own, some by hand.
+/// A namespace as it may have grown: a series of refreshes, each with a check, a series of commands, and jobs of their own.
 fn a_grown_installation() -> Vec<Job> {
     let mut jobs = Vec::new();
     let caches = [
@@ -121,6 +121,21 @@ fn a_grown_installation() -> Vec<Job> {
             },
         })));
     }
+    let regions = [("eu-west", "eu", 0), ("asia", "ap", 15), ("us", "us", 30)];
+    jobs.extend(regions.map(|(site, region, minute)| {
+        job(json!({
+            "name": format!("sync-{site}-inventory"),
+            "displayname": format!("Sync {}", site.to_uppercase()),
+            "schedule": format!("0 {minute} * * * *"),
+            "disabled": site == "asia",
+            "tags": {"server": "true:1"},
+            "executor": "shell",
+            "executor_config": {
+                "command": format!("sync --region {region} --to /data/{site}.json http://inventory-{site}.shop.svc.cluster.local:9000/"),
+                "env": format!("REGION={region}"),
+            },
+        }))
+    }));
     jobs.push(job(json!({
         "name": "nightly-report",
         "displayname": "Nightly report: all regions",
