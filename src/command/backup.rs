@@ -112,7 +112,7 @@ struct Shown<'a> {
 }
 
 #[derive(Serialize)]
-struct Backups<'a> {
+struct Kept<'a> {
     command: &'static str,
     place: &'a str,
     backups: Vec<Shown<'a>>,
@@ -162,7 +162,7 @@ fn show(
     let last = format!("{}: {} backups, {good} good", store.shown(), backups.len());
     let all = good == backups.len();
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json => line(out, &Backups { command, place: store.shown(), backups }),
+        Output::Json => line(out, &Kept { command, place: store.shown(), backups }),
         Output::Text => {
             table(out, &backups)?;
             writeln!(out, "{last}")

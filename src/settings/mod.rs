@@ -37,8 +37,6 @@ pub struct Settings {
     pub backup: BackupSettings,
     /// Reading jobs from elsewhere.
     pub source: SourceSettings,
-    /// Whether jobs that are there and differ are overwritten.
-    pub overwrite: bool,
     /// Cloning.
     pub clone: CloneSettings,
     /// Where imported templates go.
@@ -166,6 +164,8 @@ pub struct SourceSettings {
     pub only: Vec<Pattern>,
     /// Whether what is no job is left out.
     pub skip_invalid: bool,
+    /// Whether jobs that are there and differ are overwritten.
+    pub overwrite: bool,
 }
 
 /// How to clone.
