@@ -153,6 +153,8 @@ pub struct BackupSettings {
     pub keep: Option<Keep>,
     /// How they are compressed.
     pub packing: Packing,
+    /// Whether it is no failure when none can be made.
+    pub best_effort: bool,
 }
 
 /// Which jobs to read from elsewhere.

@@ -292,7 +292,11 @@ impl Given<'_> {
             days: days.unwrap_or_default(),
         });
         let packings = [("none", Packing::Plain), ("gzip", Packing::Gzip), ("zstd", Packing::Zstd)];
-        BackupSettings { keep, packing: self.choice(&options::COMPRESS, &packings) }
+        BackupSettings {
+            keep,
+            packing: self.choice(&options::COMPRESS, &packings),
+            best_effort: self.bool(&options::BEST_EFFORT),
+        }
     }
 
     fn source(&mut self) -> SourceSettings {

@@ -338,7 +338,7 @@ fn what_no_template_gives_is_named_with_its_field() {
         (json!({"name": "a", "schedule": "@daily"}), prefixed.clone(), "name", "prefix `eu-`"),
         (json!({"name": "eu-a", "parent_job": "b"}), prefixed, "parent_job", "prefix `eu-`"),
     ] {
-        match import(vec![job(value)], &given) {
+        match import(vec![job(&value)], &given) {
             Err(ImportError::Refused(refused)) => {
                 let [refused] = refused.as_slice() else { panic!("{value}: {refused:?}") };
                 assert_eq!(
