@@ -145,11 +145,11 @@ fn arg(opt: &Opt) -> Arg {
     if !opt.default.is_empty() {
         help = format!("{help} [default: {}]", opt.default);
     }
-    let arg = Arg::new(opt.flag).help(StyledStr::from(help)).help_heading(opt.group.heading());
+    let arg = Arg::new(opt.flag).help(StyledStr::from(help));
     if opt.kind == Kind::Positional {
         return arg.value_name(opt.value).action(ArgAction::Set);
     }
-    let arg = arg.long(opt.flag);
+    let arg = arg.long(opt.flag).help_heading(opt.group.heading());
     match opt.kind {
         Kind::Value | Kind::Positional => arg.value_name(opt.value).action(ArgAction::Set),
         Kind::List => arg.value_name(opt.value).action(ArgAction::Append),
