@@ -52,6 +52,15 @@ const VERBS: &[Verb] = &[
         ],
     },
     Verb {
+        name: "check",
+        about: "Check that Dkron can be trusted and holds what the templates say; do nothing",
+        groups: &[
+            &DKRON,
+            &TEMPLATES,
+            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
+        ],
+    },
+    Verb {
         name: "backup",
         about: "Save all jobs of Dkron, whoever keeps them",
         groups: &[&DKRON, &[Group::Owner, Group::Store, Group::Backup, Group::Force, Group::Output]],

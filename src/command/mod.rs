@@ -5,6 +5,7 @@
 mod apply;
 mod backup;
 mod carry_out;
+mod check;
 mod clone;
 mod destroy;
 mod enable;
@@ -106,7 +107,7 @@ fn refuse(error: &clap::Error, args: &[OsString], env: impl IntoIterator<Item = 
 
 /// Whether a command leaves a report on standard output.
 fn has_report(command: &str) -> bool {
-    matches!(command, "plan" | "apply" | "restore" | "clone" | "enable" | "destroy")
+    matches!(command, "plan" | "apply" | "check" | "restore" | "clone" | "enable" | "destroy")
 }
 
 /// How a command ended, and what is left to be said of it.
@@ -122,6 +123,7 @@ async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
         "render" => Box::pin(render::run(settings, &shutdown)).await,
         "plan" => Box::pin(plan::run(settings, &shutdown)).await,
         "apply" => Box::pin(apply::run(settings, &shutdown)).await,
+        "check" => Box::pin(check::run(settings, &shutdown)).await,
         "backup" => Box::pin(backup::run(settings, &shutdown)).await,
         "backup list" => Box::pin(backup::list(settings, &shutdown)).await,
         "backup verify" => Box::pin(backup::verify(settings, &shutdown)).await,
