@@ -53,7 +53,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "backup",
-        about: "Save all jobs of Dkron, whoever keeps them",
+        about: "Save all jobs of Dkron in --backups, whoever keeps them",
         groups: &[&DKRON, &[Group::Owner, Group::Store, Group::Backup, Group::Force, Group::Output]],
     },
     Verb {
@@ -77,7 +77,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "clone",
-        about: "Write the jobs of one namespace for another, switched off if wanted",
+        about: "Write the jobs of one namespace for another: those of a file, of a live Dkron, or of the newest good backup of that namespace",
         groups: &[
             &[Group::Source, Group::Only, Group::Clone],
             &DKRON,
@@ -86,7 +86,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "enable",
-        about: "Switch jobs on that were cloned switched off, at the cut-over",
+        about: "Switch the jobs that --only names on, at the cut-over, after they were cloned switched off",
         groups: &[&DKRON, &[Group::Only, Group::Owner, Group::Output]],
     },
     Verb {

@@ -5,9 +5,13 @@
 
 mod apply;
 mod backup_files;
+mod backups;
 mod cli;
+mod clone;
 mod conformance;
 mod data_url;
+mod destroy;
+mod disaster;
 mod disk;
 mod emulator;
 mod emulator_runs;
@@ -27,6 +31,7 @@ mod s3;
 mod schedule;
 mod sequences;
 mod server;
+mod shelf;
 mod snapshot;
 mod stores;
 mod tidy;
