@@ -1,6 +1,6 @@
-//! Templates, tables and variables from files.
+//! Templates, tables and variables from files, and imported ones to files.
 
-#![allow(clippy::disallowed_methods, reason = "this module reads files")]
+#![allow(clippy::disallowed_methods, reason = "this module reads and writes files")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -268,4 +268,38 @@ fn source(path: &Path) -> Result<Source, Problem> {
 
 fn unreadable(path: &Path, error: &io::Error, remedy: &str) -> Problem {
     Problem::of_file(path.display().to_string(), format!("this cannot be read: {error}"), remedy)
+}
+
+/// Writes files into a folder, which is made if need be: all of them or none.
+///
+/// # Errors
+/// One is there already and must not be written over, or cannot be written.
+pub fn write_all(folder: &Path, files: &BTreeMap<&Path, &str>, overwrite: bool) -> Result<(), Problems> {
+    let there = |path: &PathBuf| !overwrite && path.symlink_metadata().is_ok();
+    let taken = files.keys().map(|name| folder.join(name)).filter(there);
+    let remedy = "name another folder with `--to`, or say `--force` to write over it";
+    Problems::check(
+        taken.map(|path| Problem::of_file(path.display().to_string(), "this file is there already", remedy)).collect(),
+    )?;
+    // Under other names first: what cannot be written leaves nothing behind that looks like a template.
+    let temporary = |name: &Path| folder.join(name).with_extension(format!("tmp-{}", std::process::id()));
+    let written = files.iter().try_for_each(|(name, text)| {
+        let path = temporary(name);
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| fs::write(&path, text)).map_err(|error| (folder.join(name), error))
+    });
+    let renamed = written.and_then(|()| {
+        files.keys().try_for_each(|name| {
+            let path = folder.join(name);
+            fs::rename(temporary(name), &path).map_err(|error| (path, error))
+        })
+    });
+    renamed.map_err(|(path, error)| {
+        for name in files.keys() {
+            // Those that are there are to go; the first error is the one to tell.
+            let _ = fs::remove_file(temporary(name));
+        }
+        let message = format!("this cannot be written: {error}");
+        Problem::of_file(path.display().to_string(), message, "make room, or let this user write there").into()
+    })
 }

@@ -16,6 +16,7 @@
 //! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
 //! | [`render`] | templates to desired jobs | yes |
 //! | [`rewrite`] | jobs of one namespace, made to be another's | yes |
+//! | [`import`] | jobs to templates: `render` of them is the jobs again | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
 //! | [`snapshot`] | files of many jobs: cutting, reading, writing, judging and rotating backups | yes |
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
@@ -38,6 +39,7 @@ pub mod command;
 pub mod disk;
 pub mod dkron;
 pub mod fetch;
+pub mod import;
 pub mod job;
 pub mod plan;
 pub mod render;

@@ -6,16 +6,16 @@ use std::path::Path;
 
 use crate::dkron::{Dkron, Role};
 use crate::exit::ExitCode;
-use crate::job::{Desired, Job, Live, Origin, Packed, Wanted, printable};
+use crate::job::{Desired, Job, Live, Packed, Wanted, printable};
 use crate::plan::{Action, Item, Plan, Reason};
 use crate::report::{Outcome, Report, masked, shown_url};
 use crate::rewrite::{Leftover, Move, rewrite};
 use crate::settings::{DkronSettings, Output, Settings};
 use crate::shutdown::Shutdown;
-use crate::store::write_new;
+use crate::store::{is_store, write_new};
 use crate::telemetry;
 
-use super::carry_out::carry_out;
+use super::carry_out::{Work, carry_out};
 use super::restore::bring_back;
 use super::saved::{self, Saved, pick};
 use super::{Ending, Error, counted, dkron, or_stop, print, print_error, write_out};
@@ -33,8 +33,26 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         return to_file(copies, file, settings).map_err(told);
     }
     let target = dkron(&settings.dkron).map_err(told)?;
-    let work = bring_back("clone", copies, settings.overwrite, target, settings, shutdown).await.map_err(told)?;
+    let mut work =
+        bring_back("clone", copies, settings.source.overwrite, target, settings, shutdown).await.map_err(told)?;
+    let taken = names_taken(&work, &settings.templates.namespace);
+    work.warnings.extend(taken);
     carry_out(work, settings, shutdown).await
+}
+
+/// What is to be said where copies are not written because jobs of another namespace, such as the originals, have their names.
+fn names_taken(work: &Work, namespace: &str) -> Option<String> {
+    let theirs = |item: &&Item| {
+        let stamp = work.reading.live.jobs.get(&item.name).and_then(|live| live.job.stamp());
+        item.reasons.contains(&Reason::LeftAsItIs) && stamp.is_some_and(|stamp| stamp.owner.namespace() != namespace)
+    };
+    let first = work.plan.items.iter().find(theirs)?;
+    let count = work.plan.items.iter().filter(theirs).count();
+    Some(format!(
+        "{} not copied: jobs of another namespace have these names there (`{}`, …); `--name-prefix` gives the copies names of their own",
+        counted(count, "job"),
+        first.name
+    ))
 }
 
 /// Reads the originals and rewrites them.
@@ -53,7 +71,8 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         return Err(Error::TwoSources { file: file.display().to_string() });
     }
     // A backup says itself whose it is.
-    let may_be_misspelt = settings.source.path.is_some() || given.from_url.is_some();
+    let may_be_misspelt =
+        given.from_url.is_some() || settings.source.path.as_deref().is_some_and(|path| !is_store(path));
     let mut saved = match &given.from_url {
         Some(url) => {
             let source = dkron(&DkronSettings { url: url.clone(), ..settings.dkron.clone() })?;
@@ -82,23 +101,19 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         .zip(origins)
         .map(|(job, origin)| {
             let job = Packed::new(job);
-            (job.name().clone(), Wanted { job, secret_fields: Default::default(), origin })
+            (job.name().clone(), Wanted { job, secret_fields: BTreeSet::new(), origin })
         })
         .collect();
-    leftovers.into_iter().for_each(|leftover| saved.say(format!("still mentions `{}`: {leftover}", with.from)));
+    for leftover in leftovers {
+        saved.say(format!("still mentions `{}`: {leftover}", with.from));
+    }
     Ok(saved)
 }
 
 /// All jobs of a live Dkron.
 async fn live(source: &Dkron) -> Result<Saved, Error> {
     let reading = source.read::<Live>(Role::Reader).await?;
-    let place = shown_url(&source.url);
-    let origin = |line| Origin { file: place.as_str().into(), line };
-    let wanted = |(line, (name, live)): (usize, (_, crate::job::LiveJob))| {
-        (name, Wanted { job: live.job, secret_fields: Default::default(), origin: origin(line) })
-    };
-    let jobs: BTreeMap<_, _> = (1..).zip(reading.live.jobs).map(wanted).collect();
-    Ok(Saved { jobs, warnings: reading.warnings, source: place.clone() })
+    Ok(Saved::of_live(reading.live, reading.warnings, &shown_url(&source.url)))
 }
 
 /// Where the old namespace is still mentioned. The text around it is shown only where it can be seen in the masked job too.

@@ -53,7 +53,7 @@ async fn confirm(plan: &plan::Plan, doing: String, settings: &Settings) -> Resul
         return Err(refused(false));
     }
     let masker = Masker::default();
-    print(&Report::of_plan(plan, &owner, &masker), settings.output)?;
+    print(&Report::of_plan("plan", plan, &owner, &masker), settings.output)?;
     let question = format!("This would {doing}. Type `yes` to do it: ");
     let answer = beside(move || {
         let mut err = io::stderr();

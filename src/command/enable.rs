@@ -1,6 +1,6 @@
 //! `enable`: switches copies on at the cut-over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::dkron::Role;
@@ -35,7 +35,7 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
             // What its own template switches off is not a copy that waits: the next apply would switch it off again.
             let off = live.job.stamp().is_some_and(|stamp| stamp.disabled == Some(true));
             let job = live.job.with_disabled(live.job.disabled() && off);
-            (name.clone(), Wanted { job, secret_fields: Default::default(), origin: origin.clone() })
+            (name.clone(), Wanted { job, secret_fields: BTreeSet::new(), origin: origin.clone() })
         })
         .collect();
     pick(&mut jobs, &settings.source.only)?;

@@ -7,6 +7,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use crate::dkron::WaitError;
 use crate::exit::ExitCode;
 use crate::fetch::FetchError;
+use crate::import::ImportError;
 use crate::job::printable;
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
@@ -109,6 +110,9 @@ pub enum Error {
     /// Names that copies cannot have.
     #[error("{0}")]
     Rewrite(#[from] RewriteError),
+    /// Jobs that no template gives.
+    #[error("{0}")]
+    Import(#[from] ImportError),
     /// Mentions of the old namespace that nobody can rewrite.
     #[error("{}", left_over(namespace, leftovers))]
     Leftovers {
@@ -157,11 +161,13 @@ impl Error {
             | Self::TwoSources { .. }
             | Self::NotMentioned { .. }
             | Self::Rewrite(_)
+            | Self::Import(_)
             | Self::Store(StoreError::Location { .. })
             | Self::Wait(WaitError::Denied(_))
             | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle(_)) => ExitCode::Usage,
             Self::Fetch(FetchError::TimedOut { .. }) | Self::Wait(WaitError::TimedOut { .. }) => ExitCode::TimedOut,
-            Self::Shrunk(_)
+            Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_))
+            | Self::Shrunk(_)
             | Self::NotConfirmed { .. }
             | Self::Leftovers { .. }
             | Self::Store(StoreError::Exists { .. }) => ExitCode::Refused,
@@ -169,7 +175,6 @@ impl Error {
             Self::Fetch(_) | Self::Wait(WaitError::BarrierStored { .. }) | Self::Output(_) | Self::Signals(_) => {
                 ExitCode::Failed
             }
-            Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_)) => ExitCode::Refused,
             Self::Stopped(signal) => signal.exit_code(),
         }
     }

@@ -1,6 +1,6 @@
 //! Jobs from elsewhere than templates: files, folders, and backups in a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use glob::Pattern;
 use tracing::{info, warn};
 
-use crate::job::{Origin, Wanted};
+use crate::job::{Live, LiveJob, Origin, Wanted};
 use crate::settings::{Settings, SourceSettings};
 use crate::snapshot::{Entry, Fault, Problem, Reader, Record, Shape};
-use crate::store::{Limits, Store, StoreError, job_files, read_file};
+use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 
 use super::Error;
 use super::gather::tls;
@@ -32,6 +32,16 @@ pub(super) struct Saved {
 }
 
 impl Saved {
+    /// What a Dkron at this place holds.
+    pub(super) fn of_live(live: Live, warnings: Vec<String>, place: &str) -> Self {
+        let file: Arc<str> = place.into();
+        let wanted = |(name, live): (Arc<str>, LiveJob)| {
+            let origin = Origin { file: file.clone(), line: 0 };
+            (name, Wanted { job: live.job, secret_fields: BTreeSet::new(), origin })
+        };
+        Self { jobs: live.jobs.into_iter().map(wanted).collect(), warnings, source: place.to_owned() }
+    }
+
     pub(super) fn say(&mut self, warning: String) {
         warn!("{warning}");
         self.warnings.push(warning);
@@ -40,10 +50,13 @@ impl Saved {
 
 /// The store that the settings name.
 pub(super) fn store(settings: &Settings) -> Result<Option<Store>, Error> {
-    let Some(location) = &settings.backups else { return Ok(None) };
+    settings.backups.as_ref().map(|location| open(location, settings)).transpose()
+}
+
+fn open(location: &str, settings: &Settings) -> Result<Store, Error> {
     let limits = Limits { request: settings.dkron.request_timeout, retries: settings.dkron.wait_timeout };
     let tls = tls(&crate::settings::DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
-    Ok(Some(Store::open(location, settings.store_env.clone(), &tls, limits)?))
+    Ok(Store::open(location, settings.store_env.clone(), &tls, limits)?)
 }
 
 /// The store that the settings must name.
@@ -55,9 +68,13 @@ pub(super) fn the_store(settings: &Settings) -> Result<Store, Error> {
 pub(super) async fn read(settings: &Settings, namespace: &str) -> Result<Saved, Error> {
     let given = &settings.source;
     let mut saved = match &given.path {
-        Some(path) => files(path, given)?,
-        None => {
-            let store = store(settings)?.ok_or(Error::NoSource)?;
+        Some(path) if !is_store(path) => files(path, given)?,
+        path => {
+            let store = match path {
+                Some(path) => Some(open(&path.display().to_string(), settings)?),
+                None => store(settings)?,
+            };
+            let store = store.ok_or(Error::NoSource)?;
             match newest(&store, namespace, given.skip_invalid).await? {
                 Ok(saved) => saved,
                 Err(_) => {
@@ -103,7 +120,9 @@ pub(super) async fn newest(
     for entry in listing.good(Some(namespace)) {
         match backup(store, entry, skip_invalid).await {
             Ok(mut saved) => {
-                damaged.into_iter().for_each(|warning| saved.say(warning));
+                for warning in damaged {
+                    saved.say(warning);
+                }
                 info!(backup = saved.source, jobs = saved.jobs.len(), "read");
                 return Ok(Ok(saved));
             }
@@ -113,7 +132,9 @@ pub(super) async fn newest(
             Err(error) => return Err(error),
         }
     }
-    damaged.iter().for_each(|warning| warn!("{warning}"));
+    for warning in &damaged {
+        warn!("{warning}");
+    }
     Ok(Err(damaged))
 }
 
@@ -186,7 +207,7 @@ impl Taken {
             Ok(record) => {
                 let origin = Origin { file: self.file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
                 let name = record.live.job.name().clone();
-                self.jobs.insert(name, Wanted { job: record.live.job, secret_fields: Default::default(), origin });
+                self.jobs.insert(name, Wanted { job: record.live.job, secret_fields: BTreeSet::new(), origin });
             }
             Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),
             Err(_) => self.more += 1,

@@ -58,22 +58,15 @@ pub struct WireJob<'a> {
     executor: Option<Text<'a>>,
     executor_config: Option<Pairs<'a>>,
     ephemeral: Option<bool>,
-    #[serde(deserialize_with = "lenient")]
-    starts_at: Option<Timestamp>,
-    #[serde(deserialize_with = "lenient")]
-    expires_at: Option<Timestamp>,
-    #[serde(deserialize_with = "lenient")]
-    next: Option<Timestamp>,
+    starts_at: Option<Instant>,
+    expires_at: Option<Instant>,
+    next: Option<Instant>,
     dependent_jobs: Option<Vec<String>>,
 }
 
 impl From<WireJob<'_>> for LiveJob {
     fn from(wire: WireJob<'_>) -> Self {
-        Self {
-            job: wire.view().pack(),
-            next: wire.next.filter(set),
-            dependents: wire.dependent_jobs.unwrap_or_default(),
-        }
+        Self { job: wire.view().pack(), next: at(wire.next), dependents: wire.dependent_jobs.unwrap_or_default() }
     }
 }
 
@@ -105,37 +98,51 @@ impl From<WireJob<'_>> for Job {
 }
 
 impl WireJob<'_> {
+    /// The field that holds something else than an instant, where it would change what the job does. Who reads a Dkron takes it
+    /// for none, who reads a file must not.
+    pub fn odd_instant(&self) -> Option<&'static str> {
+        let odd = |instant| matches!(instant, Some(Instant::Odd));
+        [("starts_at", self.starts_at), ("expires_at", self.expires_at)]
+            .into_iter()
+            .find_map(|(field, instant)| odd(instant).then_some(field))
+    }
+
     /// The definition, in canonical form.
     fn view(&self) -> View<'_> {
-        fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {
-            text.as_ref().map_or("", |Text(text)| text)
+        fn text<'t>(text: Option<&'t Text<'_>>) -> &'t str {
+            text.map_or("", |Text(text)| text)
         }
-        fn pairs<'p>(pairs: &'p Option<Pairs<'_>>) -> Vec<(&'p str, &'p str)> {
-            let list = pairs.as_ref().map_or(&[][..], |Pairs(list)| list);
+        fn pairs<'p>(pairs: Option<&'p Pairs<'_>>) -> Vec<(&'p str, &'p str)> {
+            let list = pairs.map_or(&[][..], |Pairs(list)| list);
             list.iter().map(|(Text(key), Text(value))| (&**key, &**value)).collect()
         }
         View {
             name: &self.name.0,
-            displayname: text(&self.displayname),
-            timezone: text(&self.timezone),
-            schedule: text(&self.schedule),
-            owner: text(&self.owner),
-            owner_email: text(&self.owner_email),
+            displayname: text(self.displayname.as_ref()),
+            timezone: text(self.timezone.as_ref()),
+            schedule: text(self.schedule.as_ref()),
+            owner: text(self.owner.as_ref()),
+            owner_email: text(self.owner_email.as_ref()),
             disabled: self.disabled.unwrap_or_default(),
-            tags: pairs(&self.tags),
-            metadata: pairs(&self.metadata),
+            tags: pairs(self.tags.as_ref()),
+            metadata: pairs(self.metadata.as_ref()),
             retries: self.retries.unwrap_or_default(),
-            parent_job: text(&self.parent_job),
-            processors: self.processors.iter().flatten().map(|(name, config)| (&**name, pairs(config))).collect(),
-            concurrency: match text(&self.concurrency) {
+            parent_job: text(self.parent_job.as_ref()),
+            processors: self
+                .processors
+                .iter()
+                .flatten()
+                .map(|(name, config)| (&**name, pairs(config.as_ref())))
+                .collect(),
+            concurrency: match text(self.concurrency.as_ref()) {
                 "" => CONCURRENCY_ALLOW,
                 said => said,
             },
-            executor: text(&self.executor),
-            executor_config: pairs(&self.executor_config),
+            executor: text(self.executor.as_ref()),
+            executor_config: pairs(self.executor_config.as_ref()),
             ephemeral: self.ephemeral.unwrap_or_default(),
-            starts_at: self.starts_at.filter(set),
-            expires_at: self.expires_at.filter(set),
+            starts_at: at(self.starts_at),
+            expires_at: at(self.expires_at),
         }
     }
 }
@@ -200,13 +207,26 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| text.starts_with("9999-12-3").then_some(Timestamp::MAX))
 }
 
-fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.as_deref().and_then(instant))
+/// What stands where an instant should.
+#[derive(Debug, Clone, Copy)]
+enum Instant {
+    At(Timestamp),
+    /// Something else.
+    Odd,
 }
 
-/// Go writes "no instant" as the first second of year 1.
-fn set(instant: &Timestamp) -> bool {
-    instant.as_second() > GO_ZERO_TIME_SECONDS
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(instant(&Text::deserialize(deserializer)?.0).map_or(Self::Odd, Self::At))
+    }
+}
+
+/// The instant, if one is set: Go writes "none" as the first second of year 1.
+fn at(instant: Option<Instant>) -> Option<Timestamp> {
+    match instant? {
+        Instant::At(instant) => Some(instant).filter(|instant| instant.as_second() > GO_ZERO_TIME_SECONDS),
+        Instant::Odd => None,
+    }
 }
 
 /// `0001-01-01T00:00:00Z` in seconds since 1970.

@@ -26,7 +26,7 @@ const FUNCTIONS: [&str; 3] = ["service", "refresh_schedule", "stagger"];
 const FUEL: u64 = 1_000_000;
 
 /// Names that no data table may have.
-pub(super) fn reserved(name: &str) -> bool {
+pub(crate) fn reserved(name: &str) -> bool {
     NAMES.contains(&name) || FUNCTIONS.contains(&name)
 }
 

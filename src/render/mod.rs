@@ -21,8 +21,11 @@ use self::problem::Text;
 use self::yaml::{Kind, Node};
 
 pub use self::emit::to_yaml;
+pub(crate) use self::engine::reserved;
 pub use self::problem::{Problem, Problems};
+pub(crate) use self::shape::{EXPECT_CODE, HTTP, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout};
 pub use self::table::{Table, TableFormat, values};
+pub(crate) use self::yaml::is_template;
 
 /// A file's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +75,7 @@ pub struct Var {
 /// Everything that is wrong with any of them.
 pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems> {
     let mut problems = Found::default();
-    for name in sources.tables.keys().filter(|name| engine::reserved(name)) {
+    for name in sources.tables.keys().filter(|name| reserved(name)) {
         problems.add(Problem::of_file(
             format!("data table `{name}`"),
             "this name means something else in templates",

@@ -14,7 +14,7 @@ use super::problem::{Problem, Text, nearest};
 use super::yaml::{Key, is_template};
 
 /// The executor of cache refreshes.
-const HTTP: &str = "http";
+pub(crate) const HTTP: &str = "http";
 /// What the http executor knows (FACTS 22c); everything else it ignores without a word.
 const HTTP_KEYS: [&str; 12] = [
     "method",
@@ -31,12 +31,18 @@ const HTTP_KEYS: [&str; 12] = [
     "tlsRootCAsFile",
 ];
 /// One server runs the job, and not each node of the cluster (FACTS 22d).
-const ONE_SERVER: (&str, &str) = ("server", "true:1");
+pub(crate) const ONE_SERVER: (&str, &str) = ("server", "true:1");
 /// Without it a 404 of the target counts as a success (FACTS 21).
-const EXPECT_CODE: (&str, &str) = ("expectCode", "200");
-const TIMEOUT: &str = "timeout";
+pub(crate) const EXPECT_CODE: (&str, &str) = ("expectCode", "200");
+pub(crate) const TIMEOUT: &str = "timeout";
 /// The longest default timeout in seconds: the executor's own (FACTS 23).
-const LONGEST_TIMEOUT: i64 = 30;
+pub(crate) const LONGEST_TIMEOUT: i64 = 30;
+
+/// The timeout in seconds where the template is silent: less than the shortest gap between two runs.
+pub(crate) fn default_timeout(schedule: Option<&Schedule>) -> String {
+    let gap = schedule.and_then(Schedule::gaps).map(|gaps| gaps.shortest.as_secs());
+    gap.map_or(LONGEST_TIMEOUT, |gap| LONGEST_TIMEOUT.min(gap - 1)).max(1).to_string()
+}
 
 /// What is wrong with a key that is no field of a job, and what to do; `None` for one that is.
 pub(super) fn unknown_field(name: &str) -> Option<(String, String)> {
@@ -484,9 +490,7 @@ impl Shaper<'_> {
         let silent = |key: &str| !self.seen.config.iter().any(|(seen, _)| seen == key);
         let (timeout, expect_code) = (silent(TIMEOUT), silent(EXPECT_CODE.0));
         if timeout {
-            let gap = schedule.and_then(Schedule::gaps).map(|gaps| gaps.shortest.as_secs());
-            let seconds = gap.map_or(LONGEST_TIMEOUT, |gap| LONGEST_TIMEOUT.min(gap - 1)).max(1);
-            self.job.executor_config.insert(TIMEOUT.to_owned(), seconds.to_string());
+            self.job.executor_config.insert(TIMEOUT.to_owned(), default_timeout(schedule));
         }
         if expect_code {
             self.job.executor_config.insert(EXPECT_CODE.0.to_owned(), EXPECT_CODE.1.to_owned());

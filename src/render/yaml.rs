@@ -80,12 +80,12 @@ pub(super) fn parse(text: &Text, problems: &mut Vec<Problem>) -> Vec<Node> {
 pub(super) fn join_surrogates(text: &str) -> Cow<'_, str> {
     let mut joined = String::new();
     let mut rest = text;
-    while let Some(at) = rest.to_ascii_lowercase().find("\\ud") {
+    while let Some(at) = rest.find("\\u") {
         let escape = |at: usize| {
             let unit = rest.get(at..at + 6)?.strip_prefix("\\u")?;
             u16::from_str_radix(unit, 16).ok()
         };
-        let pair = escape(at).zip(escape(at + 6));
+        let pair = escape(at).filter(|high| (0xd800..0xdc00).contains(high)).zip(escape(at + 6));
         let char = pair.and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
         let (taken, char) = match char {
             // An escaped backslash before it means that this is no escape.
@@ -355,7 +355,7 @@ impl<'t> Reader<'t, '_> {
 pub(super) const TAG_REMEDY: &str = "correct the value, or take the tag away";
 
 /// Whether a string has template syntax in it.
-pub(super) fn is_template(text: &str) -> bool {
+pub(crate) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 

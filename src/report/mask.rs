@@ -212,6 +212,13 @@ fn is_secret(field: &str, secret_fields: &BTreeSet<String>) -> bool {
     known || field.split_once('.').is_some_and(|(_, key)| secret_name(key))
 }
 
+/// Whether a field's text has something in it that is masked wherever it is shown, by its name or its form.
+pub(crate) fn carries_secret(field: &str, text: &str) -> bool {
+    let mut hidden = Vec::new();
+    Masker::default().string(field, text, is_secret(field, &BTreeSet::new()), &mut hidden);
+    !hidden.is_empty()
+}
+
 fn secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let bare = name.replace(['-', '_'], "");

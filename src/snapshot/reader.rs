@@ -163,7 +163,18 @@ fn record(
 /// Reads one object. What only the server may set is dropped (FACTS 8).
 fn job(bytes: &[u8]) -> Result<LiveJob, Flaw> {
     let live: LiveJob = match serde_json::from_slice::<WireJob<'_>>(bytes) {
-        Ok(wire) => wire.into(),
+        Ok(wire) => {
+            let odd = wire.odd_instant();
+            let live = LiveJob::from(wire);
+            match odd {
+                None => live,
+                Some(field) => {
+                    let job = Some(live.job.name().to_string());
+                    let words = "it is no instant such as `2030-01-31T00:00:00Z`".to_owned();
+                    return Err(Flaw::NoJob { job, field: Some(field.to_owned()), words });
+                }
+            }
+        }
         Err(error) => return Err(no_job(bytes, &error)),
     };
     match Job::name_problem(live.job.name()) {

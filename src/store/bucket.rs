@@ -151,10 +151,11 @@ impl Bucket {
         Draft { bucket: self, naming, upload: None }
     }
 
-    /// Writes a manifest under its name. It belongs to a file whose name was free. So one that is there already is our own, and
-    /// what got lost was only the answer to an earlier try.
+    /// Writes a manifest under its name. It belongs to a file whose name was free, so nobody else writes it; one that is there
+    /// has lost its file.
     pub(super) async fn put_manifest(&self, name: &str, text: String) -> Result<(), StoreError> {
-        self.create(name, text.into_bytes()).await.map(drop)
+        let put = self.store.put(&self.at(name), PutPayload::from(text)).await;
+        put.map(drop).map_err(|error| self.error("cannot write", Some(name), &error))
     }
 
     fn at(&self, name: &str) -> Path {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::snapshot::{Fault, Manifest, Packing, Sum, data_of, manifest_name};
+use crate::snapshot::{Fault, Manifest, Packing, Sum, data_of, is_ours, manifest_name};
 
 use super::directory::{Directory, bytes, disk};
 use super::pack::Unpacker;
@@ -28,6 +28,14 @@ pub fn job_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     }
     files.sort();
     if files.is_empty() { Err(StoreError::NoFiles { path: path.display().to_string() }) } else { Ok(files) }
+}
+
+/// Whether this is a folder of our own backups: they are one after another of the same jobs, and not to be read all at once.
+pub fn is_store(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|entries| {
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        names.into_iter().any(|name| is_ours(&name))
+    })
 }
 
 fn of_jobs(name: &str) -> bool {

@@ -15,6 +15,10 @@
     clippy::disallowed_types,
     reason = "this module reads and writes files, and talks to object stores"
 )]
+#![cfg_attr(
+    not(feature = "object-stores"),
+    expect(clippy::unused_async, reason = "a directory is read and written at once, and an object store is not")
+)]
 
 #[cfg(feature = "object-stores")]
 mod bucket;
@@ -39,7 +43,7 @@ use directory::Directory;
 use pack::{Packer, Unpacker};
 
 pub use error::{StoreError, Trouble};
-pub use files::{job_files, read_file, write_new};
+pub use files::{is_store, job_files, read_file, write_new};
 
 /// The longest manifest, in bytes.
 const LONGEST_MANIFEST: usize = 64 << 10;

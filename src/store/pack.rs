@@ -17,6 +17,8 @@ use super::{Chunks, StoreError};
 const ZSTD_LEVEL: i32 = 3;
 /// What a zstd file may ask for while it is unpacked: 2^25 bytes, which is enough for everything but `--ultra` and `--long`.
 const ZSTD_WINDOW_LOG: u32 = 25;
+/// All that zstd says when it is built small.
+const ZSTD_WITHOUT_WORDS: &str = "Error strings stripped";
 /// So many bytes tell what a file is.
 const MAGIC: usize = 4;
 
@@ -190,7 +192,14 @@ impl<'a, 'f, E: From<StoreError>> Unpacker<'a, 'f, E> {
             out.over = true;
             out.stopped.take()
         });
-        stopped
-            .unwrap_or_else(|| StoreError::Packed { file: self.file.to_owned(), packing: self.packing, cause }.into())
+        stopped.unwrap_or_else(|| {
+            let cause = match self.packing {
+                Packing::Zstd if cause.to_string() == ZSTD_WITHOUT_WORDS => {
+                    io::Error::other("its content is damaged, or was packed with --ultra or --long")
+                }
+                _ => cause,
+            };
+            StoreError::Packed { file: self.file.to_owned(), packing: self.packing, cause }.into()
+        })
     }
 }

@@ -305,7 +305,7 @@ fn a_packed_backup_is_as_good() {
     let _ = zstd.run(&["backup"]).ok();
     let _ = zstd.run(&["backup", "--compress", "none"]).ok();
     let files = shelf::files(&zstd);
-    assert!(files[2].ends_with(".zst") && files[3].ends_with(".ndjson"), "{files:?}");
+    assert!(files[2].ends_with(".ndjson.zst") && files[3].ends_with("Z.ndjson"), "{files:?}");
 }
 
 /// The keys of a store are in no output, whatever it says to them.

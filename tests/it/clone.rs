@@ -165,7 +165,8 @@ fn a_clone_to_a_file_is_restored_by_restore() {
     assert!(text.contains("canary-token") && !text.contains(".prod."), "{text}");
     assert_eq!(server.writes(), Vec::<String>::new(), "Dkron is not written to");
     server.empty();
-    let _ = cli.run(&["restore", "staging.ndjson", "--namespace", "staging"]).ok();
+    let restored = report(&cli, &[&["restore", "staging.ndjson", "--namespace", "staging"]]);
+    assert_eq!((&restored["summary"]["created"], &restored["summary"]["restored"]), (&json!(3), &json!(3)));
     is_what_a_render_makes(&cli, &server, &[]);
     let nowhere = cli.run(&[&MOVE[..], &["--to-file", "no-folder/x.ndjson"]].concat());
     assert!(matches!(nowhere.code, Some(0 | 1)), "{nowhere}");
@@ -287,6 +288,16 @@ fn slips_of_the_pen_write_nothing() {
     error: --only: no job is called `lode`
     error: cannot read nowhere.ndjson: No such file or directory (os error 2); correct the name
     ");
+    assert_eq!(server.writes(), Vec::<String>::new());
+    // In the same Dkron the originals have the names; what is there is left, and nobody thinks that it was copied.
+    let left = report(&cli, &[&MOVE]);
+    summary(&left, 0, 0, 3);
+    assert_eq!(
+        left["warnings"],
+        json!([
+            "3 jobs not copied: jobs of another namespace have these names there (`after-load`, …); `--name-prefix` gives the copies names of their own"
+        ])
+    );
     assert_eq!(server.writes(), Vec::<String>::new());
     // Another release's job of the same name is nobody's to write over.
     let conflict = cli.run(&[&MOVE[..], &["--mode", "changed"]].concat()).exits(5);

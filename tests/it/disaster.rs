@@ -1,12 +1,15 @@
 //! `apply --restore`: what Dkron has lost comes back with the templates, as one plan.
 
+use std::thread;
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::Cli;
 use crate::report::conforms;
-use crate::rig::job;
+use crate::rig::{job, many};
 use crate::s3::{BUCKET, Bucket};
 use crate::server::Server;
 use crate::shelf::{self, SHELF, hand_made};
@@ -57,6 +60,10 @@ fn definitions(server: &Server) -> Vec<Value> {
         let job = job.as_object_mut().expect("a job");
         for field in ["id", "next", "status", "success_count", "error_count", "last_success", "last_error"] {
             job.remove(field);
+        }
+        // In the order in which they came.
+        if let Some(children) = job["dependent_jobs"].as_array_mut() {
+            children.sort_by_key(ToString::to_string);
         }
     }
     jobs
@@ -194,6 +201,41 @@ fn a_run_that_was_cut_is_gone_on_with() {
     let applied = report(&cli, &["apply"]);
     assert_eq!((&applied["summary"]["created"], &applied["summary"]["restored"]), (&json!(4), &json!(4)));
     assert_eq!(server.names(), ["a-child", "a-parent", "prices", "stock", "users"]);
+}
+
+/// Killed at any place, it is gone on with: hand-made jobs first, then those of ours.
+#[test]
+fn a_run_that_was_killed_is_gone_on_with() {
+    let server = Server::start();
+    let cli = cli(&server);
+    many(&cli, 15);
+    let _ = cli.run(&["apply", "--restore", "never"]).ok();
+    for number in 0..15 {
+        let mut by_hand = hand_made(&format!("hand-{number:02}"));
+        if number % 3 == 0 {
+            by_hand["parent_job"] = json!("stock");
+            by_hand["schedule"] = json!("");
+        }
+        server.put(&by_hand);
+    }
+    let _ = cli.run(&["backup"]).ok();
+    let before = definitions(&server);
+    for sixths in 1..6 {
+        server.empty();
+        let mut run = cli.spawn(&["apply", "--concurrency", "1"]);
+        while server.jobs().len() < before.len() * sixths / 6 && run.try_wait().expect("its state").is_none() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        run.kill().expect("it is ours");
+        let _ = cli.finish(run);
+        let there = server.jobs().len();
+        let applied = report(&cli, &["apply"]);
+        assert_eq!(applied["summary"]["created"], before.len() - there, "{applied:#}");
+        for (now, before) in definitions(&server).iter().zip(&before) {
+            assert_eq!(now, before, "killed with {there} jobs there");
+        }
+        assert_eq!(server.jobs().len(), before.len());
+    }
 }
 
 #[test]

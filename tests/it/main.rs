@@ -5,6 +5,7 @@
 
 mod apply;
 mod backup_files;
+mod backup_rotation;
 mod backups;
 mod cli;
 mod clone;
@@ -16,6 +17,9 @@ mod disk;
 mod emulator;
 mod emulator_runs;
 mod http;
+mod import;
+mod import_law;
+mod job_files;
 mod json_errors;
 mod laws;
 mod masking;

@@ -121,6 +121,18 @@ starts_at: "2026-01-31T09:00:00+01:00"
     assert_eq!(job["starts_at"], "2026-01-31T08:00:00Z");
 }
 
+/// Surrogate pairs are put together all over the file before it is read; nothing else may be touched by that.
+#[test]
+fn only_surrogate_pairs_are_joined() {
+    let job = one(r#"
+name: a
+schedule: "@daily"
+displayname: "\ud83d\uDD11 \u00e9"
+metadata: {a: 'C:\UDP\udp', b: "\\ud83d\\udd11", c: "\\UD"}"#);
+    assert_eq!(job["displayname"], "\u{1f511} é");
+    assert_eq!(job["metadata"], json!({"a": r"C:\UDP\udp", "b": r"\ud83d\udd11", "c": r"\UD"}));
+}
+
 #[test]
 fn no_value_breaks_out_of_its_place() {
     let nasty = "x\", \"y\": {{ namespace }} # '\n- ] }";

@@ -18,7 +18,7 @@ pub(crate) fn put(cli: &Cli, time: Timestamp, namespace: &str, jobs: &[Value]) -
 
 /// The same into a folder of this name.
 pub(crate) fn put_into(cli: &Cli, folder: &str, time: Timestamp, namespace: &str, jobs: &[Value]) -> String {
-    let text: String = jobs.iter().map(|job| format!("{job}\n")).collect();
+    let text: String = jobs.iter().flat_map(|job| [job.to_string(), "\n".to_owned()]).collect();
     let mut sum = Sum::default();
     sum.add(text.as_bytes());
     let manifest = Manifest::new(time, namespace, "main", "http://dkron:8080", None, jobs.len() as u64).of(sum);

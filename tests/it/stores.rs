@@ -15,9 +15,7 @@ use dkron_jobs::dkron::Tls;
 use dkron_jobs::snapshot::{
     Entry, Fault, Keep, Listing, Manifest, ManifestError, Packing, expired, file_name, manifest_name,
 };
-use dkron_jobs::store::{Limits, Saved, Store, StoreError, Trouble, job_files, read_file};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use dkron_jobs::store::{Limits, Saved, Store, StoreError, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
@@ -29,9 +27,9 @@ const LIMITS: Limits = Limits { request: Duration::from_secs(20), retries: Durat
 const PREFIX: &str = "nightly/dkron";
 
 /// A store, and where its files lie on the disk.
-struct Place {
+pub(crate) struct Place {
     store: Store,
-    files: PathBuf,
+    pub(crate) files: PathBuf,
     location: String,
     environment: Vec<(String, String)>,
     _bucket: Option<Bucket>,
@@ -39,7 +37,7 @@ struct Place {
 }
 
 impl Place {
-    fn directory() -> Self {
+    pub(crate) fn directory() -> Self {
         let root = TempDir::new().expect("a folder");
         let files = root.path().join("not/there/yet");
         let location = files.display().to_string();
@@ -66,7 +64,7 @@ impl Place {
         self.store.listing().await.expect("a listing")
     }
 
-    async fn save(&self, time: Timestamp, packing: Packing, text: &str) -> Saved {
+    pub(crate) async fn save(&self, time: Timestamp, packing: Packing, text: &str) -> Saved {
         save(&self.store, time, packing, text).await.expect("a backup")
     }
 
@@ -108,7 +106,7 @@ async fn text(store: &Store, entry: &Entry) -> Result<String, StoreError> {
     Ok(String::from_utf8(text).expect("text"))
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
@@ -120,13 +118,13 @@ fn on_both(test: impl AsyncFn(&Place)) {
     }
 }
 
-fn at(minute: i64) -> Timestamp {
+pub(crate) fn at(minute: i64) -> Timestamp {
     let first: Timestamp = "2026-11-24T08:00:00.123Z".parse().expect("an instant");
     first + SignedDuration::from_mins(minute)
 }
 
 /// Text that cannot be packed much.
-fn noise(bytes: usize) -> String {
+pub(crate) fn noise(bytes: usize) -> String {
     let mut state = 88_172_645_463_325_252_u64;
     let mut text = String::with_capacity(bytes + 17);
     while text.len() < bytes {
@@ -183,6 +181,7 @@ fn what_an_interrupted_run_leaves_is_never_good() {
         fs::remove_file(place.files.join(&lost.file)).expect("removed");
         let fault = async |file: &str| place.entry(file).await.fault;
         assert_eq!(fault(&torn.file).await, Some(Fault::NoManifest));
+        assert_eq!(place.store.verify(&place.entry(&torn.file).await).await.expect("read"), Some(Fault::NoManifest));
         assert_eq!(fault(&lost.file).await, Some(Fault::NoFile));
         assert_eq!(place.listing().await.newest_good(None).map(|entry| entry.file.clone()), Some(old.file));
         for file in [&torn.file, &lost.file] {
@@ -190,6 +189,10 @@ fn what_an_interrupted_run_leaves_is_never_good() {
             assert!(matches!(error, StoreError::NotGood { .. }), "{error}");
             assert!(error.to_string().contains(file.as_str()), "{error}");
         }
+        // A name whose file was lost is free again, and what was left of it is in nobody's way.
+        let again = place.save(at(2), Packing::Plain, "again\n").await;
+        assert_eq!(again.file, lost.file);
+        assert_eq!(place.text(&again.file).await.expect("good"), "again\n");
     });
 }
 
@@ -249,7 +252,7 @@ fn writers_at_the_same_instant_never_write_over_each_other() {
 #[test]
 fn a_big_backup_goes_up_in_parts_and_never_over_another() {
     on_both(async |place| {
-        let big = noise(20 << 20);
+        let big = noise(17 << 20);
         let first = place.save(at(0), Packing::Plain, &big).await;
         assert_eq!(place.text(&first.file).await.expect("read"), big);
         let second = place.save(at(0), Packing::Plain, &big[1..]).await;
@@ -485,107 +488,4 @@ fn on_a_small_disk(disk: &Path) {
         assert!(listing.entries.iter().any(|entry| entry.file == good.file));
     }
     assert!(refused > 2 && taken > 2, "{refused} refused, {taken} taken");
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text.as_bytes()).expect("memory");
-    encoder.finish().expect("memory")
-}
-
-fn zstd(text: &str) -> Vec<u8> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("memory");
-    encoder.include_checksum(true).expect("an encoder");
-    encoder.write_all(text.as_bytes()).expect("memory");
-    encoder.finish().expect("memory")
-}
-
-fn read_whole(path: &Path) -> Result<String, StoreError> {
-    let mut text = Vec::new();
-    read_file(path, &mut |chunk| {
-        text.extend_from_slice(chunk);
-        Ok::<_, StoreError>(())
-    })?;
-    Ok(String::from_utf8(text).expect("text"))
-}
-
-#[test]
-fn files_of_jobs_are_found_and_unpacked_by_what_they_are() {
-    let root = TempDir::new().expect("a folder");
-    let write = |name: &str, bytes: &[u8]| fs::write(root.path().join(name), bytes).expect("written");
-    assert!(matches!(job_files(root.path()), Err(StoreError::NoFiles { .. })));
-    let long = noise(300_000);
-    write("b.ndjson", b"plain\n");
-    write("a.json.gz", &gzip(&long));
-    write("c.json", &zstd("zstd, whatever its name says"));
-    write("d.ndjson.zst", &[zstd("two "), zstd("frames")].concat());
-    write("e.ndjson.gz", &[gzip("two "), gzip("members")].concat());
-    write("f.json", b"");
-    write("g.json", b"{}");
-    write(".hidden.json", b"no");
-    write("notes.txt", b"no");
-    write("b.ndjson.zip", b"no");
-    fs::create_dir(root.path().join("folder.json")).expect("a folder");
-    let files = job_files(root.path()).expect("files");
-    let read: Vec<_> = files.iter().map(|path| read_whole(path).expect("readable")).collect();
-    assert_eq!(read, [&long, "plain\n", "zstd, whatever its name says", "two frames", "two members", "", "{}"]);
-    assert_eq!(job_files(&files[0]).expect("one"), files[..1]);
-    let missing = job_files(&root.path().join("missing")).expect_err("missing").to_string();
-    assert!(missing.contains("No such file") && missing.ends_with("; correct the name"), "{missing}");
-}
-
-#[test]
-fn a_file_that_was_cut_off_or_is_rubbish_is_a_clear_error() {
-    let root = TempDir::new().expect("a folder");
-    let path = root.path().join("x.ndjson");
-    let long = noise(300_000);
-    for (whole, packing) in [(gzip(&long), "gzip"), (zstd(&long), "zstd")] {
-        for length in [4, 5, 11, whole.len() / 2, whole.len() - 5, whole.len() - 1] {
-            fs::write(&path, &whole[..length]).expect("written");
-            let error = read_whole(&path).expect_err("cut off").to_string();
-            assert!(error.contains(&format!("is not a whole {packing} file")), "{length}: {error}");
-        }
-        let mut changed = whole.clone();
-        changed[20] ^= 0xff;
-        fs::write(&path, &changed).expect("written");
-        assert!(matches!(read_whole(&path), Err(StoreError::Packed { .. })));
-    }
-}
-
-#[test]
-fn a_file_beside_its_manifest_must_fit_it() {
-    let place = Place::directory();
-    let saved = run(place.save(at(0), Packing::Gzip, "content\n"));
-    let path = place.files.join(&saved.file);
-    assert_eq!(read_whole(&path).expect("good"), "content\n");
-    assert_eq!(job_files(&place.files).expect("files"), std::slice::from_ref(&path), "a manifest is no file of jobs");
-    let manifest = place.files.join(manifest_name(&saved.file));
-    let whole = fs::read_to_string(&manifest).expect("a manifest");
-    fs::write(&manifest, "{\"format_version\": 2}").expect("written");
-    let error = read_whole(&path).expect_err("newer").to_string();
-    assert!(error.contains("format version 2") && error.contains("use the newer"), "{error}");
-    fs::write(&manifest, whole).expect("written");
-    fs::write(&path, gzip("another content\n")).expect("written");
-    let error = read_whole(&path).expect_err("changed");
-    assert!(matches!(error, StoreError::NotGood { fault: Fault::Digest, .. }), "{error}");
-}
-
-#[test]
-fn what_was_packed_a_thousandfold_comes_in_small_pieces() {
-    let root = TempDir::new().expect("a folder");
-    let path = root.path().join("x.ndjson");
-    let long = "x".repeat(64 << 20);
-    for packed in [gzip(&long), zstd(&long)] {
-        assert!(packed.len() < long.len() / 500);
-        fs::write(&path, packed).expect("written");
-        let (mut whole, mut longest) = (0, 0);
-        read_file(&path, &mut |chunk| {
-            whole += chunk.len();
-            longest = longest.max(chunk.len());
-            Ok::<_, StoreError>(())
-        })
-        .expect("readable");
-        assert_eq!(whole, long.len());
-        assert!(longest <= 256 << 10, "{longest} bytes at once");
-    }
 }

@@ -1,0 +1,256 @@
+//! A job as the document that a person would write for it.
+
+use crate::job::{CONCURRENCY_ALLOW, Job, StringMap};
+use crate::render::{EXPECT_CODE, HTTP, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout};
+use crate::schedule::Schedule;
+
+use super::leaf::Leaf;
+use super::{Given, hosts, json};
+
+/// A value of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Node {
+    Null,
+    Bool(bool),
+    /// As written.
+    Number(String),
+    Text(Leaf),
+    /// A leaf with the tag (`!!int`) that says how it is read once it is filled in.
+    Tagged(&'static str, Leaf),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) node: Node,
+    pub(super) presence: Presence,
+}
+
+/// Whether an entry must be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Presence {
+    /// It says what is so without it: it is left out, unless another row of its table says something else.
+    Default,
+    /// Another job may go without it.
+    Optional,
+    /// It makes the job's shape.
+    Always,
+}
+
+/// How much is made of a job's texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Care {
+    /// Bodies and headers are opened, hosts are named by `service()`.
+    Neat,
+    /// Every text as it stands.
+    Verbatim,
+}
+
+impl Node {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Text(Leaf::text(text))
+    }
+
+    /// How much text is in it, in bytes.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::List(list) => list.iter().map(Self::length).sum(),
+            Self::Map(map) => map.iter().map(|entry| entry.key.len() + entry.node.length()).sum(),
+            Self::Text(leaf) | Self::Tagged(_, leaf) => leaf.length(),
+            other => other.as_text().map_or(0, str::len),
+        }
+    }
+
+    /// The text of a scalar without anything to fill in.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Bool(true) => Some("true"),
+            Self::Bool(false) => Some("false"),
+            Self::Number(number) => Some(number),
+            Self::Text(leaf) => leaf.as_text(),
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn new(key: impl Into<String>, node: Node, presence: Presence) -> Self {
+        Self { key: key.into(), node, presence }
+    }
+}
+
+/// The name or parent in a template: render puts the prefix in front again.
+pub(super) fn unprefixed<'n>(name: &'n str, given: &Given) -> &'n str {
+    name.strip_prefix(given.name_prefix.as_str()).unwrap_or(name)
+}
+
+/// The document, its keys in the order that people expect.
+pub(super) fn document(job: &Job, given: &Given, care: Care) -> Vec<Entry> {
+    let mut doc = Document { given, care, entries: Vec::new() };
+    doc.push("name", Node::text(unprefixed(&job.name, given)), Presence::Always);
+    doc.text("displayname", &job.displayname);
+    doc.shape("schedule", &job.schedule);
+    doc.text("timezone", &job.timezone);
+    doc.shape("starts_at", &job.starts_at.map(|at| at.to_string()).unwrap_or_default());
+    doc.shape("expires_at", &job.expires_at.map(|at| at.to_string()).unwrap_or_default());
+    doc.shape("parent_job", unprefixed(&job.parent_job, given));
+    doc.optional("disabled", Node::Bool(job.disabled), !job.disabled);
+    if job.executor.is_empty() && job.executor_config.contains_key("url") {
+        doc.push("executor", Node::Null, Presence::Always);
+    } else {
+        doc.shape("executor", &job.executor);
+    }
+    doc.map("executor_config", doc.executor_config(job));
+    doc.optional("retries", Node::Number(job.retries.to_string()), job.retries == 0);
+    doc.optional("concurrency", Node::text(&job.concurrency), job.concurrency == CONCURRENCY_ALLOW);
+    let one_server = job.tags.len() == 1 && job.tags.get(ONE_SERVER.0).is_some_and(|value| value == ONE_SERVER.1);
+    if job.tags.is_empty() {
+        doc.push("tags", Node::Null, Presence::Always);
+    } else if !one_server {
+        doc.map("tags", doc.strings(&job.tags));
+    }
+    doc.map("metadata", doc.strings(&job.metadata));
+    let processors = job.processors.iter();
+    let processors =
+        processors.map(|(name, config)| Entry::new(name, Node::Map(doc.strings(config)), Presence::Always)).collect();
+    doc.map("processors", processors);
+    doc.text("owner", &job.owner);
+    doc.text("owner_email", &job.owner_email);
+    doc.optional("ephemeral", Node::Bool(job.ephemeral), !job.ephemeral);
+    doc.entries
+}
+
+struct Document<'a> {
+    given: &'a Given,
+    care: Care,
+    entries: Vec<Entry>,
+}
+
+impl Document<'_> {
+    fn push(&mut self, key: &str, node: Node, presence: Presence) {
+        self.entries.push(Entry::new(key, node, presence));
+    }
+
+    fn optional(&mut self, key: &str, node: Node, is_default: bool) {
+        self.push(key, node, if is_default { Presence::Default } else { Presence::Optional });
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.optional(key, Node::text(text), text.is_empty());
+    }
+
+    /// A text that is there or not in all jobs of one shape.
+    fn shape(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.push(key, Node::text(text), Presence::Always);
+        }
+    }
+
+    fn map(&mut self, key: &str, map: Vec<Entry>) {
+        if !map.is_empty() {
+            self.push(key, Node::Map(map), Presence::Always);
+        }
+    }
+
+    fn strings(&self, map: &StringMap) -> Vec<Entry> {
+        map.iter().map(|(key, text)| Entry::new(key, self.value(text), Presence::Always)).collect()
+    }
+
+    /// A value in a map of strings, where numbers and bools become strings.
+    fn value(&self, text: &str) -> Node {
+        let is_number = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+        match text {
+            "true" => Node::Bool(true),
+            "false" => Node::Bool(false),
+            _ if is_number => Node::Number(text.to_owned()),
+            _ => Node::Text(self.leaf(text)),
+        }
+    }
+
+    fn leaf(&self, text: &str) -> Leaf {
+        match self.care {
+            Care::Neat => hosts::leaf(text, self.given),
+            Care::Verbatim => Leaf::text(text),
+        }
+    }
+
+    fn executor_config(&self, job: &Job) -> Vec<Entry> {
+        let config = &job.executor_config;
+        let first = ["method", "url", "command", "headers", "body", TIMEOUT, EXPECT_CODE.0];
+        let others = config.keys().map(String::as_str).filter(|key| !first.contains(key));
+        let is_http = job.executor == HTTP;
+        let mut entries = Vec::new();
+        for key in first.into_iter().chain(others) {
+            let has_default = is_http && [TIMEOUT, EXPECT_CODE.0].contains(&key);
+            let entry = match config.get(key) {
+                None if has_default => Entry::new(key, Node::Null, Presence::Always),
+                None => continue,
+                Some(text) if has_default => {
+                    let presence = if is_default(job, key, text) { Presence::Default } else { Presence::Optional };
+                    Entry::new(key, self.value(text), presence)
+                }
+                Some(text) => Entry::new(key, self.config(key, text), Presence::Always),
+            };
+            entries.push(entry);
+        }
+        entries
+    }
+
+    fn config(&self, key: &str, text: &str) -> Node {
+        let opened = match (key, self.care) {
+            ("body", Care::Neat) => json::open(text),
+            ("headers", Care::Neat) => headers(text),
+            _ => None,
+        };
+        match opened {
+            Some(node) => self.with_hosts(node),
+            None => self.value(text),
+        }
+    }
+
+    fn with_hosts(&self, node: Node) -> Node {
+        match node {
+            Node::Text(leaf) => Node::Text(leaf.as_text().map(|text| self.leaf(text)).unwrap_or(leaf)),
+            Node::List(list) => Node::List(list.into_iter().map(|node| self.with_hosts(node)).collect()),
+            Node::Map(map) => {
+                Node::Map(map.into_iter().map(|entry| Entry { node: self.with_hosts(entry.node), ..entry }).collect())
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether `render` would fill just this text in where a template of the http executor is silent.
+fn is_default(job: &Job, key: &str, text: &str) -> bool {
+    match key {
+        // The gaps between runs take a while to find, and few texts can be the default at all.
+        TIMEOUT => {
+            text.parse().is_ok_and(|seconds| (1..=LONGEST_TIMEOUT).contains(&seconds)) && {
+                let schedule = Schedule::parse(&job.schedule, &job.name, &job.timezone);
+                default_timeout(schedule.ok().as_ref()) == text
+            }
+        }
+        _ => text == EXPECT_CODE.1,
+    }
+}
+
+/// Dkron's JSON list of `Name: value` as a map, or as a list where that is not exact.
+fn headers(text: &str) -> Option<Node> {
+    let list: Vec<String> = serde_json::from_str(text).ok()?;
+    if serde_json::to_string(&list).ok().as_deref() != Some(text) || list.iter().any(|header| !header.contains(':')) {
+        return None;
+    }
+    let mut map: Vec<Entry> = Vec::new();
+    for header in &list {
+        match header.split_once(": ") {
+            Some((name, value)) if json::is_key(name) && map.iter().all(|entry| entry.key != name) => {
+                map.push(Entry::new(name, Node::text(value), Presence::Always));
+            }
+            _ => return Some(Node::List(list.iter().map(Node::text).collect())),
+        }
+    }
+    Some(Node::Map(map))
+}
