@@ -45,10 +45,6 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Ending, Error> {
     let namespace = &settings.templates.namespace;
     let Reading { live: lines, mut warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
-    let before = store.listing().await?;
-    if !settings.policy.force {
-        shrinks(lines.len() as u64, before.newest_good(Some(namespace)))?;
-    }
     let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
     let mut removed = Vec::new();
     if let Some(keep) = settings.backup.keep {
@@ -79,7 +75,7 @@ async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<End
     Ok(Ending { exit: ExitCode::Done, last })
 }
 
-/// Saves what Dkron holds now, whatever was saved before.
+/// Saves what Dkron holds now.
 pub(super) async fn save(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Saved, Error> {
     let reading = dkron.read::<Lines>(Role::Reader).await?;
     write(store, &reading.live, dkron, reading.version.as_deref(), settings).await
@@ -92,6 +88,10 @@ async fn write(
     version: Option<&str>,
     settings: &Settings,
 ) -> Result<Saved, Error> {
+    let newest = store.listing().await?;
+    if !settings.policy.force {
+        shrinks(lines.len() as u64, newest.newest_good(Some(&settings.templates.namespace)))?;
+    }
     let now = Timestamp::now();
     let (namespace, release) = (&settings.templates.namespace, &settings.templates.release);
     let source = report::shown_url(&dkron.url);

@@ -308,6 +308,20 @@ fn a_packed_backup_is_as_good() {
     assert!(files[2].ends_with(".ndjson.zst") && files[3].ends_with("Z.ndjson"), "{files:?}");
 }
 
+/// People write what a command of a command takes before or behind its name.
+#[test]
+fn options_stand_where_they_like() {
+    let cli = shelf_of_all_kinds().env("JOBS_BACKUPS", "");
+    for args in [["backup", "--backups", SHELF, "list"], ["backup", "list", "--backups", SHELF]] {
+        let list = cli.run(&args).ok();
+        assert!(list.stdout.ends_with("backups: 6 backups, 3 good\n"), "{list}");
+    }
+    let last = cli.run(&["backup", "--backups", "nowhere", "list", "--backups", SHELF]).ok();
+    assert!(last.stdout.ends_with("6 backups, 3 good\n"), "{last}");
+    let strange = cli.run(&["backup", "--keep", "3", "list", "--backups", SHELF]).exits(2);
+    assert!(strange.stderr.contains("`backup list` takes no `--keep`"), "{strange}");
+}
+
 /// The keys of a store are in no output, whatever it says to them.
 #[test]
 fn the_keys_of_a_store_stay_unsaid() {

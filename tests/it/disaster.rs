@@ -318,6 +318,15 @@ fn jobs_made_by_hand_are_saved_before_they_are_adopted() {
     assert_eq!(server.writes(), Vec::<String>::new());
     assert_eq!(server.job("prices").expect("prices")["executor_config"], by_hand["executor_config"]);
 
+    // Nor where that backup would stand before one that has so many more.
+    let many: Vec<_> = (0..23).map(|number| hand_made(&format!("was-{number}"))).collect();
+    shelf::put_into(&cli, "many", Timestamp::now(), "shop", &many);
+    let before = shelf::contents_of(&cli, "many");
+    let refused = cli.run(&["apply", "--backups", "many", "--output", "json"]).exits(5);
+    conforms(&refused.json());
+    assert!(refused.stderr.contains("Dkron has 3 jobs, and the newest good backup"), "{refused}");
+    assert_eq!((server.writes(), shelf::contents_of(&cli, "many")), (Vec::new(), before));
+
     let applied = report(&cli, &["apply"]);
     let [file] = &shelf::files(&cli)[..] else { panic!("one backup: {applied}") };
     assert_eq!(
