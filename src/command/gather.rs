@@ -185,6 +185,9 @@ pub(super) struct Sides {
 
 /// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
 pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: &Shutdown) -> Result<Sides, Error> {
+    if settings.restore == Restore::Missing && settings.backups.is_none() {
+        return Err(Error::NoStore);
+    }
     let dkron = dkron(&settings.dkron)?;
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();

@@ -177,8 +177,16 @@ fn a_dkron_with_jobs_has_lost_nothing() {
     server.writes();
     let _ = missing.run(&["apply"]).ok();
     assert_eq!(server.writes(), Vec::<String>::new());
+    let nowhere = missing.run(&["apply", "--backups="]).exits(2);
+    assert!(nowhere.stderr.contains("is no place for backups"), "{nowhere}");
     let wrong = missing.run(&["apply", "--restore", "always"]).exits(2);
     assert_eq!(wrong.stderr, "error: --restore: `always` is none of `when-empty`, `missing`, `never`\n");
+}
+
+#[test]
+fn what_is_missing_cannot_come_from_nowhere() {
+    let refused = Cli::new().run(&["plan", "--restore", "missing"]).exits(2);
+    assert!(refused.stderr.contains("--backups (JOBS_BACKUPS) is needed"), "{refused}");
 }
 
 #[test]
