@@ -81,6 +81,8 @@ pub struct Reading<C = Live> {
     pub live: C,
     /// What is to be said about how they were read.
     pub warnings: Vec<String>,
+    /// The version that Dkron's leader says it has.
+    pub version: Option<String>,
     pub(super) trusted: Trusted,
 }
 
@@ -89,6 +91,7 @@ pub struct Reading<C = Live> {
 pub(super) struct Trusted {
     pub(super) conn: Conn,
     leader: String,
+    version: Option<String>,
     /// Whether `conn` leads to the leader. It does not where one address hides several nodes and always gives the same.
     pub(super) direct: bool,
     paused: bool,
@@ -215,7 +218,7 @@ impl Dkron {
                 warn!("{warning}");
             }
         }
-        Ok(Reading { live, warnings, trusted })
+        Ok(Reading { live, warnings, version: trusted.version.clone(), trusted })
     }
 
     /// A connection to the leader: each address behind the name is asked, then new connections are opened, since one
@@ -226,9 +229,10 @@ impl Dkron {
         let ask = async |address| {
             let conn = Conn::new(self, address)?;
             let answer = conn.get(LEADER).await?.success()?;
-            let leader = answer.leader()?;
+            let member = answer.leader()?;
+            let (version, leader) = (member.version(), member.name);
             let direct = answer.whom.as_deref() == Some(leader.as_str());
-            Ok::<_, Failure>(Trusted { conn, leader, direct, paused: false })
+            Ok::<_, Failure>(Trusted { conn, leader, version, direct, paused: false })
         };
         let mut best: Option<Trusted> = None;
         let mut answering = Vec::new();
@@ -292,7 +296,7 @@ impl Trusted {
     }
 
     async fn still_leads(&self) -> Result<(), Failure> {
-        let now = self.conn.get(LEADER).await?.success()?.leader()?;
+        let now = self.conn.get(LEADER).await?.success()?.leader()?.name;
         if now == self.leader {
             return Ok(());
         }
