@@ -5,6 +5,7 @@
 
 mod apply;
 mod backup_files;
+mod bad_files;
 mod cli;
 mod conformance;
 mod data_url;
@@ -12,11 +13,16 @@ mod disk;
 mod emulator;
 mod emulator_runs;
 mod http;
+mod job_set;
 mod json_errors;
+mod killed;
 mod laws;
 mod masking;
 mod model;
+mod mutations;
 mod old_dkron;
+mod old_script;
+mod recover;
 mod recoveries;
 mod render;
 mod report;

@@ -151,6 +151,22 @@ impl Server {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Deletes every job.
+    #[track_caller]
+    pub(crate) fn clear(&self) {
+        self.delete_all();
+        assert_eq!(self.names(), Vec::<String>::new(), "jobs that cannot be deleted");
+    }
+
+    fn delete_all(&self) {
+        // Children first: as often as there may be generations.
+        for _ in 0..8 {
+            for name in self.names() {
+                let _ = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
+            }
+        }
+    }
+
     pub(crate) fn pause(&self, pause: bool) {
         let path = if pause { "pause" } else { "unpause" };
         let (status, answer) = call("POST", &format!("{}/v1/{path}", self.node_url(0)), "");
@@ -170,12 +186,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if matches!(self.kind, Kind::Existing { .. }) {
-            // Children first: as often as there may be generations.
-            for _ in 0..8 {
-                for name in self.names() {
-                    let _ = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
-                }
-            }
+            self.delete_all();
         }
     }
 }
