@@ -103,7 +103,7 @@ pub(super) async fn newest(store: &Store, namespace: &str, skip_invalid: bool) -
                 return Ok(Some(saved));
             }
             Err(Error::Store(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. }))) => {
-                damaged.push(format!("{error}; the one before it is taken"));
+                damaged.push(format!("{error}; the one before it is tried"));
             }
             Err(error) => return Err(error),
         }

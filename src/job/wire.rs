@@ -58,12 +58,9 @@ pub struct WireJob<'a> {
     executor: Option<Text<'a>>,
     executor_config: Option<Pairs<'a>>,
     ephemeral: Option<bool>,
-    #[serde(deserialize_with = "lenient")]
-    starts_at: Option<Timestamp>,
-    #[serde(deserialize_with = "lenient")]
-    expires_at: Option<Timestamp>,
-    #[serde(deserialize_with = "lenient")]
-    next: Option<Timestamp>,
+    starts_at: Option<Instant>,
+    expires_at: Option<Instant>,
+    next: Option<Instant>,
     dependent_jobs: Option<Vec<String>>,
 }
 
@@ -71,7 +68,7 @@ impl From<WireJob<'_>> for LiveJob {
     fn from(wire: WireJob<'_>) -> Self {
         Self {
             job: wire.view().pack(),
-            next: wire.next.filter(set),
+            next: wire.next.and_then(Instant::set),
             dependents: wire.dependent_jobs.unwrap_or_default(),
         }
     }
@@ -105,6 +102,14 @@ impl From<WireJob<'_>> for Job {
 }
 
 impl WireJob<'_> {
+    /// The field that should hold an instant and does not, if there is one. Reading takes it for none: one odd job of somebody
+    /// else's must not keep all others from being read.
+    pub fn odd_instant(&self) -> Option<&'static str> {
+        let is_odd = |instant: Option<Instant>| instant.is_some_and(|Instant(instant)| instant.is_none());
+        let fields = [("starts_at", self.starts_at), ("expires_at", self.expires_at)];
+        fields.into_iter().find_map(|(field, instant)| is_odd(instant).then_some(field))
+    }
+
     /// The definition, in canonical form.
     fn view(&self) -> View<'_> {
         fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {
@@ -134,8 +139,8 @@ impl WireJob<'_> {
             executor: text(&self.executor),
             executor_config: pairs(&self.executor_config),
             ephemeral: self.ephemeral.unwrap_or_default(),
-            starts_at: self.starts_at.filter(set),
-            expires_at: self.expires_at.filter(set),
+            starts_at: self.starts_at.and_then(Instant::set),
+            expires_at: self.expires_at.and_then(Instant::set),
         }
     }
 }
@@ -200,13 +205,21 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| text.starts_with("9999-12-3").then_some(Timestamp::MAX))
 }
 
-fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.as_deref().and_then(instant))
+/// A text that is an instant, or one that is not.
+#[derive(Debug, Clone, Copy)]
+struct Instant(Option<Timestamp>);
+
+impl Instant {
+    /// The instant. Go writes "no instant" as the first second of year 1.
+    fn set(self) -> Option<Timestamp> {
+        self.0.filter(|instant| instant.as_second() > GO_ZERO_TIME_SECONDS)
+    }
 }
 
-/// Go writes "no instant" as the first second of year 1.
-fn set(instant: &Timestamp) -> bool {
-    instant.as_second() > GO_ZERO_TIME_SECONDS
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Text::deserialize(deserializer).map(|Text(text)| Self(instant(&text)))
+    }
 }
 
 /// `0001-01-01T00:00:00Z` in seconds since 1970.

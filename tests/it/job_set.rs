@@ -108,7 +108,10 @@ fn odd_ones() -> [Value; 10] {
         with("manually", json!({"schedule": "@manually", "metadata": {"}{": "}{", "": "empty", "\u{2028}": "\\"}})),
         with("once", json!({"schedule": "@at 2099-01-31T09:00:00+01:00"})),
         with("starts", json!({"starts_at": "2098-06-01T00:00:00.5+02:00", "expires_at": "2099-12-31T23:59:59Z"})),
-        with("processed", json!({"processors": {"log": {"forward": "true"}, "files": {"log_dir": "C:\\}{"}, "none": {}}})),
+        with(
+            "processed",
+            json!({"processors": {"log": {"forward": "true"}, "files": {"log_dir": "C:\\}{"}, "none": {}}}),
+        ),
         with(
             "stamped",
             json!({"metadata": {

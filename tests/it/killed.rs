@@ -145,7 +145,11 @@ fn what_a_killed_restore_has_begun_the_next_one_ends() {
         let next = cli.run(&args).ok().json();
         let (created, unchanged) = (&next["summary"]["created"], &next["summary"]["unchanged"]);
         assert_eq!((created, unchanged), (&json!(JOBS - there.len()), &json!(there.len())), "{}", next["summary"]);
-        let again: Vec<_> = server.writes().into_iter().filter(|write| there.iter().any(|name| write.ends_with(&format!(" {name}")))).collect();
+        let again: Vec<_> = server
+            .writes()
+            .into_iter()
+            .filter(|write| there.iter().any(|name| write.ends_with(&format!(" {name}"))))
+            .collect();
         assert_eq!(again, Vec::<String>::new(), "what was there is left alone");
         let after = server.jobs();
         assert_eq!(definitions(&after), wanted);

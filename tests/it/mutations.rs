@@ -49,8 +49,22 @@ enum Mutation {
 fn mutation() -> impl Strategy<Value = Mutation> {
     let place = any::<Index>;
     let bytes = prop_oneof![
-        proptest::sample::select(vec!["}{", "\n", "}\n{", "\"", "\\", ",", "{", "}", "[", "]", "\u{2028}", "{\"name\":\"b\"}\n", "\u{feff}"])
-            .prop_map(|text| text.as_bytes().to_vec()),
+        proptest::sample::select(vec![
+            "}{",
+            "\n",
+            "}\n{",
+            "\"",
+            "\\",
+            ",",
+            "{",
+            "}",
+            "[",
+            "]",
+            "\u{2028}",
+            "{\"name\":\"b\"}\n",
+            "\u{feff}"
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
         vec(any::<u8>(), 1..20),
     ];
     prop_oneof![
@@ -126,12 +140,8 @@ fn files() -> Vec<Vec<u8>> {
             "timezone": "Europe/Paris", "starts_at": "2098-06-01T00:00:00Z", "expires_at": null, "next": "2099-01-01T00:00:00Z",
         })
     };
-    let jobs = [
-        job("z", "", "}{ \n \\ \u{2028}"),
-        job("m", "z", "{\"in\":\"}{\"}"),
-        job("a", "m", "plain"),
-        job("b", "", ""),
-    ];
+    let jobs =
+        [job("z", "", "}{ \n \\ \u{2028}"), job("m", "z", "{\"in\":\"}{\"}"), job("a", "m", "plain"), job("b", "", "")];
     let lines: String = jobs.iter().map(|job| format!("{job}\n")).collect();
     let list = Value::from(jobs.to_vec()).to_string();
     let script = jobs.iter().map(Value::to_string).collect::<String>().replace("}{", "}\n{") + "\n";
@@ -219,14 +229,14 @@ fn no_file_is_read_in_part_or_ends_the_program() {
 
 #[test]
 fn no_file_is_restored_in_part() {
-    /// How many files, of which every third has a manifest that was written for it as it was.
-    const FILES: usize = 90;
+    // Every third one has a manifest that was written for it as it was.
+    let count = if std::env::var_os("PROPTEST_CASES").is_some() { 900 } else { 90 };
     let server = Server::start();
     let cli = Cli::new().dkron(server.url());
     let files = files();
     let mut runner = TestRunner::deterministic();
     let (mut restored, mut refused) = (0, 0);
-    for number in 0..FILES {
+    for number in 0..count {
         let case = mutated(1).new_tree(&mut runner).expect("a case").current();
         let original = &files[case.0.index(files.len())];
         let bytes = made(&case, &files);
@@ -236,7 +246,8 @@ fn no_file_is_restored_in_part() {
         if described {
             let mut sum = Sum::default();
             sum.add(original);
-            let manifest = Manifest::new(Timestamp::UNIX_EPOCH, "default", "main", "http://dkron:8080", None, 4).of(sum);
+            let manifest =
+                Manifest::new(Timestamp::UNIX_EPOCH, "default", "main", "http://dkron:8080", None, 4).of(sum);
             cli.write(&format!("{name}.manifest.json"), manifest.to_text());
         }
         let ran = cli.run(&["restore", &name]);

@@ -24,7 +24,8 @@ pub(crate) fn missing_tool() -> Option<&'static str> {
 pub(crate) fn backup(url: &str, folder: &Path) -> PathBuf {
     run(&filled(BACKUP, url), folder);
     let mut files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let is_backup = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("backup-dkron_"));
+    let is_backup =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("backup-dkron_"));
     files.find(is_backup).expect("the script's backup")
 }
 

@@ -66,8 +66,11 @@ pub(crate) fn families_are_whole(jobs: &[Value]) {
         let mut listed: Vec<_> =
             job["dependent_jobs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         listed.sort_unstable();
-        let mut children: Vec<_> =
-            jobs.iter().filter(|job| job["parent_job"].as_str() == name).filter_map(|job| job["name"].as_str()).collect();
+        let mut children: Vec<_> = jobs
+            .iter()
+            .filter(|job| job["parent_job"].as_str() == name)
+            .filter_map(|job| job["name"].as_str())
+            .collect();
         children.sort_unstable();
         assert_eq!(listed, children, "the children of {name:?}");
     }
