@@ -85,7 +85,7 @@ fn a_clone_is_what_the_templates_make_of_the_other_namespace() {
     let cli = prod(&server);
     // A newer backup of another namespace is not the one.
     shelf::put(&cli, Timestamp::now() + SignedDuration::from_hours(1), "elsewhere", &[hand_made("not-here")]);
-    server.empty();
+    server.clear();
     server.writes();
     insta::assert_snapshot!(cli.run(&MOVE).ok(), @r"
     exit code: 0
@@ -106,7 +106,7 @@ fn a_clone_is_what_the_templates_make_of_the_other_namespace() {
     summary(&report(&cli, &[&MOVE]), 0, 0, 3);
     assert_eq!(server.writes(), Vec::<String>::new());
     // Onto its own namespace's --namespace too, and from the file itself.
-    server.empty();
+    server.clear();
     let file = format!("{SHELF}/{}", shelf::files(&cli)[0]);
     let cloned = report(&cli, &[&["clone", &file, "--from-namespace", "prod", "--namespace", "staging"]]);
     summary(&cloned, 3, 0, 0);
@@ -164,7 +164,7 @@ fn a_clone_to_a_file_is_restored_by_restore() {
     assert_eq!(std::fs::read_to_string(&path).expect("the file"), text, "the same jobs are the same bytes");
     assert!(text.contains("canary-token") && !text.contains(".prod."), "{text}");
     assert_eq!(server.writes(), Vec::<String>::new(), "Dkron is not written to");
-    server.empty();
+    server.clear();
     let restored = report(&cli, &[&["restore", "staging.ndjson", "--namespace", "staging"]]);
     assert_eq!((&restored["summary"]["created"], &restored["summary"]["restored"]), (&json!(3), &json!(3)));
     is_what_a_render_makes(&cli, &server, &[]);
@@ -181,7 +181,7 @@ fn a_clone_to_a_file_is_restored_by_restore() {
 fn the_cut_over_switches_on_what_is_named() {
     let server = Server::start();
     let cli = prod(&server).env("JOBS_NAMESPACE", "staging");
-    server.empty();
+    server.clear();
     let _ = cli.run(&[&MOVE[..], &["--disabled"]].concat()).ok();
     let on = |name: &str| server.job(name).expect("a job")["disabled"] == false;
     let all = ["after-load", "load", "seldom"];
@@ -235,7 +235,7 @@ fn what_nobody_can_rewrite_is_listed_and_refused() {
     odd["metadata"] = json!({"password": "canary-prod", "stage": "prod", "words": "in prod, only in prod"});
     server.put(&odd);
     let _ = cli.run(&["backup", "--namespace", "prod"]).ok();
-    server.empty();
+    server.clear();
     server.writes();
     let before = shelf::contents(&cli);
     let refused = cli.run(&MOVE).exits(5);

@@ -47,7 +47,7 @@ fn lost(server: &Server) -> Cli {
     server.put(&child);
     server.toggle("prices");
     let _ = cli.run(&["backup"]).ok();
-    server.empty();
+    server.clear();
     cli.remove("jobs-templates/old.yaml");
     server.requests();
     cli
@@ -124,7 +124,7 @@ fn a_disaster_is_undone_by_the_hook() {
         definitions(&server)
     };
     // The other release's hook, had it been first, would have brought the same back.
-    server.empty();
+    server.clear();
     let cli = lost(&server);
     let applied = report(&cli, &["apply", "--release", "other", "--templates", "other"]);
     assert_eq!(applied["summary"]["restored"], 6, "what another release no longer wants is its own affair");
@@ -164,7 +164,7 @@ fn a_dkron_with_jobs_has_lost_nothing() {
     assert_eq!((&applied["summary"]["created"], &applied["summary"]["restored"]), (&json!(1), &json!(0)));
     assert_eq!(server.names(), ["new", "prices", "stock"]);
     // A job made by hand that no backup knows: somebody lives here.
-    server.empty();
+    server.clear();
     server.put(&hand_made("stranger"));
     let applied = report(&cli, &["apply"]);
     assert_eq!(applied["summary"]["restored"], 0);
@@ -229,7 +229,7 @@ fn a_run_that_was_killed_is_gone_on_with() {
     let _ = cli.run(&["backup"]).ok();
     let before = definitions(&server);
     for sixths in 1..6 {
-        server.empty();
+        server.clear();
         let mut run = cli.spawn(&["apply", "--concurrency", "1"]);
         while server.jobs().len() < before.len() * sixths / 6 && run.try_wait().expect("its state").is_none() {
             thread::sleep(Duration::from_millis(1));
@@ -265,7 +265,7 @@ fn a_damaged_backup_gives_way_to_the_one_before_it() {
     assert_eq!(applied["summary"]["restored"], 5, "from {good}, not from {elsewhere}");
     assert_eq!(server.names(), ["a-child", "a-parent", "prices", "stock", "users"]);
     // No other is left: that is said too, and the templates are applied.
-    server.empty();
+    server.clear();
     cli.remove(&format!("{SHELF}/{good}"));
     let applied = report(&cli, &["apply"]);
     let said = applied["warnings"].as_array().expect("a list");

@@ -119,17 +119,6 @@ impl Server {
         std::mem::take(&mut *self.recorder.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes all jobs away, as a disaster would.
-    pub(crate) fn empty(&self) {
-        // Children first: as often as there may be generations.
-        for _ in 0..8 {
-            for name in self.names() {
-                let _ = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
-            }
-        }
-        assert_eq!(self.names(), Vec::<String>::new());
-    }
-
     /// The stored jobs.
     pub(crate) fn jobs(&self) -> Vec<Value> {
         let (status, jobs) = call("GET", &format!("{}/v1/jobs", self.node_url(0)), "");
@@ -167,6 +156,22 @@ impl Server {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Deletes every job.
+    #[track_caller]
+    pub(crate) fn clear(&self) {
+        self.delete_all();
+        assert_eq!(self.names(), Vec::<String>::new(), "jobs that cannot be deleted");
+    }
+
+    fn delete_all(&self) {
+        // Children first: as often as there may be generations.
+        for _ in 0..8 {
+            for name in self.names() {
+                let _ = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
+            }
+        }
+    }
+
     pub(crate) fn pause(&self, pause: bool) {
         let path = if pause { "pause" } else { "unpause" };
         let (status, answer) = call("POST", &format!("{}/v1/{path}", self.node_url(0)), "");
@@ -186,7 +191,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if matches!(self.kind, Kind::Existing { .. }) {
-            self.empty();
+            self.delete_all();
         }
     }
 }
