@@ -1,5 +1,6 @@
 //! `backup`, `backup list` and `backup verify` as a user meets them.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -9,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::Cli;
+use crate::rig::many;
 use crate::s3::{BUCKET, Bucket};
-use crate::server::Server;
+use crate::server::{Server, skip};
 use crate::shelf::{self, SHELF, hand_made};
 
 /// Runs for this Dkron with a shelf of backups.
@@ -281,6 +283,28 @@ fn a_paused_dkron_is_saved_after_two_equal_reads() {
     assert!(ran.stdout.starts_with("warning: Dkron is paused"), "{ran}");
     assert_eq!(shelf::files(&cli).len(), 1);
     server.pause(false);
+}
+
+/// A Dkron that has just been started again gives a part of its jobs for a while: none of them is missing in a backup.
+#[test]
+fn right_after_a_restart_a_backup_is_whole() {
+    if std::env::var_os("DKRON_URL").is_some() {
+        return skip("right_after_a_restart_a_backup_is_whole", "a Dkron that is not ours is not restarted");
+    }
+    let mut server = Server::start();
+    let cli = cli(&server).env("DKRON_URL", server.node_url(0)).env("DKRON_WAIT_TIMEOUT", "60s");
+    many(&cli, 1500);
+    let _ = cli.run(&["apply", "--restore", "never"]).ok();
+    for _ in 0..3 {
+        server.restart();
+        let saved = cli.run(&["backup", "--output", "json"]).ok().json();
+        assert_eq!(saved["manifest"]["count"], 1500);
+    }
+    for file in shelf::files(&cli) {
+        let names: BTreeSet<_> =
+            shelf::jobs(&cli, &format!("{SHELF}/{file}")).iter().map(|job| job["name"].to_string()).collect();
+        assert_eq!(names.len(), 1500);
+    }
 }
 
 #[test]
