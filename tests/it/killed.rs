@@ -160,8 +160,8 @@ fn what_a_killed_recovery_has_begun_the_next_one_ends() {
     const OURS: usize = 60;
     let server = Server::start();
     let cli = Cli::new().dkron(server.url()).env("JOBS_BACKUPS", "backups");
-    let rows: String = (0..OURS).map(|number| format!("ours-{number:03}\n")).collect();
-    cli.write("jobs-templates/data/ours.csv", format!("name\n{rows}"));
+    let rows: Vec<_> = (0..OURS).map(|number| format!("ours-{number:03}")).collect();
+    cli.write("jobs-templates/data/ours.csv", format!("name\n{}\n", rows.join("\n")));
     cli.write(
         "jobs-templates/ours.yaml",
         "for_each: ours\nname: '{{ item.name }}'\nschedule: '@yearly'\nexecutor: http\nexecutor_config: {method: GET, url: 'http://127.0.0.1:9/x'}\n",

@@ -83,7 +83,7 @@ fn mutated(most: usize) -> impl Strategy<Value = (Index, Vec<Mutation>)> {
     (any::<Index>(), vec(mutation(), 1..=most))
 }
 
-fn between<'b>(bytes: &'b [u8], a: &Index, b: &Index) -> (&'b [u8], usize, usize) {
+fn between(bytes: &[u8], a: Index, b: Index) -> (&[u8], usize, usize) {
     let [a, b] = [a, b].map(|place| place.index(bytes.len() + 1));
     (&bytes[a.min(b)..a.max(b)], a.min(b), a.max(b))
 }
@@ -96,7 +96,7 @@ fn mutate(bytes: &mut Vec<u8>, mutation: &Mutation, files: &[Vec<u8>]) {
         }
         Mutation::Flip(..) => {}
         Mutation::Cut(a, b) => {
-            let (_, from, to) = between(bytes, a, b);
+            let (_, from, to) = between(bytes, *a, *b);
             bytes.drain(from..to);
         }
         Mutation::Insert(at, more) => {
@@ -104,7 +104,7 @@ fn mutate(bytes: &mut Vec<u8>, mutation: &Mutation, files: &[Vec<u8>]) {
             bytes.splice(at..at, more.iter().copied());
         }
         Mutation::Duplicate(a, b, to) => {
-            let part = between(bytes, a, b).0.to_vec();
+            let part = between(bytes, *a, *b).0.to_vec();
             let to = to.index(bytes.len() + 1);
             bytes.splice(to..to, part);
         }
@@ -142,7 +142,7 @@ fn files() -> Vec<Vec<u8>> {
     };
     let jobs =
         [job("z", "", "}{ \n \\ \u{2028}"), job("m", "z", "{\"in\":\"}{\"}"), job("a", "m", "plain"), job("b", "", "")];
-    let lines: String = jobs.iter().map(|job| format!("{job}\n")).collect();
+    let lines = jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n";
     let list = Value::from(jobs.to_vec()).to_string();
     let script = jobs.iter().map(Value::to_string).collect::<String>().replace("}{", "}\n{") + "\n";
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
