@@ -1,3 +1,17 @@
+{{- /*
+Dkron's configuration file, for what is no option of `dkron agent`. Dkron 4 hears of a server that comes and goes, but lets it into the quorum only every 60 seconds
+(`reconcileCh` of its source is never made): a leader that was stopped would be without a vote for a minute.
+*/ -}}
+{{- define "dkron-jobs.dkron.config" -}}
+{{- $config := dict -}}
+{{- if gt (int .Values.dkron.replicas) 1 -}}
+{{- $_ := set $config "reconcileinterval" "5s" -}}
+{{- end -}}
+{{- with merge (dict) .Values.dkron.config $config -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Dkron's container. The image is used by arguments only. */ -}}
 {{- define "dkron-jobs.dkron.container" -}}
 {{- $dkron := .Values.dkron -}}
@@ -17,10 +31,9 @@ args:
   - --data-dir=/data
   - --bootstrap-expect={{ $dkron.replicas }}
   {{- if $several }}
-  {{- $name := include "dkron-jobs.dkron.statefulset" . }}
-  {{- range $at := until (int $dkron.replicas) }}
-  - --retry-join={{ $name }}-{{ $at }}.{{ include "dkron-jobs.dkron.headless" $ }}.{{ $.Release.Namespace }}.svc.{{ $.Values.clusterDomain }}:8946
-  {{- end }}
+  # The two others, each by a Service of its own: with itself in the list, a server that starts first has joined somebody, and never tries again.
+  - --retry-join=$(POD_NAME)-next.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8946
+  - --retry-join=$(POD_NAME)-previous.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8946
   - --retry-interval=2s
   # A server that is gone is forgotten soon: its successor has its name and another address.
   - --serf-reconnect-timeout=5s
@@ -116,6 +129,11 @@ volumeMounts:
     mountPath: /data
   - name: tmp
     mountPath: /tmp
+  {{- if include "dkron-jobs.dkron.config" . }}
+  - name: config
+    mountPath: /etc/dkron
+    readOnly: true
+  {{- end }}
   {{- with $dkron.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
