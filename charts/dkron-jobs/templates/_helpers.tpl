@@ -10,7 +10,7 @@
 {{- $max := .max | default 63 | int -}}
 {{- $name := printf "%s-%s" $base .suffix -}}
 {{- if gt (len $name) $max -}}
-{{- $keep := sub $max (len .suffix) 7 | int -}}
+{{- $keep := sub $max (add (len .suffix) 7) | int -}}
 {{- $name = printf "%s-%s-%s" (trunc $keep $base | trimSuffix "-") (sha256sum $base | trunc 5) .suffix -}}
 {{- end -}}
 {{- $name -}}
@@ -68,7 +68,7 @@ helm.sh/chart: {{ printf "%s-%s" .context.Chart.Name .context.Chart.Version | re
 
 {{- /* Name, namespace, labels and annotations of an object: `suffix` or `name`, `component`, and `annotations` of its own. */ -}}
 {{- define "dkron-jobs.metadata" -}}
-name: {{ .name | default (include "dkron-jobs.name" .) }}
+name: {{ if .name }}{{ .name }}{{ else }}{{ include "dkron-jobs.name" . }}{{ end }}
 namespace: {{ .context.Release.Namespace }}
 labels:
   {{- include "dkron-jobs.labels" . | nindent 2 }}
