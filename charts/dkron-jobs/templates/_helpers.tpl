@@ -41,10 +41,11 @@
 {{- .Values.backup.persistence.existingClaim | default (include "dkron-jobs.name" (dict "context" . "suffix" "backups")) -}}
 {{- end -}}
 
-{{- /* Where Dkron is. */ -}}
+{{- /* Where Dkron is. Of several servers the headless Service names each, so that the leader is found, and is not met by chance. */ -}}
 {{- define "dkron-jobs.url" -}}
 {{- if .Values.dkron.enabled -}}
-http://{{ include "dkron-jobs.dkron.service" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8080
+{{- $service := gt (int .Values.dkron.replicas) 1 | ternary "dkron-jobs.dkron.headless" "dkron-jobs.dkron.service" -}}
+http://{{ include $service . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8080
 {{- else -}}
 {{- .Values.dkron.url -}}
 {{- end -}}

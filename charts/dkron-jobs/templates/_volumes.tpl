@@ -28,6 +28,12 @@
 - name: jobs-values
   configMap:
     name: {{ include "dkron-jobs.name" (dict "context" $context "suffix" "templates") }}
+    # By name: what a release that failed has left in it is not in the way of the next.
+    items:
+      {{- range $name, $text := $values.jobsTemplates }}
+      - key: {{ $name }}
+        path: {{ $name }}
+      {{- end }}
 {{- end }}
 {{- if $values.data }}
 - name: jobs-data
