@@ -5,10 +5,10 @@ For other charts, which have this one as a dependency: an init container that wa
     - {{ include "dkron-jobs.initContainer" (dict "context" (index .Subcharts "dkron-jobs")) | nindent 6 | trim }}
 
   context    this chart's context, as above
-  command    `wait` (default) or `apply`; `apply` also needs `dkron-jobs.initVolumes` among the pod's volumes
+  command    `wait` (default) or `apply`
   url        where Dkron is, when it is another release's
 
-The pod needs the labels of `dkron-jobs.clientLabels`, or the network policy keeps it from Dkron. In a release with `--wait`, wait for Dkron only: the hook comes after all is ready.
+Its volumes are in `dkron-jobs.initVolumes`, which is empty where it needs none. The pod needs the labels of `dkron-jobs.clientLabels`, or the network policy keeps it from Dkron. In a release with `--wait`, wait for Dkron only: the hook comes after all is ready.
 */ -}}
 {{- define "dkron-jobs.initContainer" -}}
 {{- include "dkron-jobs.container" (include "dkron-jobs.initPod" . | fromJson | merge (dict "context" .context)) -}}
