@@ -40,6 +40,7 @@
 {{- end -}}
 {{- if .backups -}}
 {{- $_ := set $env "JOBS_BACKUPS" ($values.backup.store | default "/backups") -}}
+{{- $_ := set $env "JOBS_RESTORE" $values.policy.restore -}}
 {{- end -}}
 {{- if .templates -}}
 {{- $_ := set $env "JOBS_TEMPLATES" (include "dkron-jobs.folders" .context) -}}
@@ -48,7 +49,6 @@
 {{- $_ := set $env "JOBS_PRUNE" (toString $values.policy.prune) -}}
 {{- $_ := set $env "JOBS_ALLOW_DELETES" (int $values.policy.allowDeletes | toString) -}}
 {{- $_ := set $env "JOBS_FORCE" (toString $values.policy.force) -}}
-{{- $_ := set $env "JOBS_RESTORE" $values.policy.restore -}}
 {{- with $values.policy.takeOwnership -}}
 {{- $_ := set $env "JOBS_TAKE_OWNERSHIP" (toString .) -}}
 {{- end -}}

@@ -120,6 +120,9 @@ dkron-jobs/client-of: {{ include "dkron-jobs.base" . }}
 {{- if and $values.backup.existingSecret (not $values.backup.store) -}}
 {{- $wrong = append $wrong "backup.existingSecret is for an object store, and backup.store names none" -}}
 {{- end -}}
+{{- if and (eq $values.policy.restore "missing") (not $values.backup.enabled) -}}
+{{- $wrong = append $wrong "policy.restore is missing, which brings jobs back from backups, and there are none: set backup.enabled" -}}
+{{- end -}}
 {{- if $wrong -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $wrong)) -}}
 {{- end -}}
