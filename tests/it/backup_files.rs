@@ -333,7 +333,7 @@ fn the_old_script_does_what_these_tests_think() {
     let jobs: Vec<_> = ["}{", "a}\n{b", "{}{}{}", "\u{2028}\\\"é}{", "plain"]
         .into_iter()
         .enumerate()
-        .map(|(index, body)| json!({"name": format!("job-{index}"), "executor_config": {"body": body}, "tags": null}))
+        .map(|(index, body)| json!({"name": format!("job-{index}"), "schedule": "@daily", "executor_config": {"body": body}, "tags": null}))
         .collect();
     let folder = tempfile::TempDir::new().expect("a folder");
     fs::write(folder.path().join("jobs"), Value::Array(jobs.clone()).to_string()).expect("written");
