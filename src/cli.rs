@@ -53,11 +53,11 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "check",
-        about: "Check that Dkron can be trusted and holds what the templates say; do nothing",
+        about: "Check that Dkron can be trusted and holds what the templates say; with --run also that jobs succeed",
         groups: &[
             &DKRON,
             &TEMPLATES,
-            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
+            &[Group::Check, Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
         ],
     },
     Verb {

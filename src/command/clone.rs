@@ -77,7 +77,7 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         Some(url) => {
             let source = dkron(&DkronSettings { url: url.clone(), ..settings.dkron.clone() })?;
             let mut saved = or_stop(shutdown, live(&source)).await?;
-            pick(&mut saved.jobs, &settings.source.only)?;
+            pick(&mut saved.jobs, &settings.source.only, "--only")?;
             saved
         }
         None => or_stop(shutdown, saved::read(settings, &given.from)).await?,

@@ -83,8 +83,13 @@ pub enum Error {
         more: usize,
     },
     /// Names that nobody has.
-    #[error("--only: no job is called {}", listed(.0))]
-    NothingMatches(Vec<String>),
+    #[error("{flag}: no job is called {}", listed(names))]
+    NothingMatches {
+        /// The option that has them.
+        flag: &'static str,
+        /// The names.
+        names: Vec<String>,
+    },
     /// Nobody said which jobs.
     #[error("--only (JOBS_ONLY) is needed: the jobs to switch on, by name or like `refresh-*`")]
     WhichJobs,
@@ -155,7 +160,7 @@ impl Error {
             | Self::File { .. }
             | Self::NoStore
             | Self::NoSource
-            | Self::NothingMatches(_)
+            | Self::NothingMatches { .. }
             | Self::WhichJobs
             | Self::WhichNamespace
             | Self::TwoSources { .. }

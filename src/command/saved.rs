@@ -86,12 +86,12 @@ pub(super) async fn read(settings: &Settings, namespace: &str) -> Result<Saved, 
     if given.path.is_some() && saved.jobs.is_empty() && saved.warnings.is_empty() {
         return Err(Error::NoJobs { place: saved.source });
     }
-    pick(&mut saved.jobs, &given.only)?;
+    pick(&mut saved.jobs, &given.only, "--only")?;
     Ok(saved)
 }
 
 /// Leaves only the jobs that are wanted.
-pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern]) -> Result<(), Error> {
+pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern], flag: &'static str) -> Result<(), Error> {
     if only.is_empty() {
         return Ok(());
     }
@@ -102,7 +102,7 @@ pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern]) -> Res
         .map(|pattern| pattern.as_str().to_owned())
         .collect();
     if !idle.is_empty() {
-        return Err(Error::NothingMatches(idle));
+        return Err(Error::NothingMatches { flag, names: idle });
     }
     jobs.retain(|name, _| only.iter().any(|pattern| pattern.matches(name)));
     Ok(())

@@ -52,6 +52,8 @@ pub enum Group {
     Clone,
     /// Only of `import`.
     Import,
+    /// Only of `check`.
+    Check,
     /// Only of `destroy`.
     Destroy,
     /// Showing a plan or a report.
@@ -77,6 +79,7 @@ impl Group {
             Self::Source | Self::Only => "Jobs",
             Self::Clone => "Cloning",
             Self::Import => "Importing",
+            Self::Check => "Checking",
             Self::Output | Self::Plan | Self::Render => "Output",
             Self::Logging => "Logging",
         }
@@ -217,6 +220,9 @@ options! {
 
     /// The folder for the template files
     TO = "to", "JOBS_IMPORT_TO", Value "DIR", "jobs-templates", Import;
+
+    /// Also run the jobs of this name, or of names like this, and wait until they have succeeded
+    RUN = "run", "JOBS_RUN", List "NAME|GLOB", "", Check;
 
     /// Delete without asking; needed where nobody sits at a terminal
     YES = "yes", "JOBS_YES", Bool "", "false", Destroy;

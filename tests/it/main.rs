@@ -8,6 +8,7 @@ mod backup_files;
 mod backup_rotation;
 mod backups;
 mod bad_files;
+mod check;
 mod cli;
 mod clone;
 mod conformance;
