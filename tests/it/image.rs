@@ -135,7 +135,11 @@ fn the_templates_and_their_table_are_where_they_are_looked_for() {
 #[test]
 fn time_zones_are_known() {
     let Some(image) = Image::given() else { return };
-    let job = |zone: &str| format!("name: nightly\nschedule: '0 30 2 * * *'\ntimezone: {zone}\nexecutor: http\nexecutor_config: {{method: GET, url: 'http://127.0.0.1:9/'}}\n");
+    let job = |zone: &str| {
+        format!(
+            "name: nightly\nschedule: '0 30 2 * * *'\ntimezone: {zone}\nexecutor: http\nexecutor_config: {{method: GET, url: 'http://127.0.0.1:9/'}}\n"
+        )
+    };
     for zone in ["America/Sao_Paulo", "Asia/Kathmandu", "Europe/Berlin"] {
         let folder = zone.replace('/', "-");
         std::fs::create_dir_all(image.root.join("mnt").join(&folder)).expect("a folder on the volume");

@@ -15,7 +15,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::cli::Cli;
 
-const JOB: &str = "name: nightly\nschedule: '@daily'\nexecutor: http\nexecutor_config: {method: GET, url: 'http://127.0.0.1:9/'}\n";
+const JOB: &str =
+    "name: nightly\nschedule: '@daily'\nexecutor: http\nexecutor_config: {method: GET, url: 'http://127.0.0.1:9/'}\n";
 
 /// TLS in front of a server on loopback; it ends with the handle.
 pub(crate) struct Front {
