@@ -52,6 +52,15 @@ const VERBS: &[Verb] = &[
         ],
     },
     Verb {
+        name: "check",
+        about: "Check that Dkron can be trusted and holds what the templates say; do nothing",
+        groups: &[
+            &DKRON,
+            &TEMPLATES,
+            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
+        ],
+    },
+    Verb {
         name: "backup",
         about: "Save all jobs of Dkron, whoever keeps them",
         groups: &[&DKRON, &[Group::Owner, Group::Store, Group::Backup, Group::Force, Group::Output]],
@@ -145,11 +154,11 @@ fn arg(opt: &Opt) -> Arg {
     if !opt.default.is_empty() {
         help = format!("{help} [default: {}]", opt.default);
     }
-    let arg = Arg::new(opt.flag).help(StyledStr::from(help)).help_heading(opt.group.heading());
+    let arg = Arg::new(opt.flag).help(StyledStr::from(help));
     if opt.kind == Kind::Positional {
         return arg.value_name(opt.value).action(ArgAction::Set);
     }
-    let arg = arg.long(opt.flag);
+    let arg = arg.long(opt.flag).help_heading(opt.group.heading());
     match opt.kind {
         Kind::Value | Kind::Positional => arg.value_name(opt.value).action(ArgAction::Set),
         Kind::List => arg.value_name(opt.value).action(ArgAction::Append),

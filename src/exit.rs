@@ -9,7 +9,7 @@ pub enum ExitCode {
     Failed,
     /// Usage, configuration or template error.
     Usage,
-    /// `plan --exit-code` found changes.
+    /// `plan --exit-code` or `check` found changes.
     Changes,
     /// Timed out waiting for Dkron or for a data URL.
     TimedOut,
@@ -54,7 +54,7 @@ impl ExitCode {
             Self::Done => "done, or nothing to do",
             Self::Failed => "some jobs failed, or a disk, store or data source did",
             Self::Usage => "usage, configuration or template error; nothing was written",
-            Self::Changes => "`plan --exit-code` found changes",
+            Self::Changes => "`plan --exit-code` or `check` found changes",
             Self::TimedOut => "timed out waiting for Dkron or for a data URL",
             Self::Refused => "refused by a guard or an ownership conflict; nothing was written",
             Self::Interrupted => "stopped by SIGINT, after the write in hand",

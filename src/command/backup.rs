@@ -31,7 +31,14 @@ struct Done<'a> {
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let store = the_store(settings)?;
     let dkron = super::dkron(&settings.dkron)?;
-    or_stop(shutdown, backup(&store, &dkron, settings)).await
+    match or_stop(shutdown, backup(&store, &dkron, settings)).await {
+        Err(error) if settings.backup.best_effort && !matches!(error, Error::Stopped(_) | Error::Output(_)) => {
+            let last = format!("no backup was made, which is no failure here (`--best-effort`): {error}");
+            warn!("{last}");
+            Ok(Ending { exit: ExitCode::Done, last })
+        }
+        result => result,
+    }
 }
 
 async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Ending, Error> {
@@ -112,7 +119,7 @@ struct Shown<'a> {
 }
 
 #[derive(Serialize)]
-struct Backups<'a> {
+struct Kept<'a> {
     command: &'static str,
     place: &'a str,
     backups: Vec<Shown<'a>>,
@@ -162,7 +169,7 @@ fn show(
     let last = format!("{}: {} backups, {good} good", store.shown(), backups.len());
     let all = good == backups.len();
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json => line(out, &Backups { command, place: store.shown(), backups }),
+        Output::Json => line(out, &Kept { command, place: store.shown(), backups }),
         Output::Text => {
             table(out, &backups)?;
             writeln!(out, "{last}")

@@ -25,7 +25,8 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         return to_file(copies, file, settings).map_err(told);
     }
     let target = dkron(&settings.dkron).map_err(told)?;
-    let work = bring_back("clone", copies, settings.overwrite, target, settings, shutdown).await.map_err(told)?;
+    let work =
+        bring_back("clone", copies, settings.source.overwrite, target, settings, shutdown).await.map_err(told)?;
     carry_out(work, settings, shutdown).await
 }
 
@@ -72,7 +73,9 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
             (job.name().clone(), Wanted { job, secret_fields: BTreeSet::new(), origin })
         })
         .collect();
-    leftovers.into_iter().for_each(|leftover| saved.say(format!("still mentions `{}`: {leftover}", with.from)));
+    for leftover in leftovers {
+        saved.say(format!("still mentions `{}`: {leftover}", with.from));
+    }
     Ok(saved)
 }
 

@@ -41,7 +41,7 @@ async fn confirm(plan: &plan::Plan, count: usize, settings: &Settings) -> Result
         return Err(refused(false));
     }
     let masker = Masker::default();
-    print(&Report::of_plan(plan, &owner, &masker), settings.output)?;
+    print(&Report::of_plan("plan", plan, &owner, &masker), settings.output)?;
     let question = format!("Delete these {count} jobs of {owner}? Type `yes`: ");
     let answer = beside(move || {
         let mut err = io::stderr();

@@ -161,7 +161,8 @@ impl Error {
             | Self::Wait(WaitError::Denied(_))
             | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle(_)) => ExitCode::Usage,
             Self::Fetch(FetchError::TimedOut { .. }) | Self::Wait(WaitError::TimedOut { .. }) => ExitCode::TimedOut,
-            Self::Shrunk(_)
+            Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_))
+            | Self::Shrunk(_)
             | Self::NotConfirmed { .. }
             | Self::Leftovers { .. }
             | Self::Store(StoreError::Exists { .. }) => ExitCode::Refused,
@@ -169,7 +170,6 @@ impl Error {
             Self::Fetch(_) | Self::Wait(WaitError::BarrierStored { .. }) | Self::Output(_) | Self::Signals(_) => {
                 ExitCode::Failed
             }
-            Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_)) => ExitCode::Refused,
             Self::Stopped(signal) => signal.exit_code(),
         }
     }

@@ -188,11 +188,11 @@ pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: 
     let dkron = dkron(&settings.dkron)?;
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
-    let render = gathered.render();
-    let read = async { Ok(dkron.read(role).await?) };
+    let render = Box::pin(gathered.render());
+    let read = Box::pin(async { Ok(dkron.read(role).await?) });
     let ((mut desired, mut warnings), reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
-    warnings.extend(or_stop(shutdown, bring_back(&mut desired, &reading.live, settings)).await?);
+    warnings.extend(or_stop(shutdown, Box::pin(bring_back(&mut desired, &reading.live, settings))).await?);
     Ok(Sides { desired, reading, dkron, masker, warnings })
 }
 

@@ -5,6 +5,7 @@
 mod apply;
 mod backup;
 mod carry_out;
+mod check;
 mod clone;
 mod destroy;
 mod enable;
@@ -62,7 +63,8 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    match execute(&asked, &settings).await {
+    // Each command is a state machine of many kilobytes: it lives on the heap, once.
+    match Box::pin(execute(&asked, &settings)).await {
         Ok(Ending { exit, last }) => {
             last_words(settings.termination_log.as_deref(), &last);
             exit
@@ -105,7 +107,7 @@ fn refuse(error: &clap::Error, args: &[OsString], env: impl IntoIterator<Item = 
 
 /// Whether a command leaves a report on standard output.
 fn has_report(command: &str) -> bool {
-    matches!(command, "plan" | "apply" | "restore" | "clone" | "enable" | "destroy")
+    matches!(command, "plan" | "apply" | "check" | "restore" | "clone" | "enable" | "destroy")
 }
 
 /// How a command ended, and what is left to be said of it.
@@ -117,18 +119,19 @@ struct Ending {
 async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
     let shutdown = Shutdown::listen().map_err(Error::Signals)?;
     match asked.command {
-        "wait" => wait::run(settings, &shutdown).await,
-        "render" => render::run(settings, &shutdown).await,
-        "plan" => plan::run(settings, &shutdown).await,
-        "apply" => apply::run(settings, &shutdown).await,
-        "backup" => backup::run(settings, &shutdown).await,
-        "backup list" => backup::list(settings, &shutdown).await,
-        "backup verify" => backup::verify(settings, &shutdown).await,
-        "restore" => restore::run(settings, &shutdown).await,
-        "clone" => clone::run(settings, &shutdown).await,
-        "enable" => enable::run(settings, &shutdown).await,
-        "import" => import::run(settings, &shutdown).await,
-        "destroy" => destroy::run(settings, &shutdown).await,
+        "wait" => Box::pin(wait::run(settings, &shutdown)).await,
+        "render" => Box::pin(render::run(settings, &shutdown)).await,
+        "plan" => Box::pin(plan::run(settings, &shutdown)).await,
+        "apply" => Box::pin(apply::run(settings, &shutdown)).await,
+        "check" => Box::pin(check::run(settings, &shutdown)).await,
+        "backup" => Box::pin(backup::run(settings, &shutdown)).await,
+        "backup list" => Box::pin(backup::list(settings, &shutdown)).await,
+        "backup verify" => Box::pin(backup::verify(settings, &shutdown)).await,
+        "restore" => Box::pin(restore::run(settings, &shutdown)).await,
+        "clone" => Box::pin(clone::run(settings, &shutdown)).await,
+        "enable" => Box::pin(enable::run(settings, &shutdown)).await,
+        "import" => Box::pin(import::run(settings, &shutdown)).await,
+        "destroy" => Box::pin(destroy::run(settings, &shutdown)).await,
         unknown => unreachable!("`{unknown}` is no command of the command line"),
     }
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         sides.map_err(|error| print_error("plan", settings, error))?;
     let plan = plan::plan(&desired, &reading.live, &policy(settings))
         .map_err(|error| print_error("plan", settings, error.into()))?;
-    let mut report = Report::of_plan(&plan, &settings.templates.owner(), &masker);
+    let mut report = Report::of_plan("plan", &plan, &settings.templates.owner(), &masker);
     report.add_warnings(warnings, &masker);
     print(&report, settings.output)?;
     let exit = if settings.exit_code && report.has_changes() { ExitCode::Changes } else { ExitCode::Done };

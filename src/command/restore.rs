@@ -20,7 +20,7 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     let dkron = dkron(&settings.dkron)?;
     // A file that is no good is said at once, whatever Dkron does.
     let saved = or_stop(shutdown, saved::read(settings, &settings.templates.namespace)).await?;
-    bring_back("restore", saved, settings.overwrite, dkron, settings, shutdown).await
+    bring_back("restore", saved, settings.source.overwrite, dkron, settings, shutdown).await
 }
 
 /// The plan that writes jobs as they are given.

@@ -115,7 +115,9 @@ pub(super) async fn newest(store: &Store, namespace: &str, skip_invalid: bool) -
     for entry in listing.good(Some(namespace)) {
         match backup(store, entry, skip_invalid).await {
             Ok(mut saved) => {
-                damaged.into_iter().for_each(|warning| saved.say(warning));
+                for warning in damaged {
+                    saved.say(warning);
+                }
                 info!(backup = saved.source, jobs = saved.jobs.len(), "read");
                 return Ok(Some(saved));
             }
@@ -125,7 +127,9 @@ pub(super) async fn newest(store: &Store, namespace: &str, skip_invalid: bool) -
             Err(error) => return Err(error),
         }
     }
-    damaged.iter().for_each(|warning| warn!("{warning}"));
+    for warning in damaged {
+        warn!("{warning}");
+    }
     Ok(None)
 }
 

@@ -109,32 +109,37 @@ impl WireJob<'_> {
 
     /// The definition, in canonical form.
     fn view(&self) -> View<'_> {
-        fn text<'t>(text: &'t Option<Text<'_>>) -> &'t str {
-            text.as_ref().map_or("", |Text(text)| text)
+        fn text<'t>(text: Option<&'t Text<'_>>) -> &'t str {
+            text.map_or("", |Text(text)| text)
         }
-        fn pairs<'p>(pairs: &'p Option<Pairs<'_>>) -> Vec<(&'p str, &'p str)> {
-            let list = pairs.as_ref().map_or(&[][..], |Pairs(list)| list);
+        fn pairs<'p>(pairs: Option<&'p Pairs<'_>>) -> Vec<(&'p str, &'p str)> {
+            let list = pairs.map_or(&[][..], |Pairs(list)| list);
             list.iter().map(|(Text(key), Text(value))| (&**key, &**value)).collect()
         }
         View {
             name: &self.name.0,
-            displayname: text(&self.displayname),
-            timezone: text(&self.timezone),
-            schedule: text(&self.schedule),
-            owner: text(&self.owner),
-            owner_email: text(&self.owner_email),
+            displayname: text(self.displayname.as_ref()),
+            timezone: text(self.timezone.as_ref()),
+            schedule: text(self.schedule.as_ref()),
+            owner: text(self.owner.as_ref()),
+            owner_email: text(self.owner_email.as_ref()),
             disabled: self.disabled.unwrap_or_default(),
-            tags: pairs(&self.tags),
-            metadata: pairs(&self.metadata),
+            tags: pairs(self.tags.as_ref()),
+            metadata: pairs(self.metadata.as_ref()),
             retries: self.retries.unwrap_or_default(),
-            parent_job: text(&self.parent_job),
-            processors: self.processors.iter().flatten().map(|(name, config)| (&**name, pairs(config))).collect(),
-            concurrency: match text(&self.concurrency) {
+            parent_job: text(self.parent_job.as_ref()),
+            processors: self
+                .processors
+                .iter()
+                .flatten()
+                .map(|(name, config)| (&**name, pairs(config.as_ref())))
+                .collect(),
+            concurrency: match text(self.concurrency.as_ref()) {
                 "" => CONCURRENCY_ALLOW,
                 said => said,
             },
-            executor: text(&self.executor),
-            executor_config: pairs(&self.executor_config),
+            executor: text(self.executor.as_ref()),
+            executor_config: pairs(self.executor_config.as_ref()),
             ephemeral: self.ephemeral.unwrap_or_default(),
             starts_at: at(self.starts_at),
             expires_at: at(self.expires_at),

@@ -61,7 +61,7 @@ pub(super) fn add(
             }
             Some(_) => {}
             None if desired.scope != Scope::Part && is_ours(&was.job, policy) => {
-                items.push(gone(was, desired.scope, policy))
+                items.push(gone(was, desired.scope, policy));
             }
             None => items.push(item(was, Action::Create, vec![Reason::Restored])),
         }
@@ -103,7 +103,10 @@ fn is_ours(job: &Packed, policy: &Policy) -> bool {
 /// keep a release from being made.
 pub(super) fn settle(items: &mut Vec<Item>, desired: &Desired, live: &Live, warnings: &mut Vec<String>) {
     items.retain(|item| item.action != Action::Delete || live.jobs.contains_key(&item.name));
-    while desired.scope == Scope::Release {
+    if desired.scope != Scope::Release {
+        return;
+    }
+    loop {
         let parents = after(items, live);
         let created = |name: &str| items.binary_search_by(|item| (*item.name).cmp(name)).is_ok();
         let impossible: Vec<(Arc<str>, String)> = items

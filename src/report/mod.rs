@@ -126,13 +126,13 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// What `plan` shows.
-    pub fn of_plan(plan: &'a Plan, owner: &Owner, masker: &'a Masker) -> Self {
+    /// What `plan` and `check` show.
+    pub fn of_plan(command: &'static str, plan: &'a Plan, owner: &Owner, masker: &'a Masker) -> Self {
         let planned = |item: &Item| match item.action {
             Action::Unchanged => Outcome::Unchanged,
             _ => Outcome::Planned,
         };
-        Self::of("plan", plan, plan.items.iter().map(planned).collect(), owner, masker)
+        Self::of(command, plan, plan.items.iter().map(planned).collect(), owner, masker)
     }
 
     /// What came of a plan; `outcomes` are those of its items, in their order.

@@ -67,13 +67,17 @@ impl Report<'_> {
             }
         }
         let nothing = !self.has_changes() && self.errors.is_empty();
-        let verdict = if nothing { "nothing to do: " } else { "" };
+        let verdict = match (nothing, self.command) {
+            (false, _) => "",
+            (true, "check") => "all as it should be: ",
+            (true, _) => "nothing to do: ",
+        };
         writeln!(out, "{BOLD}{}{BOLD:#} of {}: {verdict}{}", self.command, self.owner, self.counts())
     }
 
     fn counts(&self) -> String {
         let summary = &self.summary;
-        let planned = self.command == "plan";
+        let planned = matches!(self.command, "plan" | "check");
         let word = |done: &'static str, planned_word: &'static str| if planned { planned_word } else { done };
         let mut parts: Vec<String> = [
             (summary.created, word("created", "to create")),

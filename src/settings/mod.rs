@@ -37,8 +37,6 @@ pub struct Settings {
     pub backup: BackupSettings,
     /// Reading jobs from elsewhere.
     pub source: SourceSettings,
-    /// Whether jobs that are there and differ are overwritten.
-    pub overwrite: bool,
     /// Cloning.
     pub clone: CloneSettings,
     /// Where imported templates go.
@@ -155,6 +153,8 @@ pub struct BackupSettings {
     pub keep: Option<Keep>,
     /// How they are compressed.
     pub packing: Packing,
+    /// Whether it is no failure when none can be made.
+    pub best_effort: bool,
 }
 
 /// Which jobs to read from elsewhere.
@@ -166,6 +166,8 @@ pub struct SourceSettings {
     pub only: Vec<Pattern>,
     /// Whether what is no job is left out.
     pub skip_invalid: bool,
+    /// Whether jobs that are there and differ are overwritten.
+    pub overwrite: bool,
 }
 
 /// How to clone.

@@ -188,6 +188,8 @@ options! {
     KEEP = "keep", "JOBS_BACKUP_KEEP", Value "N", "", Backup;
     /// Remove old backups, but for the newest of each of so many days and those of --keep
     KEEP_DAYS = "keep-days", "JOBS_BACKUP_KEEP_DAYS", Value "DAYS", "", Backup;
+    /// Exit with 0 where no backup can be made, and say why: for a hook that must not stop a release
+    BEST_EFFORT = "best-effort", "JOBS_BACKUP_BEST_EFFORT", Bool "", "false", Backup;
     /// `none`, `gzip` or `zstd`
     COMPRESS = "compress", "JOBS_BACKUP_COMPRESS", Value "HOW", "none", Backup;
 

@@ -47,7 +47,6 @@ pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)
         ),
         backup: given.backup(),
         source: given.source(),
-        overwrite: given.choice(&options::MODE, &[("missing", false), ("changed", true)]),
         clone: given.clone_settings(),
         import_to: PathBuf::from(given.string(&options::TO)),
         yes: given.bool(&options::YES),
@@ -293,7 +292,11 @@ impl Given<'_> {
             days: days.unwrap_or_default(),
         });
         let packings = [("none", Packing::Plain), ("gzip", Packing::Gzip), ("zstd", Packing::Zstd)];
-        BackupSettings { keep, packing: self.choice(&options::COMPRESS, &packings) }
+        BackupSettings {
+            keep,
+            packing: self.choice(&options::COMPRESS, &packings),
+            best_effort: self.bool(&options::BEST_EFFORT),
+        }
     }
 
     fn source(&mut self) -> SourceSettings {
@@ -306,7 +309,8 @@ impl Given<'_> {
             }
         }
         let skip_invalid = self.bool(&options::SKIP_INVALID);
-        SourceSettings { path: self.path(&options::FROM_FILE), only, skip_invalid }
+        let overwrite = self.choice(&options::MODE, &[("missing", false), ("changed", true)]);
+        SourceSettings { path: self.path(&options::FROM_FILE), only, skip_invalid, overwrite }
     }
 
     fn clone_settings(&mut self) -> CloneSettings {

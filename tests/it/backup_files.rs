@@ -88,7 +88,7 @@ fn what_the_server_owns_is_dropped_and_the_rest_is_read() {
     });
     let (records, problems) = read(&format!("{job}\n"));
     assert_eq!(problems, []);
-    let posted = serde_json::to_value(&records[0].live.job.unpack()).expect("JSON");
+    let posted = serde_json::to_value(records[0].live.job.unpack()).expect("JSON");
     let want = json!({
         "name": "a", "schedule": "@every 1h", "concurrency": "allow", "executor": "shell", "executor_config": {"command": "}{"},
     });

@@ -20,7 +20,7 @@ pub(crate) fn given() -> Given {
     }
 }
 
-fn job(value: Value) -> Job {
+fn job(value: &Value) -> Job {
     serde_json::from_str::<WireJob<'_>>(&value.to_string()).expect("a job").into()
 }
 
@@ -82,7 +82,7 @@ fn a_grown_installation() -> Vec<Job> {
         ("stock", 120, 180, "product", "7 * * * * *"),
     ];
     for (cache, soft, hard, scope, schedule) in caches {
-        jobs.push(job(json!({
+        jobs.push(job(&json!({
             "name": format!("refresh-{cache}"),
             "displayname": format!("Refresh {}", cache.replace('-', " ")),
             "schedule": schedule,
@@ -108,7 +108,7 @@ fn a_grown_installation() -> Vec<Job> {
                 "dkron-jobs.disabled": "false",
             },
         })));
-        jobs.push(job(json!({
+        jobs.push(job(&json!({
             "name": format!("check-{cache}"),
             "parent_job": format!("refresh-{cache}"),
             "tags": {"server": "true:1"},
@@ -123,7 +123,7 @@ fn a_grown_installation() -> Vec<Job> {
     }
     let regions = [("eu-west", "eu", 0), ("asia", "ap", 15), ("us", "us", 30)];
     jobs.extend(regions.map(|(site, region, minute)| {
-        job(json!({
+        job(&json!({
             "name": format!("sync-{site}-inventory"),
             "displayname": format!("Sync {}", site.to_uppercase()),
             "schedule": format!("0 {minute} * * * *"),
@@ -136,7 +136,7 @@ fn a_grown_installation() -> Vec<Job> {
             },
         }))
     }));
-    jobs.push(job(json!({
+    jobs.push(job(&json!({
         "name": "nightly-report",
         "displayname": "Nightly report: all regions",
         "schedule": "0 30 2 * * *",
@@ -152,7 +152,7 @@ fn a_grown_installation() -> Vec<Job> {
         "owner": "billing",
         "owner_email": "billing@example.com",
     })));
-    jobs.push(job(json!({
+    jobs.push(job(&json!({
         "name": "cleanup",
         "schedule": "@every 1h",
         "tags": {"role": "batch"},
@@ -165,7 +165,7 @@ fn a_grown_installation() -> Vec<Job> {
         "starts_at": "2026-01-01T00:00:00Z",
         "metadata": {"version": "0123", "answer": "yes", "note": "", "prune-after": "7"},
     })));
-    jobs.push(job(json!({
+    jobs.push(job(&json!({
         "name": "send-invoices",
         "schedule": "@manually",
         "parent_job": "collect-invoices",
@@ -206,7 +206,7 @@ fn the_shipped_set_comes_back() {
 /// Three jobs and more that differ in what stands in the braces of this text, which may be anywhere in a job.
 #[track_caller]
 fn series(template: &str, values: &[&str]) -> Imported {
-    let jobs = values.iter().map(|value| job(serde_json::from_str(&template.replace("<>", value)).expect("JSON")));
+    let jobs = values.iter().map(|value| job(&serde_json::from_str(&template.replace("<>", value)).expect("JSON")));
     round_trip(jobs.collect())
 }
 
@@ -302,7 +302,8 @@ fn what_no_table_gives_back_stays_a_template_of_its_own() {
 #[test]
 fn a_body_of_a_million_values_stays_a_text() {
     let body = format!("[{}0]", "0,".repeat(1_000_000));
-    let imported = round_trip(vec![job(json!({"name": "a", "schedule": "@daily", "executor_config": {"body": body}}))]);
+    let imported =
+        round_trip(vec![job(&json!({"name": "a", "schedule": "@daily", "executor_config": {"body": body}}))]);
     assert!(text_of(&imported).contains("body: \"[0,0,"), "it was opened");
 }
 
@@ -337,7 +338,7 @@ fn what_no_template_gives_is_named_with_its_field() {
         (json!({"name": "a", "schedule": "@daily"}), prefixed.clone(), "name", "prefix `eu-`"),
         (json!({"name": "eu-a", "parent_job": "b"}), prefixed, "parent_job", "prefix `eu-`"),
     ] {
-        match import(vec![job(value.clone())], &given) {
+        match import(vec![job(&value)], &given) {
             Err(ImportError::Refused(refused)) => {
                 let [refused] = refused.as_slice() else { panic!("{value}: {refused:?}") };
                 assert_eq!(
@@ -371,7 +372,7 @@ fn the_same_templates_serve_another_namespace() {
         ("http://a.shop.example/", "http://a.shop.example/"),
         ("http://a.shop.svc.cluster.local.example/", "http://a.shop.svc.cluster.local.example/"),
     ] {
-        let imported = round_trip(vec![job(json!({
+        let imported = round_trip(vec![job(&json!({
             "name": "a",
             "schedule": "@daily",
             "executor": "http",

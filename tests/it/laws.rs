@@ -289,7 +289,7 @@ fn no_secret_gets_out_and_no_change_of_one_is_hidden() {
     law((secret(), secret(), vec((place(), place()), 1..4)), |(old, new, places)| {
         let mut live = Job::new("a");
         let mut job = Job::new("a");
-        let mut wanted = wanted(job.clone());
+        let mut wanted = wanted(&job);
         for ((field, encoding, text), (_, other_encoding, other_text)) in &places {
             // What is live may hold an older secret, which nobody told us: such a field is known to be secret.
             live.executor_config.insert((*field).to_owned(), format!("{text}{}{text}", encode(&old, *encoding)));

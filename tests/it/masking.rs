@@ -215,7 +215,7 @@ fn a_report_is_masked_in_every_text_of_it() {
     let policy = default_policy("hunter22/main");
     let plan = plan(&desired([job, Job::new("copy")]), &dkron.live, &policy).expect("nothing stands in its way");
     let masker = Masker::new(["hunter22".to_owned()]);
-    let report = Report::of_plan(&plan, &policy.owner, &masker);
+    let report = Report::of_plan("plan", &plan, &policy.owner, &masker);
     let json = serde_json::to_string(&report).expect("a report has a JSON form");
     for shown in [&json, &text(&report, Style { value_width: 80 }), &report.brief(4096)] {
         assert!(!shown.contains("hunter22"), "{shown}");
@@ -263,7 +263,7 @@ fn what_is_said_beside_the_plan_is_masked_too() {
     }
     let plan = plan(&desired([]), &Dkron::default().live, &default_policy("shop/main")).expect("an empty plan");
     let masker = Masker::new(["hunter22".to_owned()]);
-    let mut report = Report::of_plan(&plan, &Owner::parse("shop/main"), &masker);
+    let mut report = Report::of_plan("plan", &plan, &Owner::parse("shop/main"), &masker);
     report.add_warnings(["read from hunter22".to_owned()], &masker);
     report.add_errors(["gave up on http://u:p@h/hunter22".to_owned()], &masker);
     assert_eq!(

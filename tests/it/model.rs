@@ -122,14 +122,14 @@ pub(crate) fn stored(job: &Job) -> LiveJob {
 }
 
 /// A job as a template would give it.
-pub(crate) fn wanted(job: Job) -> Wanted {
+pub(crate) fn wanted(job: &Job) -> Wanted {
     let origin = Origin { file: "jobs.yaml".into(), line: 1 };
-    Wanted { job: Packed::new(&job), secret_fields: BTreeSet::new(), origin }
+    Wanted { job: Packed::new(job), secret_fields: BTreeSet::new(), origin }
 }
 
 /// A set of jobs as templates would give it.
 pub(crate) fn desired(jobs: impl IntoIterator<Item = Job>) -> Desired {
-    jobs.into_iter().map(wanted).collect()
+    jobs.into_iter().map(|job| wanted(&job)).collect()
 }
 
 /// A report as text.

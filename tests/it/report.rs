@@ -77,7 +77,7 @@ impl Ran {
 
     fn reports(&self) -> Vec<Report<'_>> {
         let Self { plan, owner, masker, outcomes } = self;
-        let mut reports = vec![Report::of_plan(plan, owner, masker)];
+        let mut reports = vec![Report::of_plan("plan", plan, owner, masker)];
         reports.extend(outcomes.iter().map(|outcomes| Report::new("apply", plan, outcomes, owner, masker)));
         let errors = ["no leader".to_owned(), "no luck".to_owned()];
         reports.push(Report::of_errors("apply", owner, errors, masker));
@@ -287,7 +287,7 @@ fn a_long_value_is_cut_to_where_it_differs() {
     job.executor_config.insert("url".to_owned(), long("?token=two"));
     job.executor_config.insert("body".to_owned(), long("end-two"));
     let plan = plan(&desired([job]), &dkron.live, &default_policy(OURS)).expect("it is ours");
-    let text = text(&Report::of_plan(&plan, &Owner::parse(OURS), &Masker::default()), STYLE);
+    let text = text(&Report::of_plan("plan", &plan, &Owner::parse(OURS), &Masker::default()), STYLE);
     insta::assert_snapshot!(strip_str(&text), @r"
     ~ a  the template changed
         executor_config.body  …xxxxx/end-one -> …xxxxx/end-two

@@ -96,7 +96,7 @@ impl Story {
             }
             Ok(plan) => {
                 let masker = Masker::default();
-                let report = Report::of_plan(&plan, &policy.owner, &masker);
+                let report = Report::of_plan("plan", &plan, &policy.owner, &masker);
                 self.settled = !report.has_changes();
                 self.tell_report(&report);
                 let outcomes = self.dkron.carry_out(&plan, WaveOrder::Forwards);

@@ -51,7 +51,11 @@ impl Listeners {
         let mut nodes: Vec<TcpListener> = Vec::with_capacity(options.nodes);
         for (node, step) in (0..options.nodes).zip(0_u16..) {
             let last = u8::try_from(node + 1).map_err(io::Error::other)?;
-            let ip = if options.own_addresses { [127, 0, 0, last] } else { [127, 0, 0, 1] };
+            let ip = match (options.own_addresses, options.everywhere) {
+                (true, _) => [127, 0, 0, last],
+                (false, true) => [0, 0, 0, 0],
+                (false, false) => [127, 0, 0, 1],
+            };
             let port = match (nodes.first(), options.own_addresses) {
                 (Some(first), true) => first.local_addr()?.port(),
                 _ if options.port == 0 => 0,

@@ -7,6 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) port: u16,
+    pub(crate) everywhere: bool,
     pub(crate) nodes: usize,
     pub(crate) own_addresses: bool,
     pub(crate) balancer: bool,
@@ -21,6 +22,7 @@ impl Options {
     pub fn new() -> Self {
         Self {
             port: 0,
+            everywhere: false,
             nodes: 1,
             own_addresses: false,
             balancer: false,
@@ -34,6 +36,12 @@ impl Options {
     #[must_use]
     pub fn port(self, port: u16) -> Self {
         Self { port, ..self }
+    }
+
+    /// Answer on every address of the machine and not only on loopback: for a container, where the machine is a pod.
+    #[must_use]
+    pub fn everywhere(self) -> Self {
+        Self { everywhere: true, ..self }
     }
 
     /// How many nodes; the first one leads.

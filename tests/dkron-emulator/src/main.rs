@@ -1,0 +1,85 @@
+//! The emulator as a program, where a test cluster has no image of a real Dkron: one server, its jobs kept in a folder.
+//!
+//! It is started as a Dkron is: `dkron-emulator agent --http-addr=:8080 --data-dir=/data …`; what it does not know it ignores.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a program: arguments, files, the clock and a word on standard error are its business"
+)]
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use dkron_emulator::{Emulator, Options};
+use serde_json::Value;
+
+/// How often the jobs are saved when they have changed.
+const SAVE_EVERY: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dkron-emulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    let option = |name: &str| {
+        let mut values = std::env::args().filter_map(|arg| Some(arg.strip_prefix(name)?.strip_prefix('=')?.to_owned()));
+        values.next_back()
+    };
+    let address = option("--http-addr").unwrap_or_else(|| ":8080".to_owned());
+    let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+    let port = port.ok_or_else(|| io::Error::other(format!("`--http-addr={address}` names no port")))?;
+    let file = option("--data-dir").map(|folder| PathBuf::from(folder).join("emulator-jobs.json"));
+    let emulator = Emulator::start(Options::new().port(port).everywhere())?;
+    if let Some(file) = &file {
+        load(&emulator, file)?;
+    }
+    eprintln!("dkron-emulator: no real Dkron; answering on port {port} with {} jobs", emulator.job_count());
+    let mut saved = emulator.jobs();
+    loop {
+        thread::sleep(SAVE_EVERY);
+        let jobs = emulator.jobs();
+        if let Some(file) = file.as_ref().filter(|_| jobs != saved) {
+            save(&jobs, file)?;
+            saved = jobs;
+        }
+    }
+}
+
+/// Puts the saved jobs in, parents before their children.
+fn load(emulator: &Emulator, file: &Path) -> io::Result<()> {
+    let text = match fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text?,
+    };
+    let mut left: Vec<Value> = serde_json::from_slice(&text)?;
+    // The server's own: its children add themselves again (FACTS 9).
+    for job in left.iter_mut().filter_map(Value::as_object_mut) {
+        job.remove("dependent_jobs");
+    }
+    while !left.is_empty() {
+        let before = left.len();
+        left.retain(|job| emulator.put(job).is_err());
+        if left.len() == before {
+            return Err(io::Error::other(format!("{} of the saved jobs are refused", left.len())));
+        }
+    }
+    Ok(())
+}
+
+/// Whole or not at all: a container may be killed at any time.
+fn save(jobs: &[Value], file: &Path) -> io::Result<()> {
+    let new = file.with_extension("new");
+    fs::write(&new, serde_json::to_vec(jobs)?)?;
+    fs::rename(&new, file)
+}
