@@ -1,13 +1,13 @@
 # The cluster and the images on it. Sourced by run.
 
-# An image archive of one file and folders: name, root folder, archive, entrypoint.
-archive() { "$kube/images/mkimage.sh" "$@" >/dev/null; }
-
 # The image of this tree, as an archive.
 jobs_image() {
   if [ -n "${DKRON_JOBS_IMAGE_TAR:-}" ]; then cp "$DKRON_JOBS_IMAGE_TAR" "$work/jobs.tar"; return; fi
-  "$root/tests/image/build" >&2
-  cp "$root/target/image/dkron-jobs.tar" "$work/jobs.tar"
+  local machine binary
+  machine=$(uname -m)
+  # As tests/image/check has just built it: musl where that can be had.
+  binary=$("$root/release/build" "$machine-unknown-linux-musl" || "$root/release/build" "$machine-unknown-linux-gnu")
+  "$root/tests/image/build" "$binary" "$work/jobs.tar" >&2
 }
 
 # Dkron's image, or the emulator under its name.
@@ -22,7 +22,8 @@ dkron_image() {
   (cd "$root" && RUSTFLAGS='-C target-feature=+crt-static' cargo build -q -p dkron-emulator --bins --target $target) >&2
   mkdir -p "$work/emulator"
   cp "$root/target/$target/debug/dkron-emulator" "$work/emulator/dkron"
-  archive docker.io/dkron/dkron:4.0.9 "$work/emulator" "$work/dkron.tar" /dkron
+  echo '{"architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["/dkron"]}}' >"$work/emulator.json"
+  "$root/tests/image/pack" docker.io/dkron/dkron:4.0.9 "$work/emulator" "$work/emulator.json" "$work/dkron.tar" >&2
 }
 
 cluster_up() {

@@ -177,9 +177,8 @@ scenario_three_servers_and_any_pod_deleted() {
 }
 
 scenario_another_chart_with_the_init_container() {
-  local example=$root/charts/example
-  [ -d "$example" ] || example=$root/examples/chart
-  helm dependency build "$example" >/dev/null 2>&1 || helm dependency update "$example" >/dev/null
+  local example=$root/examples/app-chart
+  helm dependency update "$example" >/dev/null
   helm install app "$example" -n shop-h --create-namespace --wait --timeout 4m
   k -n shop-h get pods
   k -n shop-h get pods -o jsonpath='{range .items[*].status.initContainerStatuses[*]}{.name} {.state.terminated.exitCode}{"\n"}{end}' | tee init.txt

@@ -1,0 +1,116 @@
+//! Dkron behind TLS whose certificate a private authority signed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread;
+
+use dkron_emulator::{Emulator, Options};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+
+use crate::cli::Cli;
+
+const JOB: &str =
+    "name: nightly\nschedule: '@daily'\nexecutor: http\nexecutor_config: {method: GET, url: 'http://127.0.0.1:9/'}\n";
+
+/// TLS in front of a server on loopback; it ends with the handle.
+pub(crate) struct Front {
+    pub(crate) port: u16,
+    /// The authority that signed its certificate, as PEM.
+    pub(crate) ca: String,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Front {
+    /// With a certificate for this host name.
+    pub(crate) fn start(upstream: SocketAddr, name: &str) -> Self {
+        let (config, ca) = certified(name);
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        listener.set_nonblocking(true).expect("a socket for tokio");
+        let (stop, stopped) = oneshot::channel::<()>();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).expect("a socket for tokio");
+                tokio::select! {
+                    () = serve(&listener, &acceptor, upstream) => (),
+                    _ = stopped => (),
+                }
+            });
+        });
+        Self { port, ca, _stop: stop }
+    }
+}
+
+async fn serve(listener: &TcpListener, acceptor: &TlsAcceptor, upstream: SocketAddr) {
+    loop {
+        let (client, _) = listener.accept().await.expect("a connection");
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            // A client that does not trust us, or has what it wants, hangs up: its own output is what is tested.
+            if let Ok(mut client) = acceptor.accept(client).await
+                && let Ok(mut server) = TcpStream::connect(upstream).await
+            {
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            }
+        });
+    }
+}
+
+/// A server's certificate and key, and who signed it.
+fn certified(name: &str) -> (ServerConfig, String) {
+    let mut authority = CertificateParams::new(Vec::new()).expect("no names");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
+    let key = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    let certificate = certificate.signed_by(&key, &authority).expect("a certificate");
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .expect("a key that fits");
+    (config, authority.pem())
+}
+
+/// An emulator, TLS in front of it for this name, and a run that is pointed at `localhost` there, with one job to apply.
+fn rig(name: &str) -> (Emulator, Front, Cli) {
+    let emulator = Emulator::start(Options::new()).expect("an emulator");
+    let front = Front::start(emulator.addresses()[0], name);
+    let cli = Cli::new()
+        .dkron(&format!("https://localhost:{}", front.port))
+        .file("jobs-templates/job.yaml", JOB)
+        .file("ca.pem", &front.ca);
+    (emulator, front, cli)
+}
+
+#[test]
+fn a_private_authority_is_trusted_when_it_is_named() {
+    let (emulator, _front, cli) = rig("localhost");
+    let _ = cli.run(&["apply", "--ca-file", "ca.pem"]).ok();
+    assert_eq!(emulator.job_count(), 1);
+}
+
+#[test]
+fn a_private_authority_is_not_trusted_unless_it_is_named() {
+    let (emulator, _front, cli) = rig("localhost");
+    let ran = cli.run(&["apply", "--wait-timeout", "1s"]).exits(4);
+    assert!(ran.stderr.contains("UnknownIssuer"), "{ran}");
+    assert_eq!(emulator.job_count(), 0);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let (emulator, _front, cli) = rig("elsewhere.example");
+    let ran = cli.run(&["apply", "--ca-file", "ca.pem", "--wait-timeout", "1s"]).exits(4);
+    assert!(ran.stderr.contains("not valid for name"), "{ran}");
+    assert_eq!(emulator.job_count(), 0);
+}
