@@ -37,7 +37,7 @@ cluster_up() {
     say "skipped: the cluster tests; no KUBECONFIG, and no one-node Kubernetes at $kit (KUBE_KIT)"
     return 77
   fi
-  kube=$("$kit/setup.sh" "${KUBE_DIR:-$root/target/kube}")
+  kube=$("$kit/setup.sh" "${KUBE_DIR:-$root/target/kube}" 2>"$work/setup.log") || { cat "$work/setup.log"; return 1; }
   export PATH=$kube/bin:$PATH KUBECONFIG=$kube/kubeconfig
   jobs_image
   dkron_image
