@@ -42,7 +42,7 @@ cluster_up() {
   jobs_image
   dkron_image
   own=1
-  IMAGES="$work/jobs.tar $work/dkron.tar" NPV=${NPV:-30} "$kube/up.sh" >"$work/up.log" 2>&1 || { cat "$work/up.log"; return 1; }
+  IMAGES="$work/jobs.tar $work/dkron.tar $kube/images/toy.tar" NPV=${NPV:-30} "$kube/up.sh" >"$work/up.log" 2>&1 || { cat "$work/up.log"; return 1; }
   say "cluster: one node of $kit; Dkron is $dkron_is"
 }
 

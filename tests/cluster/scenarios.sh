@@ -113,7 +113,7 @@ scenario_a_second_namespace_cloned_from_the_first() {
   jobs "$to" | tee jobs.tsv
   cut -f1 jobs.tsv | sort | diff - <(baked shop-d)
   cut -f4 jobs.tsv | nothing -v '\.shop-d\.svc\.'
-  chart upgrade shop shop-d
+  chart upgrade shop shop-d --reset-values
   k -n shop-d logs job/shop-apply | tee hook.log
   grep -q '0 created, 0 updated, 0 deleted' hook.log
   "$root/target/debug/dkron-jobs" enable --only '*' --dkron-url "$to"
@@ -133,7 +133,7 @@ scenario_a_broken_template_and_the_next_good_one() {
   grep -q 'nobody' describe.txt
   grep -q 'broken.yaml:1' describe.txt
   jobs "$(forward shop-e shop-dkron)" | cut -f1 | sort | diff - <(baked shop-e)
-  chart upgrade shop shop-e
+  chart upgrade shop shop-e --reset-values
   helm status shop -n shop-e | grep -q 'STATUS: deployed'
   helm uninstall shop -n shop-e
   gone shop-e
