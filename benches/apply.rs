@@ -21,22 +21,20 @@
     reason = "a benchmark, which shares the servers of the tests"
 )]
 
-use std::fmt::Write as _;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dkron_jobs::job::SERVER_FIELDS;
-use tempfile::TempDir;
 
+use crate::measure::{Ratio, binary, peak, templates};
 use crate::server::Server;
 
 #[path = "../tests/it/http.rs"]
 mod http;
+mod measure;
 #[path = "../tests/it/server.rs"]
 mod server;
 
@@ -50,7 +48,7 @@ const UNCHANGED_ROUNDS: usize = 15;
 const FIRST_ROUNDS: usize = 5;
 
 fn main() {
-    let folder = templates();
+    let folder = templates(JOBS);
     let bodies = bodies(folder.path());
     assert_eq!(bodies.len(), JOBS);
     let mut first = Ratio::default();
@@ -77,65 +75,13 @@ fn main() {
         unchanged.ours.push(apply(folder.path(), &url, 0));
     }
     // Looking at a process slows it down, so its memory is looked at in runs that are not timed.
-    let unchanged_memory = peak(folder.path(), &url);
-    let memory = peak(folder.path(), &Server::start().node_url(0));
+    let unchanged_memory = peak(folder.path(), &["apply", "--dkron-url", &url]);
+    let memory = peak(folder.path(), &["apply", "--dkron-url", &Server::start().node_url(0)]);
     println!("{JOBS} jobs on {}, medians", server.name());
     println!("  unchanged apply / one GET of the list:  {}", unchanged.show("at most 2.0"));
     println!("  bare loop of posts / first apply:       {}", first.inverse().show("at least 0.95"));
     println!("  peak memory, first apply:               {:.1} MiB  (at most 32)", memory as f64 / 1024.0);
     println!("  peak memory, unchanged apply:           {:.1} MiB", unchanged_memory as f64 / 1024.0);
-}
-
-/// The times of two sides of a comparison.
-#[derive(Default)]
-struct Ratio {
-    ours: Vec<Duration>,
-    bare: Vec<Duration>,
-}
-
-impl Ratio {
-    fn inverse(self) -> Self {
-        Self { ours: self.bare, bare: self.ours }
-    }
-
-    fn show(mut self, limit: &str) -> String {
-        let (ours, bare) = (median(&mut self.ours), median(&mut self.bare));
-        let ratio = ours.as_secs_f64() / bare.as_secs_f64();
-        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
-        format!("{ratio:.2}  ({limit}; {:.1} ms / {:.1} ms)", ms(ours), ms(bare))
-    }
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// The shipped template, over a table with many rows.
-fn templates() -> TempDir {
-    let folder = TempDir::new().expect("a temporary folder");
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs-templates/cache-refresh.yaml");
-    let to = folder.path().join("jobs-templates");
-    fs::create_dir_all(to.join("data")).expect("folders");
-    fs::copy(from, to.join("cache-refresh.yaml")).expect("the shipped template");
-    let mut table = "name,soft_ttl,hard_ttl,scope,enabled\n".to_owned();
-    for row in 0..JOBS {
-        writeln!(table, "cache-{row:05},{},7200,scope-{},true", 600 + row % 7 * 300, row % 5).expect("a string");
-    }
-    fs::write(to.join("data/cache_param.csv"), table).expect("a table");
-    folder
-}
-
-fn binary(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dkron-jobs"));
-    command
-        .args(args)
-        .current_dir(folder)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    command
 }
 
 /// What an apply posts, job by job: the definitions as they are stored after one, stamp and all.
@@ -162,23 +108,6 @@ fn apply(folder: &Path, url: &str, created: usize) -> Duration {
     assert_eq!(report["summary"]["created"], created, "{}", report["summary"]);
     assert_eq!(report["summary"]["failed"], 0, "{}", report["summary"]);
     took
-}
-
-/// The peak of an apply's resident memory, in KiB.
-fn peak(folder: &Path, url: &str) -> u64 {
-    let mut child =
-        binary(folder, &["apply", "--dkron-url", url]).stdout(Stdio::null()).spawn().expect("the binary starts");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().expect("its state").is_none() {
-        // The high-water mark only grows: the last look before the end is the peak, but for what came within a millisecond.
-        let high = fs::read_to_string(&status).unwrap_or_default();
-        let kib = high.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
-        peak = peak.max(kib.unwrap_or_default());
-        thread::sleep(Duration::from_millis(1));
-    }
-    assert!(child.wait().is_ok_and(|status| status.success()));
-    peak
 }
 
 /// One `GET /v1/jobs`, to its last byte.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::dkron::{Session, WaitError, Written};
-use crate::job::{Live, diff};
+use crate::job::{Live, Packed, diff};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
@@ -155,6 +155,13 @@ impl Run<'_> {
         matches!(self.outcomes.borrow()[index], Outcome::Failed(_) | Outcome::Skipped(_)).then_some(name)
     }
 
+    /// What the plan knows of a job.
+    fn wanted(&self, name: &str) -> Option<&Packed> {
+        let index = self.plan.items.binary_search_by(|item| (*item.name).cmp(name)).ok()?;
+        let item = &self.plan.items[index];
+        item.to.as_ref().or(item.from.as_ref())
+    }
+
     /// The parent that an item is to have, where the plan has something to say about it.
     fn parent<'i>(&self, item: &'i Item) -> Option<(&'i str, usize)> {
         let parent = item.definition()?.parent()?;
@@ -197,7 +204,7 @@ impl Run<'_> {
                         .push(format!("stopped by {} before Dkron was read again to prove the writes", signal.name()));
                     return Ok(());
                 }
-                live = self.session.read() => live?,
+                live = self.session.read(|name| self.wanted(name)) => live?,
             };
             let wrong: Vec<Vec<usize>> = waves
                 .iter()

@@ -53,16 +53,16 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "check",
-        about: "Check that Dkron can be trusted and holds what the templates say; do nothing",
+        about: "Check that Dkron can be trusted and holds what the templates say; with --run also that jobs succeed",
         groups: &[
             &DKRON,
             &TEMPLATES,
-            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
+            &[Group::Check, Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
         ],
     },
     Verb {
         name: "backup",
-        about: "Save all jobs of Dkron, whoever keeps them",
+        about: "Save all jobs of Dkron in --backups, whoever keeps them",
         groups: &[&DKRON, &[Group::Owner, Group::Store, Group::Backup, Group::Force, Group::Output]],
     },
     Verb {
@@ -86,7 +86,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "clone",
-        about: "Write the jobs of one namespace for another, switched off if wanted",
+        about: "Write the jobs of one namespace for another: those of a file, of a live Dkron, or of the newest good backup of that namespace",
         groups: &[
             &[Group::Source, Group::Only, Group::Clone],
             &DKRON,
@@ -95,7 +95,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "enable",
-        about: "Switch jobs on that were cloned switched off, at the cut-over",
+        about: "Switch the jobs that --only names on, at the cut-over, after they were cloned switched off",
         groups: &[&DKRON, &[Group::Only, Group::Owner, Group::Output]],
     },
     Verb {
@@ -189,15 +189,22 @@ fn exit_codes() -> String {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
     let matches = command().try_get_matches_from(args)?;
     let mut name = String::new();
+    let mut asked: Option<Asked> = None;
     let mut at = &matches;
     while let Some((word, below)) = at.subcommand() {
         name = if name.is_empty() { word.to_owned() } else { format!("{name} {word}") };
         at = below;
+        let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else { continue };
+        // What stands before `list` in `backup --backups DIR list` is meant for it too.
+        let before = asked.map(|asked| asked.flags).unwrap_or_default();
+        let takes = |flag: &str| OPTIONS.iter().any(|opt| opt.flag == flag && verb.takes(opt));
+        if let Some(strange) = before.keys().find(|flag| !takes(flag)) {
+            let words = format!("`{name}` takes no `--{strange}`");
+            return Err(command().error(ErrorKind::ArgumentConflict, words));
+        }
+        asked = Some(Asked { command: verb.name, flags: before.into_iter().chain(flags(verb, at)).collect() });
     }
-    match VERBS.iter().find(|verb| verb.name == name) {
-        Some(verb) => Ok(Asked { command: verb.name, flags: flags(verb, at) }),
-        None => Err(command().error(ErrorKind::MissingSubcommand, "a command is needed")),
-    }
+    asked.ok_or_else(|| command().error(ErrorKind::MissingSubcommand, "a command is needed"))
 }
 
 /// What can be made out of arguments that [`parse`] refuses: the command's name, and the options that take one value. It is

@@ -15,6 +15,8 @@ pub enum ExitCode {
     TimedOut,
     /// Refused by a guard or an ownership conflict.
     Refused,
+    /// Jobs that fail.
+    Failing,
     /// Stopped by SIGINT.
     Interrupted,
     /// Stopped by SIGTERM.
@@ -23,13 +25,14 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
         Self::Changes,
         Self::TimedOut,
         Self::Refused,
+        Self::Failing,
         Self::Interrupted,
         Self::Terminated,
     ];
@@ -43,6 +46,7 @@ impl ExitCode {
             Self::Changes => 3,
             Self::TimedOut => 4,
             Self::Refused => 5,
+            Self::Failing => 7,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -57,6 +61,7 @@ impl ExitCode {
             Self::Changes => "`plan --exit-code` or `check` found changes",
             Self::TimedOut => "timed out waiting for Dkron or for a data URL",
             Self::Refused => "refused by a guard or an ownership conflict; nothing was written",
+            Self::Failing => "failing jobs (`check --run`)",
             Self::Interrupted => "stopped by SIGINT, after the write in hand",
             Self::Terminated => "stopped by SIGTERM, after the write in hand",
         }

@@ -8,8 +8,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::report::Masker;
 use crate::settings::{LogFormat, LogLevel};
@@ -33,14 +35,21 @@ pub fn start(format: LogFormat, level: LogLevel) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(Masked).with_target(false);
+    // The clients of object stores say something at each try.
+    let theirs = if level == LevelFilter::INFO { LevelFilter::WARN } else { level };
+    let filter = Targets::new().with_default(level).with_target("object_store", theirs);
+    let layer = fmt::layer().with_writer(Masked).with_target(false);
+    let registry = tracing_subscriber::registry();
     // An embedding program may have set a subscriber of its own: that one is used then.
     let _ = match log_format(format) {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Json => {
+            let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            registry.with(layer.with_filter(filter)).try_init()
+        }
         LogFormat::Plain | LogFormat::Auto => {
             let colour = io::stderr().is_terminal()
                 && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-            builder.without_time().with_ansi(colour).try_init()
+            registry.with(layer.without_time().with_ansi(colour).with_filter(filter)).try_init()
         }
     };
 }

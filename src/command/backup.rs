@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tracing::{info, warn};
 
-use crate::dkron::{Dkron, Role};
+use crate::dkron::{Dkron, Reading, Role};
 use crate::exit::ExitCode;
+use crate::job::printable;
 use crate::report;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
@@ -15,7 +16,7 @@ use crate::snapshot::{Entry, Fault, Lines, Manifest, expired, shrinks};
 use crate::store::{Saved, Store};
 
 use super::saved::the_store;
-use super::{Ending, Error, or_stop, write_out};
+use super::{Ending, Error, counted, or_stop, write_out};
 
 /// What `backup` prints.
 #[derive(Serialize)]
@@ -43,14 +44,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 
 async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Ending, Error> {
     let namespace = &settings.templates.namespace;
-    let (lines, warnings) = lines(dkron).await?;
-    let before = store.listing().await?;
-    if !settings.policy.force {
-        shrinks(lines.len() as u64, before.newest_good(Some(namespace)))?;
-    }
-    let saved = write(store, &lines, dkron, settings).await?;
+    let Reading { live: lines, mut warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
+    let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
     let mut removed = Vec::new();
-    let mut warnings = warnings;
     if let Some(keep) = settings.backup.keep {
         for file in expired(&store.listing().await?, namespace, keep, Timestamp::now()) {
             match store.remove(&file).await {
@@ -65,7 +61,7 @@ async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<End
     }
     let Saved { file, manifest } = &saved;
     let done = Done { command: "backup", place: store.shown(), file, manifest, removed: &removed, warnings: &warnings };
-    let last = format!("saved {} jobs in {}, {file}", manifest.count, store.shown());
+    let last = format!("saved {} in {}, {file}", counted(lines.len(), "job"), store.shown());
     write_out(&mut io::stdout(), |out| match settings.output {
         Output::Json => line(out, &done),
         Output::Text => {
@@ -79,22 +75,27 @@ async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<End
     Ok(Ending { exit: ExitCode::Done, last })
 }
 
-/// Saves what Dkron holds now, whatever was saved before.
+/// Saves what Dkron holds now.
 pub(super) async fn save(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Saved, Error> {
-    let (lines, _) = lines(dkron).await?;
-    write(store, &lines, dkron, settings).await
-}
-
-async fn lines(dkron: &Dkron) -> Result<(Lines, Vec<String>), Error> {
     let reading = dkron.read::<Lines>(Role::Reader).await?;
-    Ok((reading.live, reading.warnings))
+    write(store, &reading.live, dkron, reading.version.as_deref(), settings).await
 }
 
-async fn write(store: &Store, lines: &Lines, dkron: &Dkron, settings: &Settings) -> Result<Saved, Error> {
+async fn write(
+    store: &Store,
+    lines: &Lines,
+    dkron: &Dkron,
+    version: Option<&str>,
+    settings: &Settings,
+) -> Result<Saved, Error> {
+    let newest = store.listing().await?;
+    if !settings.policy.force {
+        shrinks(lines.len() as u64, newest.newest_good(Some(&settings.templates.namespace)))?;
+    }
     let now = Timestamp::now();
     let (namespace, release) = (&settings.templates.namespace, &settings.templates.release);
     let source = report::shown_url(&dkron.url);
-    let manifest = Manifest::new(now, namespace, release, &source, None, lines.len() as u64);
+    let manifest = Manifest::new(now, namespace, release, &source, version, lines.len() as u64);
     let saved = store.save(manifest, settings.backup.packing, lines.parents_first(), now).await?;
     info!(file = saved.file, jobs = saved.manifest.count, place = store.shown(), "saved");
     Ok(saved)
@@ -166,7 +167,7 @@ fn show(
     settings: &Settings,
 ) -> Result<(Ending, bool), Error> {
     let good = backups.iter().filter(|backup| backup.good).count();
-    let last = format!("{}: {} backups, {good} good", store.shown(), backups.len());
+    let last = format!("{}: {}, {good} good", store.shown(), counted(backups.len(), "backup"));
     let all = good == backups.len();
     write_out(&mut io::stdout(), |out| match settings.output {
         Output::Json => line(out, &Kept { command, place: store.shown(), backups }),
@@ -178,27 +179,29 @@ fn show(
     Ok((Ending { exit: ExitCode::Done, last }, all))
 }
 
+/// Two lines for each, of which the first is a table: a file's name takes half a terminal.
 fn table(out: &mut dyn Write, backups: &[Shown<'_>]) -> io::Result<()> {
     if backups.is_empty() {
         return Ok(());
     }
-    let owner = |backup: &Shown<'_>| match (backup.namespace, backup.release) {
-        (Some(namespace), Some(release)) => format!("{namespace}/{release}"),
-        _ => "?".to_owned(),
-    };
     let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
-    let width = backups.iter().map(|backup| owner(backup).chars().count()).max().unwrap_or_default().max(7);
-    writeln!(out, "{:24}  {:width$}  {:>6}  {:>10}  FILE", "TIME", "RELEASE", "JOBS", "BYTES")?;
+    writeln!(out, "{:24}  {:>6}  {:>10}  {:8}  RELEASE", "TIME", "JOBS", "BYTES", "STATE")?;
     for backup in backups {
         let (jobs, bytes) = (number(backup.count), number(backup.size));
         let time = backup.time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
-        write!(out, "{time:24}  {:width$}  {jobs:>6}  {bytes:>10}  {}", owner(backup), backup.file)?;
-        match &backup.why {
-            Some(why) => writeln!(out, "  not good: {why}")?,
-            None => writeln!(out)?,
+        let state = if backup.good { "good" } else { "not good" };
+        // A manifest is a file like any other: what it says must not steer a terminal.
+        let owner = match (backup.namespace, backup.release) {
+            (Some(namespace), Some(release)) => printable(&format!("{namespace}/{release}")).into_owned(),
+            _ => "?".to_owned(),
+        };
+        writeln!(out, "{time:24}  {jobs:>6}  {bytes:>10}  {state:8}  {owner}")?;
+        writeln!(out, "    {}", backup.file)?;
+        if let Some(why) = &backup.why {
+            writeln!(out, "    {}", printable(why))?;
         }
     }
-    Ok(())
+    writeln!(out)
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {

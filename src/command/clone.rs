@@ -2,32 +2,57 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 
 use crate::dkron::{Dkron, Role};
 use crate::exit::ExitCode;
 use crate::job::{Desired, Job, Live, Packed, Wanted, printable};
-use crate::report::{masked, shown_url};
+use crate::plan::{Action, Item, Plan, Reason};
+use crate::report::{Outcome, Report, masked, shown_url};
 use crate::rewrite::{Leftover, Move, rewrite};
-use crate::settings::{DkronSettings, Settings};
+use crate::settings::{DkronSettings, Output, Settings};
 use crate::shutdown::Shutdown;
-use crate::store::write_new;
+use crate::store::{is_store, write_new};
 use crate::telemetry;
 
-use super::carry_out::carry_out;
+use super::carry_out::{Work, carry_out};
 use super::restore::bring_back;
 use super::saved::{self, Saved, pick};
-use super::{Ending, Error, dkron, or_stop, print_error};
+use super::{Ending, Error, counted, dkron, or_stop, print, print_error, write_out};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let mut settings = settings.clone();
+    if !settings.clone.to.is_empty() {
+        // Whose the copies are: the report says so, and so does the check for other owners' jobs.
+        settings.templates.namespace.clone_from(&settings.clone.to);
+    }
+    let settings = &settings;
     let told = |error| print_error("clone", settings, error);
     let copies = copies(settings, shutdown).await.map_err(told)?;
     if let Some(file) = &settings.clone.to_file {
         return to_file(copies, file, settings).map_err(told);
     }
     let target = dkron(&settings.dkron).map_err(told)?;
-    let work =
+    let mut work =
         bring_back("clone", copies, settings.source.overwrite, target, settings, shutdown).await.map_err(told)?;
+    let taken = names_taken(&work, &settings.templates.namespace);
+    work.warnings.extend(taken);
     carry_out(work, settings, shutdown).await
+}
+
+/// What is to be said where copies are not written because jobs of another namespace, such as the originals, have their names.
+fn names_taken(work: &Work, namespace: &str) -> Option<String> {
+    let theirs = |item: &&Item| {
+        let stamp = work.reading.live.jobs.get(&item.name).and_then(|live| live.job.stamp());
+        item.reasons.contains(&Reason::LeftAsItIs) && stamp.is_some_and(|stamp| stamp.owner.namespace() != namespace)
+    };
+    let first = work.plan.items.iter().find(theirs)?;
+    let count = work.plan.items.iter().filter(theirs).count();
+    Some(format!(
+        "{} not copied: jobs of another namespace have these names there (`{}`, …); `--name-prefix` gives the copies names of their own",
+        counted(count, "job"),
+        first.name
+    ))
 }
 
 /// Reads the originals and rewrites them.
@@ -36,18 +61,23 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
     if given.from.is_empty() {
         return Err(Error::WhichNamespace);
     }
-    let to = if given.to.is_empty() { &settings.templates.namespace } else { &given.to };
     let with = Move {
         from: given.from.clone(),
-        to: to.clone(),
+        to: settings.templates.namespace.clone(),
         name_prefix: settings.templates.name_prefix.clone(),
         disabled: given.disabled,
     };
+    if let (Some(file), Some(_)) = (&settings.source.path, &given.from_url) {
+        return Err(Error::TwoSources { file: file.display().to_string() });
+    }
+    // A backup says itself whose it is.
+    let may_be_misspelt =
+        given.from_url.is_some() || settings.source.path.as_deref().is_some_and(|path| !is_store(path));
     let mut saved = match &given.from_url {
         Some(url) => {
             let source = dkron(&DkronSettings { url: url.clone(), ..settings.dkron.clone() })?;
             let mut saved = or_stop(shutdown, live(&source)).await?;
-            pick(&mut saved.jobs, &settings.source.only)?;
+            pick(&mut saved.jobs, &settings.source.only, "--only")?;
             saved
         }
         None => or_stop(shutdown, saved::read(settings, &given.from)).await?,
@@ -55,7 +85,8 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
     let (jobs, origins): (Vec<_>, Vec<_>) =
         std::mem::take(&mut saved.jobs).into_values().map(|wanted| (wanted.job.unpack(), wanted.origin)).unzip();
     let rewritten = rewrite(jobs, &with)?;
-    if rewritten.places == 0 && with.from != with.to && !rewritten.jobs.is_empty() {
+    let mentioned = rewritten.places > 0 || !rewritten.leftovers.is_empty();
+    if may_be_misspelt && !mentioned && with.from != with.to && !rewritten.jobs.is_empty() {
         return Err(Error::NotMentioned { namespace: with.from, place: saved.source });
     }
     let by_name: BTreeMap<_, _> = rewritten.jobs.iter().map(|job| (job.name.as_str(), job)).collect();
@@ -100,7 +131,7 @@ fn shown(leftover: &Leftover, job: Option<&Job>, namespace: &str) -> String {
     format!("job `{name}`, `{field}`: `{}`{times}", printable(around))
 }
 
-fn to_file(copies: Saved, file: &std::path::Path, settings: &Settings) -> Result<Ending, Error> {
+fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Error> {
     let desired = Desired { jobs: copies.jobs, ..Desired::default() };
     let mut text = Vec::new();
     for wanted in desired.parents_first() {
@@ -108,7 +139,32 @@ fn to_file(copies: Saved, file: &std::path::Path, settings: &Settings) -> Result
         text.push(b'\n');
     }
     write_new(file, &text, settings.policy.force)?;
-    let last = format!("wrote {} jobs to {}", desired.jobs.len(), file.display());
-    super::write_out(&mut io::stdout(), |out| writeln!(out, "{last}"))?;
+    let last = format!("wrote {} to {}", counted(desired.jobs.len(), "job"), file.display());
+    let masker = telemetry::masker();
+    let plan = Plan {
+        items: desired.jobs.into_values().map(copied).collect(),
+        writes: Vec::new(),
+        deletes: Vec::new(),
+        warnings: copies.warnings,
+    };
+    let outcomes = vec![Outcome::Done; plan.items.len()];
+    let report = Report::new("clone", &plan, &outcomes, &settings.templates.owner(), &masker);
+    print(&report, settings.output)?;
+    if settings.output == Output::Text {
+        write_out(&mut io::stdout(), |out| writeln!(out, "{last}"))?;
+    }
     Ok(Ending { exit: ExitCode::Done, last })
+}
+
+/// A job in a new file, as the report shows it.
+fn copied(wanted: Wanted) -> Item {
+    Item {
+        name: wanted.job.name().clone(),
+        action: Action::Create,
+        reasons: vec![Reason::Restored],
+        from: None,
+        to: Some(wanted.job),
+        secret_fields: wanted.secret_fields,
+        origin: Some(wanted.origin),
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::dkron::Role;
-use crate::job::{Desired, Scope};
+use crate::job::{Desired, Owner, Scope};
 use crate::plan;
 use crate::report::{Masker, Report};
 use crate::settings::{Output, Settings};
@@ -11,7 +11,7 @@ use crate::shutdown::Shutdown;
 
 use super::carry_out::{Work, carry_out};
 use super::gather::{beside, dkron, policy};
-use super::{Ending, Error, or_stop, print, print_error};
+use super::{Ending, Error, counted, or_stop, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let work = work(settings, shutdown).await.map_err(|error| print_error("destroy", settings, error))?;
@@ -25,24 +25,36 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     // Whoever destroys wants nothing kept.
     let policy = plan::Policy { prune: true, ..policy(settings) };
     let plan = plan::plan(&desired, &reading.live, &policy)?;
-    let count: usize = plan.writes.iter().chain(&plan.deletes).map(Vec::len).sum();
-    if count > 0 && !settings.yes {
-        or_stop(shutdown, confirm(&plan, count, settings)).await?;
+    let doing = doing(&plan, &settings.templates.owner());
+    if let Some(doing) = doing.filter(|_| !settings.yes) {
+        or_stop(shutdown, confirm(&plan, doing, settings)).await?;
     }
     let warnings = reading.warnings.clone();
     Ok(Work { command: "destroy", plan, dkron, reading, masker: Masker::default(), warnings })
 }
 
+/// What is to be confirmed, as it would be ordered; `None` if nothing would be written.
+fn doing(plan: &plan::Plan, owner: &Owner) -> Option<String> {
+    let count = |waves: &[Vec<usize>]| waves.iter().map(Vec::len).sum::<usize>();
+    // What is written here are the jobs that `dkron-jobs.prune: "false"` leaves behind.
+    match (count(&plan.deletes), count(&plan.writes)) {
+        (0, 0) => None,
+        (0, left) => Some(format!("leave {} of {owner} behind, unstamped", counted(left, "job"))),
+        (gone, 0) => Some(format!("delete {} of {owner}", counted(gone, "job"))),
+        (gone, left) => Some(format!("delete {} of {owner} and leave {left} behind, unstamped", counted(gone, "job"))),
+    }
+}
+
 /// Shows what would go and asks on the terminal.
-async fn confirm(plan: &plan::Plan, count: usize, settings: &Settings) -> Result<(), Error> {
+async fn confirm(plan: &plan::Plan, doing: String, settings: &Settings) -> Result<(), Error> {
     let owner = settings.templates.owner();
-    let refused = |asked| Error::NotConfirmed { owner: owner.clone(), count, asked };
+    let refused = |asked| Error::NotConfirmed { doing: doing.clone(), asked };
     if settings.output == Output::Json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(refused(false));
     }
     let masker = Masker::default();
     print(&Report::of_plan("plan", plan, &owner, &masker), settings.output)?;
-    let question = format!("Delete these {count} jobs of {owner}? Type `yes`: ");
+    let question = format!("This would {doing}. Type `yes` to do it: ");
     let answer = beside(move || {
         let mut err = io::stderr();
         let mut line = String::new();

@@ -38,7 +38,7 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
             (name.clone(), Wanted { job, secret_fields: BTreeSet::new(), origin: origin.clone() })
         })
         .collect();
-    pick(&mut jobs, &settings.source.only)?;
+    pick(&mut jobs, &settings.source.only, "--only")?;
     let mut warnings = reading.warnings.clone();
     let off = jobs.values().filter(|wanted| wanted.job.disabled());
     warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name())));

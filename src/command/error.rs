@@ -8,7 +8,7 @@ use crate::dkron::WaitError;
 use crate::exit::ExitCode;
 use crate::fetch::FetchError;
 use crate::import::ImportError;
-use crate::job::{Owner, printable};
+use crate::job::printable;
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
 use crate::rewrite::RewriteError;
@@ -83,14 +83,25 @@ pub enum Error {
         more: usize,
     },
     /// Names that nobody has.
-    #[error("--only: no job is called {}", listed(.0))]
-    NothingMatches(Vec<String>),
+    #[error("{flag}: no job is called {}", listed(names))]
+    NothingMatches {
+        /// The option that has them.
+        flag: &'static str,
+        /// The names.
+        names: Vec<String>,
+    },
     /// Nobody said which jobs.
     #[error("--only (JOBS_ONLY) is needed: the jobs to switch on, by name or like `refresh-*`")]
     WhichJobs,
     /// Nobody said which namespace to clone.
     #[error("--from-namespace (JOBS_FROM_NAMESPACE) is needed: the namespace that the jobs come from")]
     WhichNamespace,
+    /// Two sources of jobs.
+    #[error("{file} and --from-url (JOBS_FROM_URL): jobs can be cloned from one of them only; leave the other out")]
+    TwoSources {
+        /// The file or folder.
+        file: String,
+    },
     /// What is to be rewritten does not occur.
     #[error(
         "no job of {place} calls into namespace `{namespace}` or belongs to it; nothing was written. Correct `--from-namespace`"
@@ -121,13 +132,11 @@ pub enum Error {
     /// Nobody said yes.
     #[error(
         "{}; nothing was deleted",
-        if *asked { "not confirmed".to_owned() } else { format!("{count} jobs of {owner} would be deleted; say `--yes` (JOBS_YES) if that is meant") }
+        if *asked { "not confirmed".to_owned() } else { format!("this would {doing}; say `--yes` (JOBS_YES) if that is meant") }
     )]
     NotConfirmed {
-        /// Whose jobs.
-        owner: Owner,
-        /// How many.
-        count: usize,
+        /// What would be done, to which number of whose jobs.
+        doing: String,
         /// Whether somebody was there to be asked.
         asked: bool,
     },
@@ -151,9 +160,10 @@ impl Error {
             | Self::File { .. }
             | Self::NoStore
             | Self::NoSource
-            | Self::NothingMatches(_)
+            | Self::NothingMatches { .. }
             | Self::WhichJobs
             | Self::WhichNamespace
+            | Self::TwoSources { .. }
             | Self::NotMentioned { .. }
             | Self::Rewrite(_)
             | Self::Import(_)

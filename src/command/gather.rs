@@ -185,6 +185,9 @@ pub(super) struct Sides {
 
 /// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
 pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: &Shutdown) -> Result<Sides, Error> {
+    if settings.restore == Restore::Missing && settings.backups.is_none() {
+        return Err(Error::NoStore);
+    }
     let dkron = dkron(&settings.dkron)?;
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
@@ -210,14 +213,25 @@ async fn bring_back(desired: &mut Desired, live: &Live, settings: &Settings) -> 
     let Some(store) = saved::store(settings)?.filter(|_| wanted) else { return Ok(Vec::new()) };
     let namespace = &settings.templates.namespace;
     // One line that is no job must not keep all others away.
-    let Some(saved) = saved::newest(&store, namespace, true).await? else {
-        let matters = settings.restore == Restore::Missing || plan::is_empty(live, &nothing, &owner);
-        let none = format!(
-            "{} holds no good backup of namespace `{namespace}`; only the templates are applied",
-            store.shown()
-        );
-        tracing::info!("{none}");
-        return Ok(matters.then_some(none).into_iter().collect());
+    let holds_ours = || live.jobs.values().any(|live| live.job.stamp().is_some_and(|stamp| stamp.owner == owner));
+    let saved = match saved::newest(&store, namespace, true).await {
+        // A Dkron with jobs of ours has not lost everything: a store that is down is no reason to make no release.
+        Err(error @ Error::Store(_)) if settings.restore == Restore::WhenEmpty && holds_ours() => {
+            let warning = format!("{error}; nothing is brought back, and Dkron holds jobs of {owner}");
+            tracing::warn!("{warning}");
+            return Ok(vec![warning]);
+        }
+        Err(error) => return Err(error),
+        Ok(Ok(saved)) => saved,
+        Ok(Err(damaged)) => {
+            let matters = settings.restore == Restore::Missing || plan::is_empty(live, &nothing, &owner);
+            let none = format!(
+                "{} holds no good backup of namespace `{namespace}`; only the templates are applied",
+                store.shown()
+            );
+            tracing::info!("{none}");
+            return Ok(if matters { damaged.into_iter().chain([none]).collect() } else { Vec::new() });
+        }
     };
     if settings.restore == Restore::WhenEmpty && !plan::is_empty(live, &saved.jobs, &owner) {
         return Ok(Vec::new());

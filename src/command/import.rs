@@ -94,6 +94,6 @@ async fn jobs(settings: &Settings, shutdown: &Shutdown) -> Result<(Saved, String
     if saved.jobs.is_empty() {
         return Err(Error::NoJobs { place });
     }
-    pick(&mut saved.jobs, &settings.source.only)?;
+    pick(&mut saved.jobs, &settings.source.only, "--only")?;
     Ok((saved, format!("the Dkron at {place}")))
 }

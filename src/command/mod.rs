@@ -105,6 +105,11 @@ fn refuse(error: &clap::Error, args: &[OsString], env: impl IntoIterator<Item = 
     }
 }
 
+/// `1 job`, `2 jobs`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Whether a command leaves a report on standard output.
 fn has_report(command: &str) -> bool {
     matches!(command, "plan" | "apply" | "check" | "restore" | "clone" | "enable" | "destroy")

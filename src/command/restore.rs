@@ -1,6 +1,5 @@
 //! `restore`: jobs as they were.
 
-use crate::dkron::Role;
 use crate::job::{Desired, Scope};
 use crate::plan;
 use crate::report::Masker;
@@ -32,7 +31,8 @@ pub(super) async fn bring_back(
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> Result<Work, Error> {
-    let reading = or_stop(shutdown, async { Ok(dkron.read(Role::Writer).await?) }).await?;
+    let known = |name: &str| saved.jobs.get(name).map(|wanted| &wanted.job);
+    let reading = or_stop(shutdown, async { Ok(dkron.read_beside(known).await?) }).await?;
     let desired = Desired { restored: saved.jobs, scope: Scope::Part, overwrite, ..Desired::default() };
     let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
     let warnings = saved.warnings.into_iter().chain(reading.warnings.iter().cloned()).collect();

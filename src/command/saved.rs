@@ -76,8 +76,8 @@ pub(super) async fn read(settings: &Settings, namespace: &str) -> Result<Saved, 
             };
             let store = store.ok_or(Error::NoSource)?;
             match newest(&store, namespace, given.skip_invalid).await? {
-                Some(saved) => saved,
-                None => {
+                Ok(saved) => saved,
+                Err(_) => {
                     return Err(Error::NoBackup { place: store.shown().to_owned(), namespace: namespace.to_owned() });
                 }
             }
@@ -86,12 +86,12 @@ pub(super) async fn read(settings: &Settings, namespace: &str) -> Result<Saved, 
     if given.path.is_some() && saved.jobs.is_empty() && saved.warnings.is_empty() {
         return Err(Error::NoJobs { place: saved.source });
     }
-    pick(&mut saved.jobs, &given.only)?;
+    pick(&mut saved.jobs, &given.only, "--only")?;
     Ok(saved)
 }
 
 /// Leaves only the jobs that are wanted.
-pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern]) -> Result<(), Error> {
+pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern], flag: &'static str) -> Result<(), Error> {
     if only.is_empty() {
         return Ok(());
     }
@@ -102,14 +102,19 @@ pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern]) -> Res
         .map(|pattern| pattern.as_str().to_owned())
         .collect();
     if !idle.is_empty() {
-        return Err(Error::NothingMatches(idle));
+        return Err(Error::NothingMatches { flag, names: idle });
     }
     jobs.retain(|name, _| only.iter().any(|pattern| pattern.matches(name)));
     Ok(())
 }
 
-/// The newest good backup of a namespace; one that turns out damaged is said, and the one before it taken.
-pub(super) async fn newest(store: &Store, namespace: &str, skip_invalid: bool) -> Result<Option<Saved>, Error> {
+/// The newest good backup of a namespace, or what is to be said of those that turned out damaged where none is left; of a
+/// damaged one it is said, and the one before it taken.
+pub(super) async fn newest(
+    store: &Store,
+    namespace: &str,
+    skip_invalid: bool,
+) -> Result<Result<Saved, Vec<String>>, Error> {
     let listing = store.listing().await?;
     let mut damaged = Vec::new();
     for entry in listing.good(Some(namespace)) {
@@ -119,18 +124,18 @@ pub(super) async fn newest(store: &Store, namespace: &str, skip_invalid: bool) -
                     saved.say(warning);
                 }
                 info!(backup = saved.source, jobs = saved.jobs.len(), "read");
-                return Ok(Some(saved));
+                return Ok(Ok(saved));
             }
             Err(Error::Store(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. }))) => {
-                damaged.push(format!("{error}; the one before it is taken"));
+                damaged.push(format!("{error}; the one before it is looked for"));
             }
             Err(error) => return Err(error),
         }
     }
-    for warning in damaged {
+    for warning in &damaged {
         warn!("{warning}");
     }
-    Ok(None)
+    Ok(Err(damaged))
 }
 
 /// What is wrong with a backup once all of it was read; `None` for a good one.

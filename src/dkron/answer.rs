@@ -25,11 +25,26 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// A member of the cluster as `/v1/leader` gives it; only its name is of use.
+/// A member of the cluster as `/v1/leader` gives it (FACTS 2); the rest is of no use.
 #[derive(Deserialize)]
-struct Member {
+pub(super) struct Member {
     #[serde(rename = "Name")]
-    name: String,
+    pub(super) name: String,
+    #[serde(rename = "Tags", default)]
+    tags: Tags,
+}
+
+#[derive(Default, Deserialize)]
+struct Tags {
+    #[serde(default)]
+    version: Option<String>,
+}
+
+impl Member {
+    /// The version of Dkron that it runs.
+    pub(super) fn version(&self) -> Option<String> {
+        self.tags.version.clone().filter(|version| !version.is_empty())
+    }
 }
 
 impl Answer {
@@ -66,9 +81,9 @@ impl Answer {
         words
     }
 
-    /// The leader's name.
-    pub(super) fn leader(&self) -> Result<String, Failure> {
-        serde_json::from_slice::<Member>(&self.body).map(|member| member.name).map_err(|error| self.not_dkron(&error))
+    /// The leader.
+    pub(super) fn leader(&self) -> Result<Member, Failure> {
+        serde_json::from_slice(&self.body).map_err(|error| self.not_dkron(&error))
     }
 
     /// One job.

@@ -71,8 +71,8 @@ impl Conn {
 
     /// `GET /v1/jobs`, read as it arrives. The first problem in what should be the list is kept to the end, when it is known who
     /// answered and whether it is a list at all.
-    pub(super) async fn list<C: Collect>(&self) -> Result<(Answer, Result<List<C>, String>), Failure> {
-        let mut list = Ok(List::new());
+    pub(super) async fn list<C: Collect>(&self, empty: C) -> Result<(Answer, Result<List<C>, String>), Failure> {
+        let mut list = Ok(List::new(empty));
         let answer = self
             .send(Method::GET, LIST, None, LONGEST_LIST, |body, chunk| {
                 let room = EXCERPT_BYTES.saturating_sub(body.len());

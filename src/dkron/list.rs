@@ -1,13 +1,13 @@
 //! A list of jobs, read as it arrives: it is never there as a whole, neither as text nor as values.
 
-use crate::job::{Live, LiveJob, WireJob};
+use crate::job::{Live, LiveJob, Packed, WireJob};
 use crate::snapshot::{Lines, Objects, Piece, Shape};
 
 /// The longest job, in bytes: Dkron's own store takes no larger one.
 const LONGEST_JOB: usize = 16 << 20;
 
 /// What a list is read into.
-pub trait Collect: Default {
+pub trait Collect {
     /// Takes one job's JSON.
     ///
     /// # Errors
@@ -20,14 +20,40 @@ pub trait Collect: Default {
 
 impl Collect for Live {
     fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        let wire = serde_json::from_slice::<WireJob<'_>>(job).map_err(|error| error.to_string())?;
-        let live = LiveJob::from(wire);
+        let live = live_job(job)?;
         self.jobs.insert(live.job.name().clone(), live);
         Ok(())
     }
 
     fn agrees(&self, other: &Self) -> bool {
         self.jobs.len() == other.jobs.len() && self.jobs.values().zip(other.jobs.values()).all(|(a, b)| a.job == b.job)
+    }
+}
+
+/// Jobs many of which are known already: what is the same is in memory only once.
+pub(super) struct Sharing<K> {
+    pub(super) live: Live,
+    known: K,
+}
+
+impl<'k, K: Fn(&str) -> Option<&'k Packed>> Sharing<K> {
+    pub(super) fn new(known: K) -> Self {
+        Self { live: Live::default(), known }
+    }
+}
+
+impl<'k, K: Fn(&str) -> Option<&'k Packed>> Collect for Sharing<K> {
+    fn add(&mut self, job: &[u8]) -> Result<(), String> {
+        let mut live = live_job(job)?;
+        if let Some(known) = (self.known)(live.job.name()) {
+            live.job = live.job.sharing(known);
+        }
+        self.live.jobs.insert(live.job.name().clone(), live);
+        Ok(())
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        self.live.agrees(&other.live)
     }
 }
 
@@ -42,6 +68,10 @@ impl Collect for Lines {
     }
 }
 
+fn live_job(job: &[u8]) -> Result<LiveJob, String> {
+    serde_json::from_slice::<WireJob<'_>>(job).map(LiveJob::from).map_err(|error| error.to_string())
+}
+
 /// Reads `GET /v1/jobs` piece by piece.
 pub(super) struct List<C> {
     objects: Objects,
@@ -54,8 +84,8 @@ struct Jobs<C> {
 }
 
 impl<C: Collect> List<C> {
-    pub(super) fn new() -> Self {
-        Self { objects: Objects::new(LONGEST_JOB), jobs: Jobs { collected: C::default(), count: 0 } }
+    pub(super) fn new(empty: C) -> Self {
+        Self { objects: Objects::new(LONGEST_JOB), jobs: Jobs { collected: empty, count: 0 } }
     }
 
     /// Takes the next bytes.
@@ -95,7 +125,7 @@ impl<C: Collect> Jobs<C> {
 /// # Errors
 /// What is wrong with it, in words.
 pub fn decode_jobs(body: &[u8]) -> Result<Live, String> {
-    let mut list = List::new();
+    let mut list = List::new(Live::default());
     list.push(body)?;
     list.finish().map(|(live, _)| live)
 }

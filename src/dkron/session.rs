@@ -17,7 +17,7 @@ use crate::shutdown::Shutdown;
 use super::answer::Answer;
 use super::conn::{Conn, LIST};
 use super::error::seconds;
-use super::trust::{PARENT_NOT_FOUND, Phase, READS_APART, Reading, Role, Trusted};
+use super::trust::{PARENT_NOT_FOUND, Phase, READS_APART, Reading, Trusted};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// How long a write in doubt may still be looked into once we were told to stop: Kubernetes kills after 30 s.
@@ -97,13 +97,13 @@ impl<'a> Session<'a> {
         self.insist(name, delete, |live| live.is_none()).await
     }
 
-    /// Passes the barrier and reads all jobs anew. A Dkron that was given up gets one more chance of one request's length.
+    /// Passes the barrier and reads all jobs anew, as [`Dkron::read_beside`]. A Dkron that was given up gets one more chance of one request's length.
     ///
     /// # Errors
     /// As [`Dkron::wait`].
-    pub async fn read(&self) -> Result<Live, WaitError> {
+    pub async fn read<'k>(&self, known: impl Fn(&str) -> Option<&'k Packed>) -> Result<Live, WaitError> {
         let limit = if self.lost.borrow().is_some() { self.least() } else { self.dkron.wait_timeout };
-        let reading = self.dkron.read_within(limit, Role::Writer).await?;
+        let reading = self.dkron.read_within(limit, known).await?;
         self.trust(reading.trusted);
         Ok(reading.live)
     }

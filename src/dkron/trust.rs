@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::job::Live;
+use crate::job::{Live, Packed};
 use crate::report;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
-use super::list::{Collect, List};
+use super::list::{Collect, List, Sharing};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// Connections that are opened in search of the leader behind one address before two equal reads must do.
@@ -81,6 +81,8 @@ pub struct Reading<C = Live> {
     pub live: C,
     /// What is to be said about how they were read.
     pub warnings: Vec<String>,
+    /// The version that Dkron's leader says it has.
+    pub version: Option<String>,
     pub(super) trusted: Trusted,
 }
 
@@ -89,6 +91,7 @@ pub struct Reading<C = Live> {
 pub(super) struct Trusted {
     pub(super) conn: Conn,
     leader: String,
+    version: Option<String>,
     /// Whether `conn` leads to the leader. It does not where one address hides several nodes and always gives the same.
     pub(super) direct: bool,
     paused: bool,
@@ -118,12 +121,27 @@ impl Dkron {
     ///
     /// # Errors
     /// As [`Dkron::wait`].
-    pub async fn read<C: Collect>(&self, role: Role) -> Result<Reading<C>, WaitError> {
-        self.read_within(self.wait_timeout, role).await
+    pub async fn read<C: Collect + Default>(&self, role: Role) -> Result<Reading<C>, WaitError> {
+        self.repeat(self.wait_timeout, |dkron| dkron.trust_and_read(role, C::default)).await
     }
 
-    pub(super) async fn read_within<C: Collect>(&self, limit: Duration, role: Role) -> Result<Reading<C>, WaitError> {
-        self.repeat(limit, |dkron| dkron.trust_and_read(role)).await
+    /// The same, to write afterwards, where it is known what many of the jobs should be: memory is shared with those.
+    ///
+    /// # Errors
+    /// As [`Dkron::wait`].
+    pub async fn read_beside<'k>(&self, known: impl Fn(&str) -> Option<&'k Packed>) -> Result<Reading, WaitError> {
+        self.read_within(self.wait_timeout, known).await
+    }
+
+    pub(super) async fn read_within<'k>(
+        &self,
+        limit: Duration,
+        known: impl Fn(&str) -> Option<&'k Packed>,
+    ) -> Result<Reading, WaitError> {
+        let empty = || Sharing::new(&known);
+        let Reading { live, warnings, trusted, version } =
+            self.repeat(limit, |dkron| dkron.trust_and_read(Role::Writer, empty)).await?;
+        Ok(Reading { live: live.live, warnings, trusted, version })
     }
 
     pub(super) async fn trusted_within(&self, limit: Duration) -> Result<Trusted, WaitError> {
@@ -184,10 +202,10 @@ impl Dkron {
         Ok(trusted)
     }
 
-    async fn trust_and_read<C: Collect>(&self, role: Role) -> Result<Reading<C>, Attempt> {
+    async fn trust_and_read<C: Collect>(&self, role: Role, empty: impl Fn() -> C) -> Result<Reading<C>, Attempt> {
         let trusted = self.trust(role).await?;
         let mut warnings = Vec::new();
-        let read = async || trusted.list::<C>().await;
+        let read = async || trusted.list(empty()).await;
         let mut live = read().await.map_err(|failure| Phase::Read.stop(failure))?;
         if trusted.direct {
             // Who led before and leads no longer gives an old list under its own name.
@@ -215,7 +233,7 @@ impl Dkron {
                 warn!("{warning}");
             }
         }
-        Ok(Reading { live, warnings, trusted })
+        Ok(Reading { live, warnings, version: trusted.version.clone(), trusted })
     }
 
     /// A connection to the leader: each address behind the name is asked, then new connections are opened, since one
@@ -226,9 +244,10 @@ impl Dkron {
         let ask = async |address| {
             let conn = Conn::new(self, address)?;
             let answer = conn.get(LEADER).await?.success()?;
-            let leader = answer.leader()?;
+            let member = answer.leader()?;
+            let (version, leader) = (member.version(), member.name);
             let direct = answer.whom.as_deref() == Some(leader.as_str());
-            Ok::<_, Failure>(Trusted { conn, leader, direct, paused: false })
+            Ok::<_, Failure>(Trusted { conn, leader, version, direct, paused: false })
         };
         let mut best: Option<Trusted> = None;
         let mut answering = Vec::new();
@@ -282,8 +301,8 @@ impl Trusted {
     }
 
     /// All jobs, counted; as [`Trusted::get`].
-    async fn list<C: Collect>(&self) -> Result<C, Failure> {
-        let (answer, list) = self.conn.list().await?;
+    async fn list<C: Collect>(&self, empty: C) -> Result<C, Failure> {
+        let (answer, list) = self.conn.list(empty).await?;
         let answer = if self.direct { answer.by_leader(&self.leader)? } else { answer };
         let answer = answer.success()?;
         let (collected, count) = list.and_then(List::finish).map_err(|problem| answer.not_dkron(&problem))?;
@@ -292,7 +311,7 @@ impl Trusted {
     }
 
     async fn still_leads(&self) -> Result<(), Failure> {
-        let now = self.conn.get(LEADER).await?.success()?.leader()?;
+        let now = self.conn.get(LEADER).await?.success()?.leader()?.name;
         if now == self.leader {
             return Ok(());
         }

@@ -18,6 +18,8 @@ use icu_properties::props::GeneralCategory;
 use jiff::Timestamp;
 use litemap::LiteMap;
 
+use crate::schedule::{Schedule, ScheduleError};
+
 pub use self::diff::{Change, diff};
 pub use self::order::generations;
 pub use self::packed::Packed;
@@ -116,5 +118,27 @@ impl Job {
         let legal =
             |c: char| matches!(c, '0'..='9' | '_' | '-') || categories.get(c) == GeneralCategory::LowercaseLetter;
         name.chars().find(|&c| !legal(c)).map(|c| format!("name contains illegal character '{c}'"))
+    }
+
+    /// The field of this job that Dkron would refuse, if there is one, and Dkron's words (FACTS 12).
+    pub fn refusal(&self) -> Option<(&'static str, String)> {
+        if let Some(words) = Self::name_problem(&self.name) {
+            return Some(("name", words));
+        }
+        // A child may have no schedule (FACTS 10).
+        if !(self.schedule.is_empty() && self.parent().is_some())
+            && let Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) =
+                Schedule::parse(&self.schedule, &self.name, "")
+        {
+            return Some(("schedule", error.to_string()));
+        }
+        if ![CONCURRENCY_ALLOW, "forbid"].contains(&self.concurrency.as_str()) {
+            return Some(("concurrency", "invalid concurrency policy value, use \"allow\" or \"forbid\"".to_owned()));
+        }
+        // Dkron looks at the zone whether the schedule needs one or not; only six fields do.
+        match Schedule::parse("0 0 0 * * *", &self.name, &self.timezone) {
+            Err(error) => Some(("timezone", error.to_string())),
+            Ok(_) => None,
+        }
     }
 }

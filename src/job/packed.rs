@@ -82,6 +82,24 @@ impl Packed {
         self.same_definition(other) && self.disabled == other.disabled
     }
 
+    /// The same job; what is equal in both is in memory only once.
+    #[must_use]
+    pub fn sharing(self, other: &Self) -> Self {
+        fn one<T: PartialEq + ?Sized>(ours: Arc<T>, theirs: &Arc<T>) -> Arc<T> {
+            if ours == *theirs { theirs.clone() } else { ours }
+        }
+        let optional = |ours: Option<Arc<[u8]>>, theirs: &Option<Arc<[u8]>>| match (ours, theirs) {
+            (Some(ours), Some(theirs)) => Some(one(ours, theirs)),
+            (ours, _) => ours,
+        };
+        Self {
+            name: one(self.name, &other.name),
+            definition: one(self.definition, &other.definition),
+            stamp: optional(self.stamp, &other.stamp),
+            ..self
+        }
+    }
+
     /// The same job, switched off or on.
     #[must_use]
     pub fn with_disabled(&self, disabled: bool) -> Self {

@@ -47,6 +47,11 @@ impl Owner {
         &self.0
     }
 
+    /// Its first half. What a hand wrote need not have two.
+    pub fn namespace(&self) -> &str {
+        self.0.split_once('/').map_or(&self.0, |(namespace, _)| namespace)
+    }
+
     /// The flag that takes this owner's jobs over. Metadata is free text: an owner that a shell would not take as one plain
     /// word is not named in it.
     pub fn take_over_flag(&self) -> String {

@@ -66,7 +66,11 @@ pub struct WireJob<'a> {
 
 impl From<WireJob<'_>> for LiveJob {
     fn from(wire: WireJob<'_>) -> Self {
-        Self { job: wire.view().pack(), next: at(wire.next), dependents: wire.dependent_jobs.unwrap_or_default() }
+        Self {
+            job: wire.view().pack(),
+            next: wire.next.and_then(Instant::set),
+            dependents: wire.dependent_jobs.unwrap_or_default(),
+        }
     }
 }
 
@@ -98,13 +102,12 @@ impl From<WireJob<'_>> for Job {
 }
 
 impl WireJob<'_> {
-    /// The field that holds something else than an instant, where it would change what the job does. Who reads a Dkron takes it
-    /// for none, who reads a file must not.
+    /// The field that should hold an instant and does not, if there is one. Reading takes it for none: one odd job of somebody
+    /// else's must not keep all others from being read.
     pub fn odd_instant(&self) -> Option<&'static str> {
-        let odd = |instant| matches!(instant, Some(Instant::Odd));
-        [("starts_at", self.starts_at), ("expires_at", self.expires_at)]
-            .into_iter()
-            .find_map(|(field, instant)| odd(instant).then_some(field))
+        let is_odd = |instant: Option<Instant>| instant.is_some_and(|Instant(instant)| instant.is_none());
+        let fields = [("starts_at", self.starts_at), ("expires_at", self.expires_at)];
+        fields.into_iter().find_map(|(field, instant)| is_odd(instant).then_some(field))
     }
 
     /// The definition, in canonical form.
@@ -141,8 +144,8 @@ impl WireJob<'_> {
             executor: text(self.executor.as_ref()),
             executor_config: pairs(self.executor_config.as_ref()),
             ephemeral: self.ephemeral.unwrap_or_default(),
-            starts_at: at(self.starts_at),
-            expires_at: at(self.expires_at),
+            starts_at: self.starts_at.and_then(Instant::set),
+            expires_at: self.expires_at.and_then(Instant::set),
         }
     }
 }
@@ -207,25 +210,20 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| text.starts_with("9999-12-3").then_some(Timestamp::MAX))
 }
 
-/// What stands where an instant should.
+/// A text that is an instant, or one that is not.
 #[derive(Debug, Clone, Copy)]
-enum Instant {
-    At(Timestamp),
-    /// Something else.
-    Odd,
+struct Instant(Option<Timestamp>);
+
+impl Instant {
+    /// The instant. Go writes "no instant" as the first second of year 1.
+    fn set(self) -> Option<Timestamp> {
+        self.0.filter(|instant| instant.as_second() > GO_ZERO_TIME_SECONDS)
+    }
 }
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(instant(&Text::deserialize(deserializer)?.0).map_or(Self::Odd, Self::At))
-    }
-}
-
-/// The instant, if one is set: Go writes "none" as the first second of year 1.
-fn at(instant: Option<Instant>) -> Option<Timestamp> {
-    match instant? {
-        Instant::At(instant) => Some(instant).filter(|instant| instant.as_second() > GO_ZERO_TIME_SECONDS),
-        Instant::Odd => None,
+        Text::deserialize(deserializer).map(|Text(text)| Self(instant(&text)))
     }
 }
 

@@ -108,7 +108,7 @@ pub struct JobReport {
     pub error: Option<String>,
 }
 
-/// The report of `plan` and `apply`; its JSON form is described by `schemas/report.schema.json`.
+/// The report of every command that plans; its JSON form is described by `schemas/report.schema.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report<'a> {
     /// The command's name.
@@ -155,10 +155,10 @@ impl<'a> Report<'a> {
     ) -> Self {
         let mut summary = Summary::default();
         for (item, outcome) in plan.items.iter().zip(&*outcomes) {
-            count(&mut summary, item, outcome);
+            count(&mut summary, command, item, outcome);
         }
         let warnings = plan.warnings.iter().map(|warning| masker.text(warning)).collect();
-        let jobs = Jobs { items: &plan.items, outcomes, masker };
+        let jobs = Jobs { command, items: &plan.items, outcomes, masker };
         Self { command, owner: masker.text(owner.as_str()), summary, jobs, warnings, errors: Vec::new() }
     }
 
@@ -173,7 +173,7 @@ impl<'a> Report<'a> {
             command,
             owner: masker.text(owner.as_str()),
             summary: Summary::default(),
-            jobs: Jobs { items: &[], outcomes: Cow::default(), masker },
+            jobs: Jobs { command, items: &[], outcomes: Cow::default(), masker },
             warnings: Vec::new(),
             errors: errors.into_iter().map(|error| masker.text(&error)).collect(),
         }
@@ -203,6 +203,7 @@ impl<'a> Report<'a> {
 /// The lines of the jobs, each made when it is looked at: what all of them say is many times as long as the jobs themselves.
 #[derive(Debug, Clone)]
 pub struct Jobs<'a> {
+    command: &'static str,
     items: &'a [Item],
     outcomes: Cow<'a, [Outcome]>,
     masker: &'a Masker,
@@ -216,13 +217,13 @@ impl Jobs<'_> {
 
     /// The lines of those that are wanted.
     fn of(&self, wanted: impl Fn(&Item, &Outcome) -> bool) -> impl Iterator<Item = JobReport> {
-        let masker = self.masker;
+        let (command, masker) = (self.command, self.masker);
         self.items.iter().zip(&*self.outcomes).filter(move |(item, outcome)| wanted(item, outcome)).map(
             |(item, outcome)| JobReport {
                 name: masker.text(&item.name),
                 action: item.action.word(),
                 outcome: outcome.word(),
-                reasons: item.reasons.iter().map(|reason| masker.text(&words(reason))).collect(),
+                reasons: item.reasons.iter().map(|reason| masker.text(&words(command, reason))).collect(),
                 changes: masker.changes(&item.changes(), &item.secret_fields),
                 error: outcome.error().map(|error| masker.text(error)),
             },
@@ -236,7 +237,9 @@ impl Serialize for Jobs<'_> {
     }
 }
 
-fn count(summary: &mut Summary, item: &Item, outcome: &Outcome) {
+fn count(summary: &mut Summary, command: &str, item: &Item, outcome: &Outcome) {
+    // A copy, and a job that is switched on, come back from nowhere.
+    let as_it_was = |reason| usize::from(!matches!(command, "clone" | "enable") && item.reasons.contains(&reason));
     summary.kept_disabled += usize::from(item.reasons.contains(&Reason::KeptDisabled));
     match outcome {
         Outcome::Failed(_) => summary.failed += 1,
@@ -244,21 +247,30 @@ fn count(summary: &mut Summary, item: &Item, outcome: &Outcome) {
         Outcome::Planned | Outcome::Unchanged | Outcome::Done => match item.action {
             Action::Create => {
                 summary.created += 1;
-                summary.restored += usize::from(item.reasons.contains(&Reason::Restored));
+                summary.restored += as_it_was(Reason::Restored);
             }
             Action::Delete => summary.deleted += 1,
             Action::Unchanged => summary.unchanged += 1,
             Action::Update => {
                 summary.updated += 1;
                 summary.adopted += usize::from(item.reasons.contains(&Reason::Adopted));
-                summary.restored += usize::from(item.reasons.contains(&Reason::PutBack));
+                summary.restored += as_it_was(Reason::PutBack);
             }
         },
     }
 }
 
-fn words(reason: &Reason) -> String {
+fn words(command: &str, reason: &Reason) -> String {
     match reason {
+        Reason::Restored if command == "clone" => "not there yet; copied".to_owned(),
+        Reason::LeftAsItIs if command == "clone" => {
+            "not like the copy; left, since only what is missing is copied".to_owned()
+        }
+        Reason::PutBack if command == "clone" => "not like the copy; written over".to_owned(),
+        Reason::Released if command == "destroy" => {
+            "this release wants nothing any more; left to its next owner, unstamped".to_owned()
+        }
+        Reason::PutBack if command == "enable" => "switched on".to_owned(),
         Reason::Missing => "not there yet".to_owned(),
         Reason::TemplateChanged => "the template changed".to_owned(),
         Reason::Differs => "not what the template says; the stamp cannot tell who changed it".to_owned(),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub clone: CloneSettings,
     /// Where imported templates go.
     pub import_to: PathBuf,
+    /// Names and globs of jobs that `check` runs.
+    pub run: Vec<Pattern>,
     /// Whether nobody is asked.
     pub yes: bool,
     /// Text or JSON on standard output.

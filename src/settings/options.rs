@@ -52,6 +52,8 @@ pub enum Group {
     Clone,
     /// Only of `import`.
     Import,
+    /// Only of `check`.
+    Check,
     /// Only of `destroy`.
     Destroy,
     /// Showing a plan or a report.
@@ -77,6 +79,7 @@ impl Group {
             Self::Source | Self::Only => "Jobs",
             Self::Clone => "Cloning",
             Self::Import => "Importing",
+            Self::Check => "Checking",
             Self::Output | Self::Plan | Self::Render => "Output",
             Self::Logging => "Logging",
         }
@@ -150,7 +153,7 @@ options! {
     /// The release that keeps the jobs, the second half of their owner
     RELEASE = "release", "JOBS_RELEASE", Value "NAME", "dkron-jobs", Owner;
     /// The cluster's DNS domain, for `service()`
-    CLUSTER_DOMAIN = "cluster-domain", "JOBS_CLUSTER_DOMAIN", Value "DOMAIN", "cluster.local", Names;
+    CLUSTER_DOMAIN = "cluster-domain", "JOBS_CLUSTER_DOMAIN", Value "DOMAIN", "cluster.local", Templates;
     /// A folder of templates; a file of a later folder replaces its namesake of an earlier one
     TEMPLATES = "templates", "JOBS_TEMPLATES", List "DIR", "jobs-templates", Templates;
     /// Put in front of every job's name, for several namespaces in one Dkron
@@ -190,7 +193,7 @@ options! {
     KEEP_DAYS = "keep-days", "JOBS_BACKUP_KEEP_DAYS", Value "DAYS", "", Backup;
     /// Exit with 0 where no backup can be made, and say why: for a hook that must not stop a release
     BEST_EFFORT = "best-effort", "JOBS_BACKUP_BEST_EFFORT", Bool "", "false", Backup;
-    /// `none`, `gzip` or `zstd`
+    /// How the file is packed: `none`, `gzip` or `zstd`
     COMPRESS = "compress", "JOBS_BACKUP_COMPRESS", Value "HOW", "none", Backup;
 
     /// The jobs to read: a file (one a line, one after another or a JSON array, also .gz or .zst) or a folder of them
@@ -204,11 +207,11 @@ options! {
 
     /// Clone from a live Dkron in place of a file or the newest backup; with the same headers and certificates as for --dkron-url
     FROM_URL = "from-url", "JOBS_FROM_URL", Value "URL", "", Clone;
-    /// The namespace that the jobs come from
+    /// The namespace that the jobs come from; it must be given
     FROM_NAMESPACE = "from-namespace", "JOBS_FROM_NAMESPACE", Value "NAME", "", Clone;
     /// The namespace that they go to; --namespace where it is not given
     TO_NAMESPACE = "to-namespace", "JOBS_TO_NAMESPACE", Value "NAME", "", Clone;
-    /// Clone to a file in place of Dkron
+    /// Clone to a file in place of Dkron; `restore FILE` writes it to Dkron later
     TO_FILE = "to-file", "JOBS_TO_FILE", Value "FILE", "", Clone;
     /// Switch the copies off; `enable` switches them on
     DISABLED = "disabled", "JOBS_CLONE_DISABLED", Bool "", "false", Clone;
@@ -218,7 +221,10 @@ options! {
     /// The folder for the template files
     TO = "to", "JOBS_IMPORT_TO", Value "DIR", "jobs-templates", Import;
 
-    /// Delete without asking
+    /// Also run the jobs of this name, or of names like this, and wait until they have succeeded
+    RUN = "run", "JOBS_RUN", List "NAME|GLOB", "", Check;
+
+    /// Delete without asking; needed where nobody sits at a terminal
     YES = "yes", "JOBS_YES", Bool "", "false", Destroy;
 
     /// `text` or `json` on standard output

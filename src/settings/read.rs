@@ -49,6 +49,7 @@ pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)
         source: given.source(),
         clone: given.clone_settings(),
         import_to: PathBuf::from(given.string(&options::TO)),
+        run: given.patterns(&options::RUN),
         yes: given.bool(&options::YES),
         output: given.choice(&options::OUTPUT, &[("text", Output::Text), ("json", Output::Json)]),
         log_format: given.choice(
@@ -299,15 +300,21 @@ impl Given<'_> {
         }
     }
 
-    fn source(&mut self) -> SourceSettings {
-        let (from, globs) = self.values(&options::ONLY);
-        let mut only = Vec::new();
+    /// Names and globs.
+    fn patterns(&mut self, opt: &Opt) -> Vec<Pattern> {
+        let (from, globs) = self.values(opt);
+        let mut patterns = Vec::new();
         for glob in globs {
             match Pattern::new(&glob) {
-                Ok(pattern) => only.push(pattern),
+                Ok(pattern) => patterns.push(pattern),
                 Err(error) => self.problems.push(format!("{from}: `{glob}` is no name and no glob: {}", error.msg)),
             }
         }
+        patterns
+    }
+
+    fn source(&mut self) -> SourceSettings {
+        let only = self.patterns(&options::ONLY);
         let skip_invalid = self.bool(&options::SKIP_INVALID);
         let overwrite = self.choice(&options::MODE, &[("missing", false), ("changed", true)]);
         SourceSettings { path: self.path(&options::FROM_FILE), only, skip_invalid, overwrite }

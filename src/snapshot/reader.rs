@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::job::{FIELDS, Job, LiveJob, WireJob};
+use crate::job::{FIELDS, LiveJob, WireJob};
 
 use super::{Object, Objects, Piece, Reason, Shape};
 
@@ -54,10 +54,12 @@ pub enum Flaw {
         /// A decoder's words, without what the file holds there: it may be a secret.
         words: String,
     },
-    /// Dkron would refuse its name.
-    Name {
-        /// The name.
+    /// Dkron would refuse it.
+    Refused {
+        /// The name of the job.
         name: String,
+        /// The field that it would refuse.
+        field: &'static str,
         /// Dkron's words (FACTS 12).
         words: String,
     },
@@ -162,24 +164,18 @@ fn record(
 
 /// Reads one object. What only the server may set is dropped (FACTS 8).
 fn job(bytes: &[u8]) -> Result<LiveJob, Flaw> {
-    let live: LiveJob = match serde_json::from_slice::<WireJob<'_>>(bytes) {
-        Ok(wire) => {
-            let odd = wire.odd_instant();
-            let live = LiveJob::from(wire);
-            match odd {
-                None => live,
-                Some(field) => {
-                    let job = Some(live.job.name().to_string());
-                    let words = "it is no instant such as `2030-01-31T00:00:00Z`".to_owned();
-                    return Err(Flaw::NoJob { job, field: Some(field.to_owned()), words });
-                }
-            }
-        }
-        Err(error) => return Err(no_job(bytes, &error)),
-    };
-    match Job::name_problem(live.job.name()) {
+    let wire: WireJob<'_> = serde_json::from_slice(bytes).map_err(|error| no_job(bytes, &error))?;
+    let odd = wire.odd_instant();
+    let live = LiveJob::from(wire);
+    let name = || live.job.name().to_string();
+    if let Some(field) = odd {
+        // Without it the job would run when it must not.
+        let words = "this is no instant such as `2030-01-31T09:00:00Z`".to_owned();
+        return Err(Flaw::NoJob { job: Some(name()), field: Some(field.to_owned()), words });
+    }
+    match live.job.unpack().refusal() {
         None => Ok(live),
-        Some(words) => Err(Flaw::Name { name: live.job.name().to_string(), words }),
+        Some((field, words)) => Err(Flaw::Refused { name: name(), field, words }),
     }
 }
 
@@ -227,8 +223,9 @@ impl fmt::Display for Flaw {
                 }
                 f.write_str(words)
             }
-            Self::Name { name, words } if name.is_empty() => f.write_str(words),
-            Self::Name { name, words } => write!(f, "Dkron refuses the name `{name}`: {words}"),
+            Self::Refused { name, words, .. } if name.is_empty() => f.write_str(words),
+            Self::Refused { name, field: "name", words } => write!(f, "Dkron refuses the name `{name}`: {words}"),
+            Self::Refused { name, field, words } => write!(f, "Dkron refuses `{name}`, field `{field}`: {words}"),
             Self::Twice { name, file, line } => {
                 write!(f, "`{name}` is already in line {line} of {file}; keep one of the two")
             }

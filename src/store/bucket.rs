@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,6 +16,8 @@ use object_store::{
     PutOptions, PutPayload, RetryConfig,
 };
 use reqwest::redirect;
+use tokio::time::sleep;
+use tracing::info;
 use url::Url;
 
 use crate::dkron::Tls;
@@ -24,6 +27,8 @@ use super::{Chunks, Limits, Naming, StoreError, Trouble};
 /// A backup longer than this many bytes goes up in parts of this size: so much of it is held, and sent again when a connection
 /// breaks. S3 takes 10,000 parts.
 pub(super) const PART: usize = 8 << 20;
+/// How long a store may take before that is said.
+const SAID_AFTER: Duration = Duration::from_secs(2);
 /// The longest message of a store that is shown, in characters.
 const LONGEST_WORDS: usize = 500;
 
@@ -123,7 +128,7 @@ impl Bucket {
 
     /// All objects with their sizes in bytes, but for those in folders below.
     pub(super) async fn names(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let listed = self.store.list_with_delimiter(Some(&self.prefix)).await;
+        let listed = self.patiently(self.store.list_with_delimiter(Some(&self.prefix))).await;
         let listed = listed.map_err(|error| self.error("cannot list", None, &error))?;
         let name = |path: &Path| path.filename().map(ToOwned::to_owned);
         Ok(listed.objects.iter().filter_map(|object| Some((name(&object.location)?, object.size))).collect())
@@ -131,7 +136,7 @@ impl Bucket {
 
     pub(super) async fn bytes<E: From<StoreError>>(&self, name: &str, take: &mut Chunks<'_, E>) -> Result<(), E> {
         let failed = |error: Error| self.error("cannot read", Some(name), &error);
-        let mut stream = self.store.get(&self.at(name)).await.map_err(failed)?.into_stream();
+        let mut stream = self.patiently(self.store.get(&self.at(name))).await.map_err(failed)?.into_stream();
         while let Some(chunk) = stream.next().await {
             take(&chunk.map_err(failed)?)?;
         }
@@ -158,6 +163,18 @@ impl Bucket {
         put.map(drop).map_err(|error| self.error("cannot write", Some(name), &error))
     }
 
+    /// Waits for an answer, and says once when that takes long. What the store's client says of each try is not shown.
+    async fn patiently<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        tokio::select! {
+            answer = &mut answer => answer,
+            () = sleep(SAID_AFTER) => {
+                info!(place = self.shown, "still waiting for the store; a request that fails is tried again");
+                answer.await
+            }
+        }
+    }
+
     fn at(&self, name: &str) -> Path {
         self.prefix.clone().join(name)
     }
@@ -165,7 +182,8 @@ impl Bucket {
     /// Writes an object, unless there is one of that name; tells whether it did.
     async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
         let options = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(&self.at(name), PutPayload::from(bytes), options).await {
+        let at = self.at(name);
+        match self.patiently(self.store.put_opts(&at, PutPayload::from(bytes), options)).await {
             Ok(_) => Ok(true),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
             Err(error) => Err(self.error("cannot write", Some(name), &error)),
@@ -268,6 +286,12 @@ fn words(error: &Error) -> String {
         Some((url, _)) if url.contains("://") => url.to_owned(),
         _ => word.to_owned(),
     };
+    // What was set is of no interest to whoever reads it: how long and how often it was tried stands before it.
+    if let Some((before, rest)) = words.split_once(", max_retries: ")
+        && let Some((_, after)) = rest.split_once(" - ")
+    {
+        words = format!("{before} - {after}");
+    }
     let words: Vec<_> = words.split_whitespace().map(without_parameters).collect();
     words.join(" ").chars().take(LONGEST_WORDS).collect()
 }

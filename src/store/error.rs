@@ -104,6 +104,7 @@ fn disk_remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; let this user read and write there",
         io::ErrorKind::NotFound => "; correct the name",
         io::ErrorKind::NotADirectory => "; name a folder",
+        io::ErrorKind::IsADirectory => "; name a file",
         _ => "",
     }
 }

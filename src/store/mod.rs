@@ -118,6 +118,10 @@ impl Store {
         tls: &Tls,
         limits: Limits,
     ) -> Result<Self, StoreError> {
+        if location.trim().is_empty() {
+            let cause = "it is empty; name a folder, or an s3://, gs:// or az:// URL".to_owned();
+            return Err(StoreError::Location { shown: location.to_owned(), cause });
+        }
         let Some((scheme, _)) = location.split_once("://") else {
             return Ok(Self {
                 kind: Kind::Directory(Directory::new(PathBuf::from(location))),

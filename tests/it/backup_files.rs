@@ -97,34 +97,43 @@ fn what_the_server_owns_is_dropped_and_the_rest_is_read() {
 
 #[test]
 fn a_piece_that_is_no_job_says_where_and_why() {
-    let text = "{\"name\":\"a\"}\n{\"schedule\":\"@daily\"}\n{\"name\":\"b\",\"executor_config\":\"pass\\\"word\"}\nrubbish\n{\"name\":\"c\",\"retries\":-1}{\"name\":\"A b\"}\n{\"name\":\"a\"}\n{\"name\":{}}\n{\"name\":\"d\",}\n{\"name\":\"e\",\"name\":\"e\"}\n";
-    let (records, problems, reads) =
-        read_files(&[("x.ndjson", text), ("y.ndjson", "[{\"name\":\"a\"},{\"name\":\"z\"}]")]);
+    let text = "{\"name\":\"a\",\"schedule\":\"@daily\"}\n{\"schedule\":\"@daily\"}\n{\"name\":\"b\",\"executor_config\":\"pass\\\"word\"}\nrubbish\n{\"name\":\"c\",\"retries\":-1}{\"name\":\"A b\"}\n{\"name\":\"a\",\"schedule\":\"@daily\"}\n{\"name\":{}}\n{\"name\":\"d\",}\n{\"name\":\"e\",\"name\":\"e\"}\n{\"name\":\"f\"}\n{\"name\":\"g\",\"schedule\":\"@daily\",\"timezone\":\"Mars\"}\n{\"name\":\"h\",\"schedule\":\"@daily\",\"concurrency\":\"no\"}\n{\"name\":\"i\",\"schedule\":\"@daily\",\"expires_at\":\"soon\"}\n";
+    let (records, problems, reads) = read_files(&[
+        ("x.ndjson", text),
+        ("y.ndjson", "[{\"name\":\"a\",\"schedule\":\"@daily\"},{\"name\":\"z\",\"parent_job\":\"a\"}]"),
+    ]);
     assert_eq!(records.iter().map(|record| &**record.live.job.name()).collect::<Vec<_>>(), ["a", "z"]);
     insta::assert_snapshot!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
-    x.ndjson: job 2, which begins in line 2 (byte 13): name cannot be empty
-    x.ndjson: job 3, which begins in line 3 (byte 35): this is no job of Dkron's: `b`, field `executor_config`: invalid type: string, expected a map of strings
-    x.ndjson: job 4, which begins in line 4 (byte 79): no JSON object begins here
-    x.ndjson: job 5, which begins in line 5 (byte 87): this is no job of Dkron's: `c`, field `retries`: invalid value: integer `-1`, expected a whole number from 0
-    x.ndjson: job 6, which begins in line 5 (byte 112): Dkron refuses the name `A b`: name contains illegal character 'A'
-    x.ndjson: job 7, which begins in line 6 (byte 127): `a` is already in line 1 of x.ndjson; keep one of the two
-    x.ndjson: job 8, which begins in line 7 (byte 140): this is no job of Dkron's: field `name`: invalid type: map, expected a string
-    x.ndjson: job 9, which begins in line 8 (byte 152): this is no job of Dkron's: trailing comma
-    x.ndjson: job 10, which begins in line 9 (byte 166): this is no job of Dkron's: `e`, duplicate field `name`
+    x.ndjson: job 2, which begins in line 2 (byte 33): name cannot be empty
+    x.ndjson: job 3, which begins in line 3 (byte 55): this is no job of Dkron's: `b`, field `executor_config`: invalid type: string, expected a map of strings
+    x.ndjson: job 4, which begins in line 4 (byte 99): no JSON object begins here
+    x.ndjson: job 5, which begins in line 5 (byte 107): this is no job of Dkron's: `c`, field `retries`: invalid value: integer `-1`, expected a whole number from 0
+    x.ndjson: job 6, which begins in line 5 (byte 132): Dkron refuses the name `A b`: name contains illegal character 'A'
+    x.ndjson: job 7, which begins in line 6 (byte 147): `a` is already in line 1 of x.ndjson; keep one of the two
+    x.ndjson: job 8, which begins in line 7 (byte 180): this is no job of Dkron's: field `name`: invalid type: map, expected a string
+    x.ndjson: job 9, which begins in line 8 (byte 192): this is no job of Dkron's: trailing comma
+    x.ndjson: job 10, which begins in line 9 (byte 206): this is no job of Dkron's: `e`, duplicate field `name`
+    x.ndjson: job 11, which begins in line 10 (byte 230): Dkron refuses `f`, field `schedule`: can't parse job schedule: empty spec string
+    x.ndjson: job 12, which begins in line 11 (byte 243): Dkron refuses `g`, field `timezone`: unknown time zone Mars
+    x.ndjson: job 13, which begins in line 12 (byte 294): Dkron refuses `h`, field `concurrency`: invalid concurrency policy value, use "allow" or "forbid"
+    x.ndjson: job 14, which begins in line 13 (byte 346): this is no job of Dkron's: `i`, field `expires_at`: this is no instant such as `2030-01-31T09:00:00Z`
     y.ndjson: job 1, which begins in line 1 (byte 1): `a` is already in line 1 of x.ndjson; keep one of the two
     "#);
-    assert_eq!(reads[0], Read { shape: Shape::Sequence, jobs: 1, mended: 0, problems: 9 });
+    assert_eq!(reads[0], Read { shape: Shape::Sequence, jobs: 1, mended: 0, problems: 13 });
     assert_eq!(reads[1], Read { shape: Shape::Array { closed: true }, jobs: 1, mended: 0, problems: 1 });
-    assert!(matches!(&problems[9].flaw, Flaw::Twice { name, file, line: 1 } if name == "a" && file == "x.ndjson"));
+    assert!(matches!(&problems[13].flaw, Flaw::Twice { name, file, line: 1 } if name == "a" && file == "x.ndjson"));
 }
 
 #[test]
 fn the_first_problem_can_be_the_last() {
     let mut taken = 0;
-    let ended = Reader::new("jobs.ndjson", LIMIT).push(b"{\"name\":\"a\"}\n{}\n{\"name\":\"b\"}\n", &mut |record| {
-        taken += 1;
-        record.map(drop)
-    });
+    let ended = Reader::new("jobs.ndjson", LIMIT).push(
+        b"{\"name\":\"a\",\"schedule\":\"@daily\"}\n{}\n{\"name\":\"b\"}\n",
+        &mut |record| {
+            taken += 1;
+            record.map(drop)
+        },
+    );
     assert_eq!(taken, 2);
     assert_eq!(ended.expect_err("a problem").line, 2);
 }
@@ -154,7 +163,7 @@ fn jobs_are_written_as_they_were_given() {
 
 #[test]
 fn a_circle_and_a_missing_parent_lose_no_job() {
-    let job = |name: &str, parent: &str| json!({"name": name, "parent_job": parent});
+    let job = |name: &str, parent: &str| json!({"name": name, "parent_job": parent, "schedule": "@daily"});
     let jobs = [
         job("a", "b"),
         job("b", "c"),
@@ -324,7 +333,7 @@ fn the_old_script_does_what_these_tests_think() {
     let jobs: Vec<_> = ["}{", "a}\n{b", "{}{}{}", "\u{2028}\\\"é}{", "plain"]
         .into_iter()
         .enumerate()
-        .map(|(index, body)| json!({"name": format!("job-{index}"), "executor_config": {"body": body}, "tags": null}))
+        .map(|(index, body)| json!({"name": format!("job-{index}"), "schedule": "@daily", "executor_config": {"body": body}, "tags": null}))
         .collect();
     let folder = tempfile::TempDir::new().expect("a folder");
     fs::write(folder.path().join("jobs"), Value::Array(jobs.clone()).to_string()).expect("written");

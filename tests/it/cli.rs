@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -90,6 +91,21 @@ impl Cli {
         let mut command = Command::new(program);
         command.args(before).arg(BINARY).args(args);
         self.finish(self.prepare(command).spawn().expect("the wrapper starts"))
+    }
+
+    /// Runs it on a terminal of its own (util-linux's `script`) on which somebody types `answer`; its output is all on
+    /// standard output then.
+    pub(crate) fn run_on_a_terminal(&self, args: &[&str], answer: &str) -> Ran {
+        let line = [&[BINARY], args].concat().join(" ");
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let mut child = self.prepare(command).stdin(Stdio::piped()).spawn().expect("script starts");
+        // Left open until the end: a closed one hangs the terminal up.
+        let mut stdin = child.stdin.take().expect("its standard input");
+        stdin.write_all(answer.as_bytes()).expect("an answer");
+        let ran = self.finish(child);
+        drop(stdin);
+        ran
     }
 
     /// Starts it.

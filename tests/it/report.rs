@@ -21,6 +21,14 @@ fn schema() -> (Value, Validator) {
     (schema, validator)
 }
 
+/// A report as a run printed it must be what the schema says.
+#[track_caller]
+pub(crate) fn conforms(report: &Value) {
+    let (_, validator) = schema();
+    let errors: Vec<_> = validator.iter_errors(report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{report:#}");
+}
+
 /// A plan with every action and every reason in it.
 fn everything() -> Plan {
     let mut dkron = Dkron::default();
@@ -87,11 +95,8 @@ impl Ran {
 
 #[test]
 fn every_report_is_what_the_schema_says() {
-    let (_, validator) = schema();
     for report in Ran::new().reports() {
-        let json = serde_json::to_value(&report).expect("a report has a JSON form");
-        let errors: Vec<_> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{errors:?}\n{json:#}");
+        conforms(&serde_json::to_value(&report).expect("a report has a JSON form"));
     }
 }
 

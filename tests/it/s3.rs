@@ -58,6 +58,11 @@ impl Bucket {
         root.join(BUCKET)
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// What the program needs to know about it.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         [

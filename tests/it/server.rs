@@ -114,6 +114,11 @@ impl Server {
         std::mem::take(&mut *seen).into_iter().filter(|line| !line.starts_with("GET") && !is_barrier(line)).collect()
     }
 
+    /// All requests since the last time this or [`Server::writes`] was asked, the barrier among them.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut *self.recorder.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The stored jobs.
     pub(crate) fn jobs(&self) -> Vec<Value> {
         let (status, jobs) = call("GET", &format!("{}/v1/jobs", self.node_url(0)), "");
@@ -151,6 +156,22 @@ impl Server {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Deletes every job.
+    #[track_caller]
+    pub(crate) fn clear(&self) {
+        self.delete_all();
+        assert_eq!(self.names(), Vec::<String>::new(), "jobs that cannot be deleted");
+    }
+
+    fn delete_all(&self) {
+        // Children first: as often as there may be generations.
+        for _ in 0..8 {
+            for name in self.names() {
+                let _ = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
+            }
+        }
+    }
+
     pub(crate) fn pause(&self, pause: bool) {
         let path = if pause { "pause" } else { "unpause" };
         let (status, answer) = call("POST", &format!("{}/v1/{path}", self.node_url(0)), "");
@@ -170,12 +191,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if matches!(self.kind, Kind::Existing { .. }) {
-            // Children first: as often as there may be generations.
-            for _ in 0..8 {
-                for name in self.names() {
-                    let _ = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
-                }
-            }
+            self.delete_all();
         }
     }
 }
