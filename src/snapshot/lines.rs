@@ -14,7 +14,7 @@ use crate::job::{LiveJob, WireJob, generations};
 /// The one field of Dkron's that must not come back (FACTS 9).
 const LEFT_OUT: &str = "dependent_jobs";
 
-/// The lines of a backup. Each job stays as it was given, key by key and digit by digit, but for [`LEFT_OUT`] and line breaks.
+/// The lines of a backup. Each job stays as it was given, key by key and digit by digit, but for `dependent_jobs` and line breaks.
 #[derive(Debug, Default)]
 pub struct Lines {
     text: Vec<u8>,

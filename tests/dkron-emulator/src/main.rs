@@ -12,11 +12,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 
 use dkron_emulator::{Emulator, Options};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 
 /// How often the jobs are saved when they have changed.
 const SAVE_EVERY: Duration = Duration::from_millis(200);
@@ -46,14 +47,22 @@ fn run() -> io::Result<()> {
     }
     eprintln!("dkron-emulator: no real Dkron; answering on port {port} with {} jobs", emulator.job_count());
     let mut saved = emulator.jobs();
-    loop {
-        thread::sleep(SAVE_EVERY);
-        let jobs = emulator.jobs();
-        if let Some(file) = file.as_ref().filter(|_| jobs != saved) {
-            save(&jobs, file)?;
-            saved = jobs;
+    // The first process of a container is not ended by SIGTERM unless it listens to it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut stop = signal(SignalKind::terminate())?;
+        loop {
+            let last = timeout(SAVE_EVERY, stop.recv()).await.is_ok();
+            let jobs = emulator.jobs();
+            if let Some(file) = file.as_ref().filter(|_| jobs != saved) {
+                save(&jobs, file)?;
+                saved = jobs;
+            }
+            if last {
+                return Ok(());
+            }
         }
-    }
+    })
 }
 
 /// Puts the saved jobs in, parents before their children.
