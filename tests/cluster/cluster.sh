@@ -19,30 +19,45 @@ dkron_image() {
   fi
   dkron_is="the emulator (no DKRON_IMAGE_TAR)" real=
   local target=x86_64-unknown-linux-gnu
-  (cd "$root" && RUSTFLAGS='-C target-feature=+crt-static' cargo build -q -p dkron-emulator --bins --target $target) >&2
+  (cd "$root" && RUSTFLAGS='-C target-feature=+crt-static' cargo build -q -p dkron-emulator --bins --target $target) >&2 || return 1
   mkdir -p "$work/emulator"
-  cp "$root/target/$target/debug/dkron-emulator" "$work/emulator/dkron"
+  cp "$root/target/$target/debug/dkron-emulator" "$work/emulator/dkron" || return 1
   echo '{"architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["/dkron"]}}' >"$work/emulator.json"
   "$root/tests/image/pack" docker.io/dkron/dkron:4.0.9 "$work/emulator" "$work/emulator.json" "$work/dkron.tar" >&2
 }
 
+# Why there is no cluster: what cannot run here is skipped, and said.
+no_cluster() {
+  say "skipped: the cluster tests: $1"
+  [ -z "${TEST_SKIPS:-}" ] || echo "the cluster tests: $1" >>"$TEST_SKIPS"
+}
+
 cluster_up() {
   own=
+  local tool
+  for tool in jq curl; do
+    command -v $tool >/dev/null || { no_cluster "there is no $tool"; return 77; }
+  done
   if [ -n "${KUBECONFIG:-}" ]; then
     say "cluster: the one of KUBECONFIG; both images must be on it or where it pulls from"
     dkron_is="whatever it has as dkron/dkron:4.0.9" real=1
     return
   fi
-  if [ ! -x "$kit/setup.sh" ]; then
-    say "skipped: the cluster tests; no KUBECONFIG, and no one-node Kubernetes at $kit (KUBE_KIT)"
+  if [ ! -x "$kit/setup.sh" ]; then no_cluster "no KUBECONFIG, and no one-node Kubernetes in KUBE_KIT"; return 77; fi
+  kube=$("$kit/setup.sh" "${KUBE_DIR:-$root/target/kube}" 2>"$work/setup.log") || {
+    tail -5 "$work/setup.log"
+    no_cluster "the one-node Kubernetes cannot be laid out here: $(tail -1 "$work/setup.log")"
     return 77
-  fi
-  kube=$("$kit/setup.sh" "${KUBE_DIR:-$root/target/kube}" 2>"$work/setup.log") || { cat "$work/setup.log"; return 1; }
+  }
   export PATH=$kube/bin:$PATH KUBECONFIG=$kube/kubeconfig
-  jobs_image
-  dkron_image
+  jobs_image || return 1
+  dkron_image || return 1
   own=1
-  IMAGES="$work/jobs.tar $work/dkron.tar $kube/images/toy.tar" NPV=${NPV:-30} "$kube/up.sh" >"$work/up.log" 2>&1 || { cat "$work/up.log"; return 1; }
+  IMAGES="$work/jobs.tar $work/dkron.tar $kube/images/toy.tar" NPV=${NPV:-30} "$kube/up.sh" >"$work/up.log" 2>&1 || {
+    tail -20 "$work/up.log"
+    no_cluster "the one-node Kubernetes does not start here: $(tail -1 "$work/up.log")"
+    return 77
+  }
   say "cluster: one node of $kit; Dkron is $dkron_is"
 }
 
