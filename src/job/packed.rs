@@ -67,6 +67,11 @@ impl Packed {
         self.stamp.as_deref().and_then(Stamp::of_json)
     }
 
+    /// The stamp, if it was written for this job: one that names another job came with a copy made by hand, which nobody keeps.
+    pub fn own_stamp(&self) -> Option<Stamp> {
+        self.stamp().filter(|stamp| *stamp.job == *self.name)
+    }
+
     /// The digest of the definition, with its scheme in front.
     pub fn digest(&self) -> String {
         stamp::digest_of(&self.definition)

@@ -28,7 +28,7 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Packed>, policy: &Policy) ->
         return Ok(item);
     };
 
-    let stamp = live.stamp().filter(|stamp| *stamp.job == **live.name());
+    let stamp = live.own_stamp();
     let disabled = disabled(template_disabled, live, stamp.as_ref(), policy);
     let mut definition = Definition::Desired;
     // Whether the stamp has to be written even if nothing else has.
@@ -121,7 +121,7 @@ pub(super) fn put_back(was: &Wanted, live: &Packed, policy: &Policy) -> Result<I
         secret_fields: was.secret_fields.clone(),
         origin: Some(was.origin.clone()),
     };
-    let owner = |job: &Packed| job.stamp().filter(|stamp| *stamp.job == **job.name()).map(|stamp| stamp.owner);
+    let owner = |job: &Packed| job.own_stamp().map(|stamp| stamp.owner);
     let (now, before) = (owner(live), owner(&was.job));
     // A difference in the stamp alone is worth no write, unless it is gone.
     if live.same_but_stamp(&was.job) && (now.is_some() || before.is_none()) {

@@ -11,7 +11,7 @@ use super::{Action, Conflict, Item, Policy, Reason, after, decide, order};
 /// each job as it was saved, so that a run that was cut short goes on. Another release's jobs do not count. A job of `owner` that
 /// others' jobs need as their parent was written before them: it does not count as long as one of those is not back.
 pub fn is_empty(live: &Live, saved: &BTreeMap<Arc<str>, Wanted>, owner: &Owner) -> bool {
-    let owner_of = |job: &Packed| job.stamp().filter(|stamp| *stamp.job == **job.name()).map(|stamp| stamp.owner);
+    let owner_of = |job: &Packed| job.own_stamp().map(|stamp| stamp.owner);
     let mut needed: BTreeSet<&str> = BTreeSet::new();
     let mut missing = false;
     for wanted in saved.values().filter(|wanted| owner_of(&wanted.job).as_ref() != Some(owner)) {
@@ -96,7 +96,7 @@ fn item(was: &Wanted, action: Action, reasons: Vec<Reason>) -> Item {
 }
 
 fn is_ours(job: &Packed, policy: &Policy) -> bool {
-    job.stamp().is_some_and(|stamp| stamp.owner == policy.owner && *stamp.job == **job.name())
+    job.own_stamp().is_some_and(|stamp| stamp.owner == policy.owner)
 }
 
 /// Takes out what stays away, and, where templates are applied over it, what cannot be brought back: nothing that was saved may
