@@ -17,6 +17,8 @@
 //! | [`render`] | templates to desired jobs | yes |
 //! | [`rewrite`] | jobs of one namespace, made to be another's | yes |
 //! | [`import`] | jobs to templates: `render` of them is the jobs again | yes |
+//! | [`cache`] | the caches of table `cache_param`, and which job keeps which fresh | yes |
+//! | [`lint`] | what is wrong with jobs that Dkron accepts | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
 //! | [`snapshot`] | files of many jobs: cutting, reading, writing, judging and rotating backups | yes |
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
@@ -35,12 +37,14 @@
 //! - No answer of Dkron's is believed that could be wrong: see [`dkron`].
 
 pub mod apply;
+pub mod cache;
 pub mod command;
 pub mod disk;
 pub mod dkron;
 pub mod fetch;
 pub mod import;
 pub mod job;
+pub mod lint;
 pub mod plan;
 pub mod render;
 pub mod report;

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::SignedDuration;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Environment, Error, ErrorKind, Expression, Output, State, Template, UndefinedBehavior, Value};
 
+use crate::cache;
 use crate::schedule;
 
 use super::problem::nearest;
@@ -259,32 +260,14 @@ fn job(state: &State<'_, '_>) -> Result<String, Error> {
     })
 }
 
-/// A TTL: seconds, or a text with a unit (`5m`, `1h 30m`, `2d`, `PT5M`). `None` for null and the empty text.
+/// A TTL, as data tables give it; `None` for null and the empty text.
 fn ttl(what: &str, value: &Value) -> Result<Option<SignedDuration>, Error> {
-    let wrong = || {
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!("the {what} `{value}` is no duration; write seconds (`300`) or a unit (`5m`, `2h`, `1d`)"),
-        )
-    };
-    if value.is_none() || value.as_str().is_some_and(|text| text.trim().is_empty()) {
-        return Ok(None);
-    }
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
-    if let Some(seconds) = value.as_i64() {
-        return Ok(Some(SignedDuration::from_secs(seconds)));
-    }
-    if let Ok(seconds) = f64::try_from(value.clone()) {
-        return SignedDuration::try_from_secs_f64(seconds).map(Some).map_err(|_| wrong());
-    }
-    let text = value.as_str().ok_or_else(wrong)?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Ok(Some(SignedDuration::from_secs(seconds)));
-    }
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    span.to_duration(SpanRelativeTo::days_are_24_hours()).map(Some).map_err(|_| wrong())
+    let wrong = |problem: String| Error::new(ErrorKind::InvalidOperation, problem);
+    let value = serde_json::to_value(value).map_err(|error| wrong(error.to_string()))?;
+    cache::ttl(what, &value).map_err(wrong)
 }
 
 /// `vars`: notices when a secret is read.

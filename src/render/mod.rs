@@ -22,8 +22,11 @@ use self::yaml::{Kind, Node};
 
 pub use self::emit::to_yaml;
 pub(crate) use self::engine::reserved;
+pub(crate) use self::problem::nearest;
 pub use self::problem::{Problem, Problems};
-pub(crate) use self::shape::{EXPECT_CODE, HTTP, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout};
+pub(crate) use self::shape::{
+    EXPECT_CODE, HTTP, HTTP_KEYS, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout, url_problem,
+};
 pub use self::table::{Table, TableFormat, values};
 pub(crate) use self::yaml::is_template;
 

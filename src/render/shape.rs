@@ -16,7 +16,7 @@ use super::yaml::{Key, is_template};
 /// The executor of cache refreshes.
 pub(crate) const HTTP: &str = "http";
 /// What the http executor knows (FACTS 22c); everything else it ignores without a word.
-const HTTP_KEYS: [&str; 12] = [
+pub(crate) const HTTP_KEYS: [&str; 12] = [
     "method",
     "url",
     "headers",
@@ -347,15 +347,7 @@ impl Shaper<'_> {
             }
             FilledKind::List(headers) => {
                 for header in headers {
-                    let at = header.at.clone();
                     let text = self.string("executor_config.headers", header.clone());
-                    if !text.contains(':') && !matches!(header.kind, FilledKind::Broken) {
-                        self.problem(
-                            at,
-                            "a header without a colon, which ends the http executor of the whole node",
-                            "write `Name: value`, or headers as a map",
-                        );
-                    }
                     list.push(text);
                 }
             }
@@ -478,15 +470,6 @@ impl Shaper<'_> {
     }
 
     fn http(&mut self, schedule: Option<&Schedule>) {
-        let unknown: Vec<_> =
-            self.seen.config.iter().filter(|(key, _)| !HTTP_KEYS.contains(&key.as_str())).cloned().collect();
-        for (key, at) in unknown {
-            let remedy = match nearest(&key, HTTP_KEYS) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it knows {}", HTTP_KEYS.join(", ")),
-            };
-            self.problem(at, format!("the http executor has no key `{key}`, and would ignore it"), remedy);
-        }
         let silent = |key: &str| !self.seen.config.iter().any(|(seen, _)| seen == key);
         let (timeout, expect_code) = (silent(TIMEOUT), silent(EXPECT_CODE.0));
         if timeout {
@@ -495,31 +478,19 @@ impl Shaper<'_> {
         if expect_code {
             self.job.executor_config.insert(EXPECT_CODE.0.to_owned(), EXPECT_CODE.1.to_owned());
         }
-        self.url();
     }
+}
 
-    fn url(&mut self) {
-        if self.is_broken(&["executor_config.url"]) {
-            return;
+/// Why an http client takes this for no URL; `None` for one.
+pub(crate) fn url_problem(url: &str) -> Option<String> {
+    match Url::parse(url) {
+        // URL parsers forgive these, and Dkron's does not.
+        _ if url.trim() != url || url.chars().any(char::is_control) => {
+            Some("it has a blank or a line break at an end, or a control character".to_owned())
         }
-        let Some(url) = self.job.executor_config.get("url") else { return };
-        let problem = match Url::parse(url) {
-            // URL parsers forgive these, and Dkron's does not.
-            _ if url.trim() != url || url.chars().any(char::is_control) => {
-                "it has a blank or a line break at an end, or a control character".to_owned()
-            }
-            Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => "it is neither http nor https".to_owned(),
-            Ok(_) => return,
-            Err(error) => error.to_string(),
-        };
-        let secret = self.secret_fields.contains("executor_config.url");
-        let shown = if secret { "the secret URL".to_owned() } else { format!("`{url}`") };
-        let at = self.seen.config.iter().find(|(key, _)| key == "url").map(|(_, at)| at.clone());
-        self.problem(
-            at.unwrap_or_default(),
-            format!("{shown} is no URL: {problem}"),
-            "write `http://host:port/path`, or `{{ service('cache-manager', 8080) }}/path`",
-        );
+        Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => Some("it is neither http nor https".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 

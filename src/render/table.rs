@@ -52,7 +52,8 @@ impl Table {
         Ok(Self { rows })
     }
 
-    pub(super) fn rows(&self) -> &[Map<String, Value>] {
+    /// The rows: each a value by its column's name.
+    pub fn rows(&self) -> &[Map<String, Value>] {
         &self.rows
     }
 }

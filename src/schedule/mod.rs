@@ -32,8 +32,8 @@ pub struct Schedule(Kind);
 enum Kind {
     /// Six fields, or a name for them such as `@hourly`.
     Cron(Cron),
-    /// `@every`: whole seconds from the last start of Dkron or write of the job, at least one.
-    Every(SignedDuration),
+    /// `@every`: whole seconds from the last start of Dkron or write of the job, at least one; and what was written.
+    Every { delay: SignedDuration, said: SignedDuration },
     /// `@at`: once. `None` for `@manually`, which Dkron keeps as an instant long past.
     Once(Option<Timestamp>),
 }
@@ -73,12 +73,33 @@ impl Schedule {
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         match &self.0 {
             Kind::Cron(cron) => cron.next(whole_second(after)).and_then(|second| Timestamp::from_second(second).ok()),
-            Kind::Every(delay) => {
+            Kind::Every { delay, .. } => {
                 let second = whole_second(after).checked_add(delay.as_secs())?;
                 Timestamp::from_second(second).ok()
             }
             Kind::Once(instant) => instant.filter(|instant| *instant > after),
         }
+    }
+
+    /// What `@every` says, which Dkron takes for a second where it is less than one (FACTS 20); `None` for other schedules.
+    pub fn every(&self) -> Option<SignedDuration> {
+        match &self.0 {
+            Kind::Every { said, .. } => Some(*said),
+            Kind::Cron(_) | Kind::Once(_) => None,
+        }
+    }
+
+    /// The instant that `@at` names; `None` for other schedules.
+    pub fn once(&self) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::Once(instant) => *instant,
+            Kind::Cron(_) | Kind::Every { .. } => None,
+        }
+    }
+
+    /// Whether it is `@manually`.
+    pub fn is_manual(&self) -> bool {
+        self.0 == Kind::Once(None)
     }
 
     /// The gaps between runs; `None` where there are no two runs.
@@ -89,7 +110,7 @@ impl Schedule {
     pub fn gaps(&self) -> Option<Gaps> {
         match &self.0 {
             Kind::Cron(cron) => gaps::of(cron),
-            Kind::Every(delay) => Some(Gaps { shortest: *delay, worst: *delay }),
+            Kind::Every { delay, .. } => Some(Gaps { shortest: *delay, worst: *delay }),
             Kind::Once(_) => None,
         }
     }

@@ -102,7 +102,8 @@ fn descriptor(spec: &str, zone: TimeZone) -> Result<Kind, String> {
                 duration::parse(text).map_err(|words| format!("failed to parse duration {spec}: {words}"))?;
             // Less than a second, also zero and negative, is taken as one second (fact 20); parts of a second are cut.
             let seconds = (nanoseconds / 1_000_000_000).max(1);
-            return Ok(Kind::Every(SignedDuration::from_secs(seconds)));
+            let said = SignedDuration::from_nanos(nanoseconds);
+            return Ok(Kind::Every { delay: SignedDuration::from_secs(seconds), said });
         }
     };
     Ok(Kind::Cron(named(bits, zone)))

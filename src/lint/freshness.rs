@@ -1,0 +1,174 @@
+//! Caches and the jobs that keep them fresh: the rule of the brief, and who is missing.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::cache::{self, Caches, Covered, Ttl, Verdict, coverage};
+
+use super::{Circumstances, Notes, Rule, Severity, Subject, Subjects};
+
+pub(super) const RULES: &[&Rule] =
+    &[&SLOWER_THAN_SOFT_TTL, &MAY_MISS_HARD_TTL, &CACHE_WITHOUT_JOB, &JOB_WITHOUT_CACHE, &CACHE_PARAM_INVALID];
+
+const SLOWER_THAN_SOFT_TTL: Rule = Rule {
+    id: "schedule-slower-than-soft-ttl",
+    severity: Severity::Error,
+    summary: "the job runs too seldom for its cache",
+    reason: "The brief: the interval is at most half the soft TTL, unless the hard TTL is at least twice the soft one, in which case it may be up to the soft TTL. The longest gap between two runs counts: `0 */7 * * * *` has gaps of seven minutes and of four, and `0 0 8-18 * * MON-FRI` one of a weekend.",
+    remedy: "write `{{ refresh_schedule(item.soft_ttl, item.hard_ttl) }}`, or a schedule with shorter gaps",
+    wrong: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: 300, hard_ttl: 450}",
+    right: "name: refresh-accounts\nschedule: 0 */2 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: 300, hard_ttl: 450}",
+};
+
+const MAY_MISS_HARD_TTL: Rule = Rule {
+    id: "refresh-may-miss-hard-ttl",
+    severity: Severity::Warning,
+    summary: "a slow refresh that is tried again can come after the cache is gone",
+    reason: "The longest gap between two runs, and after it each attempt up to its timeout, is more than the hard TTL.",
+    remedy: "shorten the schedule, `timeout` or `retries`, or raise the hard TTL",
+    wrong: "name: refresh-accounts\nschedule: 0 * * * * *\nretries: 3\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh, timeout: 50}\nmetadata: {cache_param: accounts, soft_ttl: 120, hard_ttl: 180}",
+    right: "name: refresh-accounts\nschedule: 0 * * * * *\nretries: 1\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh, timeout: 30}\nmetadata: {cache_param: accounts, soft_ttl: 120, hard_ttl: 180}",
+};
+
+const CACHE_WITHOUT_JOB: Rule = Rule {
+    id: "cache-without-job",
+    severity: Severity::Error,
+    summary: "a row of cache_param has no job that is switched on",
+    reason: "Nobody refreshes that cache. Rows whose column `enabled` says no are left out.",
+    remedy: "add a job whose `metadata.cache_param` names the row, switch its job on, or say `enabled: false` in the row",
+    wrong: "name: refresh-accounts\nschedule: 0 */5 * * * *\ndisabled: true\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts}",
+    right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts}",
+};
+
+const JOB_WITHOUT_CACHE: Rule = Rule {
+    id: "job-without-cache",
+    severity: Severity::Warning,
+    summary: "a scheduled http job names no row of cache_param",
+    reason: "Whether it runs often enough cannot be told, and a cache that was renamed looks just like this.",
+    remedy: "name the row in `metadata.cache_param`, or say `dkron-jobs.lint-allow: \"job-without-cache: why\"` there for a job that keeps no cache",
+    wrong: "name: refresh-acounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: acounts}",
+    right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts}",
+};
+
+const CACHE_PARAM_INVALID: Rule = Rule {
+    id: "cache-param-invalid",
+    severity: Severity::Error,
+    summary: "a row of cache_param, or a TTL in a job's metadata, cannot be understood",
+    reason: "A row needs a `name` of its own and a `soft_ttl` above zero; TTLs are seconds, or have a unit.",
+    remedy: "correct it: seconds (`300`) or a unit (`5m`, `2h`, `1d`)",
+    wrong: "name: refresh-accounts\nschedule: 0 * * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: soon}",
+    right: "name: refresh-accounts\nschedule: 0 * * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: 5m}",
+};
+
+/// Looks at all jobs that are for caches, and at all caches.
+pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) -> Vec<Covered> {
+    let nothing = Caches::default();
+    let caches = circumstances.caches.unwrap_or(&nothing);
+    let keepers = subjects.iter().filter_map(|subject| subject.keeper(circumstances.key));
+    let (covered, _) = coverage(caches, keepers);
+    for problem in &caches.problems {
+        let message = format!("table `{}`: {problem}", cache::TABLE);
+        notes.add_without_job(&CACHE_PARAM_INVALID, message, CACHE_PARAM_INVALID.remedy.to_owned());
+    }
+    let by_name: BTreeMap<&str, &Covered> =
+        covered.iter().map(|covered| (covered.cache.name.as_str(), covered)).collect();
+    for subject in subjects.iter() {
+        let named = circumstances.key.of(&subject.job);
+        let row = named.as_deref().and_then(|name| by_name.get(name)).copied();
+        if circumstances.caches.is_some() && row.is_none() && subject.is_http() && subject.job.parent().is_none() {
+            no_row(subject, named.as_deref(), &by_name, notes);
+        }
+        if subject.job.disabled {
+            continue;
+        }
+        let ttl = match row {
+            Some(row) => Some(row.cache.ttl),
+            None => own_ttl(subject, notes),
+        };
+        // Another job may run often enough for both.
+        let kept = row.is_some_and(|row| row.verdict == Verdict::Kept);
+        if let Some(ttl) = ttl {
+            judge(subject, ttl, kept, notes);
+        }
+    }
+    for row in &covered {
+        if matches!(row.verdict, Verdict::NoJob | Verdict::SwitchedOff) {
+            let name = &row.cache.name;
+            let why = match row.keepers.as_slice() {
+                [] => "no job is for it".to_owned(),
+                [one] => format!("its job `{}` is switched off", one.job),
+                [first, ..] => format!("its {} jobs (`{}`, …) are switched off", row.keepers.len(), first.job),
+            };
+            let message = format!("cache `{name}` is not refreshed: {why}");
+            notes.add_without_job(&CACHE_WITHOUT_JOB, message, CACHE_WITHOUT_JOB.remedy.to_owned());
+        }
+    }
+    covered
+}
+
+fn no_row(subject: &Subject<'_>, named: Option<&str>, rows: &BTreeMap<&str, &Covered>, notes: &mut Notes) {
+    let table = cache::TABLE;
+    let Some(named) = named else {
+        return notes.add(&JOB_WITHOUT_CACHE, subject, "metadata", format!("the job names no row of `{table}`"));
+    };
+    let near = crate::render::nearest(named, rows.keys().copied());
+    let remedy = near.map_or_else(|| JOB_WITHOUT_CACHE.remedy.to_owned(), |near| format!("did you mean `{near}`?"));
+    let message = format!("`{table}` has no row `{named}`");
+    notes.add_with(&JOB_WITHOUT_CACHE, subject, "metadata.cache_param", message, remedy);
+}
+
+/// The TTLs that the job's own metadata gives, where no table does.
+fn own_ttl(subject: &Subject<'_>, notes: &mut Notes) -> Option<Ttl> {
+    let mut read = |key: &str| {
+        let value = Value::from(subject.job.metadata.get(key)?.as_str());
+        let problem = match cache::ttl(key, &value) {
+            Ok(Some(ttl)) if ttl.is_positive() => return Some(ttl),
+            Ok(None) => return None,
+            Ok(Some(ttl)) => format!("the {key} {ttl:#} is not positive"),
+            Err(problem) => problem,
+        };
+        notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
+        None
+    };
+    let (soft, hard) = (read("soft_ttl"), read("hard_ttl"));
+    Some(Ttl { soft: soft?, hard })
+}
+
+fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
+    let Some(gaps) = subject.gaps else { return };
+    let allowed = ttl.allowed_interval();
+    if gaps.worst > allowed {
+        if !kept {
+            let message = format!(
+                "`{}` leaves up to {} between two runs, and a soft TTL of {}{} allows {}",
+                subject.job.schedule,
+                shown(gaps.worst),
+                shown(ttl.soft),
+                ttl.hard.map_or_else(String::new, |hard| format!(" (hard {})", shown(hard))),
+                shown(allowed),
+            );
+            notes.add(&SLOWER_THAN_SOFT_TTL, subject, "schedule", message);
+        }
+        return;
+    }
+    let (Some(hard), Some(timeout)) = (ttl.hard, subject.timeout()) else { return };
+    let attempts = i32::try_from(subject.job.retries).unwrap_or(i32::MAX).saturating_add(1);
+    let latest = timeout.checked_mul(attempts).and_then(|tries| tries.checked_add(gaps.worst));
+    if latest.is_none_or(|latest| latest > hard) {
+        let message = format!(
+            "up to {} between two runs and {attempts} attempt{} of {} each are more than the hard TTL of {}",
+            shown(gaps.worst),
+            if attempts == 1 { "" } else { "s" },
+            shown(timeout),
+            shown(hard)
+        );
+        notes.add(&MAY_MISS_HARD_TTL, subject, "schedule", message);
+    }
+}
+
+/// A time as people say it: `5m`, `1h 30m`.
+pub(super) fn shown(time: SignedDuration) -> String {
+    format!("{time:#}")
+}

@@ -1,0 +1,147 @@
+//! How many jobs call the same target in the same second.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::schedule::{Schedule, stagger};
+
+use super::{Circumstances, Notes, Rule, Severity, Subject, Subjects};
+
+pub(super) const RULES: &[&Rule] = &[&STAMPEDE];
+
+const STAMPEDE: Rule = Rule {
+    id: "stampede",
+    severity: Severity::Warning,
+    summary: "many jobs call one target in the same second",
+    reason: "A cache-manager and the systems behind it get all of them at once, and nothing in between. `--stampede` says how many are too many; a week of runs is looked at.",
+    remedy: "write `{{ refresh_schedule(item.soft_ttl, item.hard_ttl) }}`, which spreads jobs by their names, or `{{ stagger(60) }}` for the seconds",
+    wrong: "for_each: cache_param\nname: \"refresh-{{ item.name }}\"\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: \"{{ item.name }}\"}",
+    right: "for_each: cache_param\nname: \"refresh-{{ item.name }}\"\nschedule: \"{{ refresh_schedule(item.soft_ttl, item.hard_ttl) }}\"\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: \"{{ item.name }}\"}",
+};
+
+/// A week without a change of clocks in most zones, from a Monday: each weekday's crowd is seen.
+const WEEK: (Timestamp, SignedDuration) = (monday(), SignedDuration::from_hours(7 * 24));
+/// How many runs of different schedules are looked at in all: those that run each second of the week are no news.
+const MOST_RUNS: usize = 4_000_000;
+/// How many jobs of a crowd are named, and given another second.
+const NAMED: usize = 8;
+
+const fn monday() -> Timestamp {
+    // 2026-01-12T00:00:00Z.
+    Timestamp::constant(1_768_176_000, 0)
+}
+
+/// The busiest second of a target.
+struct Crowd {
+    second: i64,
+    jobs: usize,
+    /// How many seconds of the week are too crowded.
+    seconds: usize,
+}
+
+pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
+    let mut targets: BTreeMap<String, Vec<&Subject<'_>>> = BTreeMap::new();
+    for subject in subjects.iter().filter(|subject| !subject.job.disabled && subject.job.parent().is_none()) {
+        if let Some(target) = subject.target() {
+            targets.entry(target).or_default().push(subject);
+        }
+    }
+    targets.retain(|_, jobs| jobs.len() > circumstances.stampede);
+    let mut left = MOST_RUNS;
+    for (target, jobs) in targets {
+        let Some(crowd) = crowd(&jobs, circumstances.stampede, &mut left) else { continue };
+        let there: Vec<_> = jobs.iter().filter(|job| runs_at(job, crowd.second)).copied().collect();
+        let Some(first) = there.first() else { continue };
+        let message = format!(
+            "{} jobs call `{target}` in the same second ({}; {} such second{} a week): {}",
+            crowd.jobs,
+            shown(crowd.second),
+            crowd.seconds,
+            if crowd.seconds == 1 { "" } else { "s" },
+            listed(&there),
+        );
+        notes.add_with(&STAMPEDE, first, "schedule", message, proposal(&there));
+    }
+}
+
+/// The most crowded second of a target; `None` where none is too crowded.
+fn crowd(jobs: &[&Subject<'_>], limit: usize, left: &mut usize) -> Option<Crowd> {
+    // What runs at the same times is looked at once.
+    let mut same: BTreeMap<(&str, &str, &str), (&Schedule, usize)> = BTreeMap::new();
+    for job in jobs {
+        // `@every` counts from a start that nobody knows.
+        let Some(Ok(schedule)) = &job.schedule else { continue };
+        if schedule.every().is_none() {
+            let name = if job.job.schedule.contains('~') { &*job.name } else { "" };
+            same.entry((&job.job.schedule, &job.job.timezone, name)).or_insert((schedule, 0)).1 += 1;
+        }
+    }
+    if same.values().map(|(_, count)| count).sum::<usize>() <= limit {
+        return None;
+    }
+    let mut runs: Vec<(i64, usize)> = Vec::new();
+    let (from, week) = WEEK;
+    for (schedule, count) in same.values() {
+        let mut at = from - SignedDuration::from_secs(1);
+        while let Some(next) = schedule.next(at).filter(|next| *next < from + week && *left > 0) {
+            runs.push((next.as_second(), *count));
+            *left -= 1;
+            at = next;
+        }
+    }
+    runs.sort_unstable();
+    let mut worst: Option<Crowd> = None;
+    let mut seconds = 0;
+    for second in runs.chunk_by(|(a, _), (b, _)| a == b) {
+        let count: usize = second.iter().map(|(_, count)| count).sum();
+        if count > limit {
+            seconds += 1;
+            if worst.as_ref().is_none_or(|worst| worst.jobs < count) {
+                worst = Some(Crowd { second: second[0].0, jobs: count, seconds: 0 });
+            }
+        }
+    }
+    worst.map(|worst| Crowd { seconds, ..worst })
+}
+
+fn runs_at(job: &Subject<'_>, second: i64) -> bool {
+    let Some(Ok(schedule)) = &job.schedule else { return false };
+    let before = Timestamp::from_second(second - 1).ok();
+    schedule.every().is_none()
+        && before.and_then(|before| schedule.next(before)).is_some_and(|next| next.as_second() == second)
+}
+
+/// `MON 08:00:00 UTC`.
+fn shown(second: i64) -> String {
+    let Ok(at) = Timestamp::from_second(second) else { return String::new() };
+    Offset::UTC.to_datetime(at).strftime("%a %H:%M:%S UTC").to_string()
+}
+
+fn listed(jobs: &[&Subject<'_>]) -> String {
+    let mut list = jobs.iter().take(NAMED).map(|job| format!("`{}`", job.name)).collect::<Vec<_>>().join(", ");
+    if jobs.len() > NAMED {
+        let _ = write!(list, " and {} more", jobs.len() - NAMED);
+    }
+    list
+}
+
+/// The same schedules, begun at seconds of their own.
+fn proposal(jobs: &[&Subject<'_>]) -> String {
+    let spread: Vec<_> = jobs.iter().filter_map(|job| Some((job, spread(job)?))).take(NAMED).collect();
+    if spread.is_empty() {
+        return STAMPEDE.remedy.to_owned();
+    }
+    let list = spread.iter().map(|(job, schedule)| format!("`{}`: `{schedule}`", job.name)).collect::<Vec<_>>();
+    format!("write `{{{{ stagger(60) }}}}` in place of the seconds, which gives {}", list.join(", "))
+}
+
+/// Six fields with one second, begun at another one; where all would begin at the same minute of an hour too, that is for the
+/// people who chose it.
+fn spread(job: &Subject<'_>) -> Option<String> {
+    let (second, rest) = job.job.schedule.split_once(' ')?;
+    second.parse::<u8>().ok()?;
+    Some(format!("{} {rest}", stagger(&job.name, 60)))
+}
