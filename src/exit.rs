@@ -9,13 +9,14 @@ pub enum ExitCode {
     Failed,
     /// Usage, configuration or template error.
     Usage,
-    /// `plan --exit-code` or `check` found changes.
+    /// `plan --exit-code` or `check` found changes. For `check` a job that is only to be healed is none: that is [`Self::Failing`], unless
+    /// definitions differ too.
     Changes,
     /// Timed out waiting for Dkron or for a data URL.
     TimedOut,
     /// Refused by a guard or an ownership conflict.
     Refused,
-    /// Jobs that fail.
+    /// Jobs that are stale, do not run any more, or fail.
     Failing,
     /// Stopped by SIGINT.
     Interrupted,
@@ -61,7 +62,7 @@ impl ExitCode {
             Self::Changes => "`plan --exit-code` or `check` found changes",
             Self::TimedOut => "timed out waiting for Dkron or for a data URL",
             Self::Refused => "refused by a guard or an ownership conflict; nothing was written",
-            Self::Failing => "failing jobs (`check --run`)",
+            Self::Failing => "stale, stuck or failing jobs (`status`, `check`)",
             Self::Interrupted => "stopped by SIGINT, after the write in hand",
             Self::Terminated => "stopped by SIGTERM, after the write in hand",
         }

@@ -170,6 +170,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
         allow_deletes: policy.allow_deletes,
         force: policy.force,
         take_ownership: policy.take_ownership,
+        heal_stuck: policy.heal_stuck,
     }
 }
 
@@ -192,7 +193,11 @@ pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: 
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
     let render = Box::pin(gathered.render());
-    let read = Box::pin(async { Ok(dkron.read(role).await?) });
+    let read = Box::pin(async {
+        let mut reading = dkron.read(role).await?;
+        reading.look_for_ailments().await;
+        Ok(reading)
+    });
     let ((mut desired, mut warnings), reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
     warnings.extend(or_stop(shutdown, Box::pin(bring_back(&mut desired, &reading.live, settings))).await?);

@@ -41,8 +41,8 @@ pub struct Settings {
     pub clone: CloneSettings,
     /// Where imported templates go.
     pub import_to: PathBuf,
-    /// Names and globs of jobs that `check` runs.
-    pub run: Vec<Pattern>,
+    /// Which jobs `check` runs.
+    pub run: RunSettings,
     /// Whether nobody is asked.
     pub yes: bool,
     /// Text or JSON on standard output.
@@ -135,6 +135,8 @@ pub struct PolicySettings {
     pub force: bool,
     /// Whose jobs may be taken over.
     pub take_ownership: TakeOwnership,
+    /// Whether jobs that Dkron does not run any more are healed.
+    pub heal_stuck: bool,
 }
 
 /// When jobs are brought back from a backup before the templates are applied.
@@ -170,6 +172,17 @@ pub struct SourceSettings {
     pub skip_invalid: bool,
     /// Whether jobs that are there and differ are overwritten.
     pub overwrite: bool,
+}
+
+/// Which jobs to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSettings {
+    /// Names and globs.
+    pub jobs: Vec<Pattern>,
+    /// The first of each template document.
+    pub one_per_template: bool,
+    /// All.
+    pub all: bool,
 }
 
 /// How to clone.

@@ -389,6 +389,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             allow_deletes,
             force,
             take_ownership,
+            heal_stuck: true,
         },
     )
 }

@@ -149,5 +149,6 @@ pub(crate) fn default_policy(owner: &str) -> Policy {
         allow_deletes: 0,
         force: false,
         take_ownership: TakeOwnership::No,
+        heal_stuck: true,
     }
 }
