@@ -61,6 +61,11 @@ const VERBS: &[Verb] = &[
         ],
     },
     Verb {
+        name: "status",
+        about: "Say how jobs and the caches that they refresh are doing: stuck, stale, late or fresh, what failed last, what runs next",
+        groups: &[&DKRON, &TEMPLATES, &[Group::Only, Group::Caches, Group::Status, Group::Output]],
+    },
+    Verb {
         name: "backup",
         about: "Save all jobs of Dkron in --backups, whoever keeps them",
         groups: &[&DKRON, &[Group::Owner, Group::Store, Group::Backup, Group::Force, Group::Output]],

@@ -20,6 +20,7 @@
 //! | [`cache`] | the caches of table `cache_param`, and which job keeps which fresh | yes |
 //! | [`lint`] | what is wrong with jobs that Dkron accepts | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
+//! | [`status`] | how jobs and caches are doing, as tables, JSON and metrics | yes |
 //! | [`snapshot`] | files of many jobs: cutting, reading, writing, judging and rotating backups | yes |
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
 //! | [`settings`] | flags and environment to typed settings | yes |
@@ -52,6 +53,7 @@ pub mod rewrite;
 pub mod schedule;
 pub mod settings;
 pub mod snapshot;
+pub mod status;
 pub mod store;
 
 pub mod cli;

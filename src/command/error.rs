@@ -93,6 +93,9 @@ pub enum Error {
     /// Nobody said which jobs.
     #[error("--only (JOBS_ONLY) is needed: the jobs to switch on, by name or like `refresh-*`")]
     WhichJobs,
+    /// A form of output that the command does not have.
+    #[error("--output (JOBS_OUTPUT): `{0}` has no such form; it has `text` and `json`")]
+    Form(&'static str),
     /// Nobody said which namespace to clone.
     #[error("--from-namespace (JOBS_FROM_NAMESPACE) is needed: the namespace that the jobs come from")]
     WhichNamespace,
@@ -163,6 +166,7 @@ impl Error {
             | Self::NothingMatches { .. }
             | Self::WhichJobs
             | Self::WhichNamespace
+            | Self::Form(_)
             | Self::TwoSources { .. }
             | Self::NotMentioned { .. }
             | Self::Rewrite(_)

@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
+use crate::cache::{self, Caches};
 use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
@@ -55,10 +56,26 @@ impl Remote {
     }
 }
 
+/// What templates came to, and what goes with the jobs.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    pub(super) desired: Desired,
+    /// The caches, where their table is known.
+    pub(super) caches: Option<Caches>,
+    /// What was noticed on the way; in the log already.
+    pub(super) warnings: Vec<String>,
+}
+
 impl Gathered {
-    /// Reads the files, fetches what is to be fetched, and renders, all beside what else goes on: signals among it are not held
-    /// up. The warnings are in the log already.
+    /// The jobs of the templates, and what was noticed on the way.
     pub(super) async fn render(self) -> Result<(Desired, Vec<String>), Error> {
+        let Rendered { desired, warnings, .. } = self.render_all().await?;
+        Ok((desired, warnings))
+    }
+
+    /// Reads the files, fetches what is to be fetched, and renders, all beside what else goes on: signals among it are not held
+    /// up.
+    pub(super) async fn render_all(self) -> Result<Rendered, Error> {
         let Self { context, folders, tables, remote, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::sources(&folders, &tables)).await?) };
         let fetched = async {
@@ -72,7 +89,11 @@ impl Gathered {
             tracing::warn!("{warning}");
         }
         sources.tables.extend(fetched);
-        Ok((beside(move || render(&sources, &context)).await?, warnings))
+        let work = move || {
+            let caches = sources.tables.get(cache::TABLE).map(Caches::of);
+            Ok::<_, Error>(Rendered { desired: render(&sources, &context)?, caches, warnings })
+        };
+        beside(work).await
     }
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod render;
 mod restore;
 mod saved;
+mod status;
 mod wait;
 
 use std::ffi::OsString;
@@ -53,6 +54,8 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
             let mut error = Error::from(error);
             if has_report(asked.command) {
                 error = print_error(asked.command, &rest, error);
+            } else if asked.command == "status" {
+                error = status::print_error(&rest, error);
             }
             error.say(rest.log_format);
             last_words(rest.termination_log.as_deref(), &error.to_string());
@@ -60,6 +63,12 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
         }
     };
     telemetry::start(settings.log_format, settings.log_level);
+    if !settings.output.is_of(asked.command) {
+        let error = Error::Form(asked.command);
+        error.say(settings.log_format);
+        last_words(settings.termination_log.as_deref(), &error.to_string());
+        return error.exit_code();
+    }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -129,6 +138,7 @@ async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
         "plan" => Box::pin(plan::run(settings, &shutdown)).await,
         "apply" => Box::pin(apply::run(settings, &shutdown)).await,
         "check" => Box::pin(check::run(settings, &shutdown)).await,
+        "status" => Box::pin(status::run(settings, &shutdown)).await,
         "backup" => Box::pin(backup::run(settings, &shutdown)).await,
         "backup list" => Box::pin(backup::list(settings, &shutdown)).await,
         "backup verify" => Box::pin(backup::verify(settings, &shutdown)).await,
@@ -155,7 +165,7 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
         Output::Text => {
             write_out(&mut anstream::stdout(), |out| report.write_text(out, Style { value_width: VALUE_WIDTH }))
         }
-        Output::Json => write_out(&mut io::stdout(), |out| {
+        Output::Json | Output::OpenMetrics => write_out(&mut io::stdout(), |out| {
             serde_json::to_writer(&mut *out, report)?;
             out.write_all(b"\n")
         }),

@@ -109,7 +109,11 @@ fn vars(answer: &Answer) -> Result<Option<BTreeSet<String>>, Failure> {
 }
 
 /// Asks until there is an answer that can be understood, a few times.
-async fn ask<T>(trusted: &Trusted, path: &str, read: impl Fn(&Answer) -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) async fn ask<T>(
+    trusted: &Trusted,
+    path: &str,
+    read: impl Fn(&Answer) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut delays = backoff().build();
     let mut tries = 1;
     loop {

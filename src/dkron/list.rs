@@ -1,5 +1,7 @@
 //! A list of jobs, read as it arrives: it is never there as a whole, neither as text nor as values.
 
+use std::sync::Arc;
+
 use crate::job::{Live, LiveJob, Packed, WireJob};
 use crate::snapshot::{Lines, Objects, Piece, Shape};
 
@@ -20,13 +22,21 @@ pub trait Collect {
 
 impl Collect for Live {
     fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        let live = live_job(job)?;
-        self.jobs.insert(live.job.name().clone(), live);
-        Ok(())
+        self.take(job).map(drop)
     }
 
     fn agrees(&self, other: &Self) -> bool {
         self.jobs.len() == other.jobs.len() && self.jobs.values().zip(other.jobs.values()).all(|(a, b)| a.job == b.job)
+    }
+}
+
+impl Live {
+    /// Takes one job's JSON, and tells its name.
+    pub(super) fn take(&mut self, job: &[u8]) -> Result<Arc<str>, String> {
+        let live = live_job(job)?;
+        let name = live.job.name().clone();
+        self.jobs.insert(name.clone(), live);
+        Ok(name)
     }
 }
 

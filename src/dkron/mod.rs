@@ -7,6 +7,7 @@ mod conn;
 mod error;
 mod health;
 mod list;
+mod observe;
 mod runs;
 mod session;
 mod tls;

@@ -50,6 +50,11 @@ impl Execution {
     pub(super) fn unfinished(&self) -> Option<Timestamp> {
         (!self.is_finished()).then_some(self.started_at)
     }
+
+    /// When it ended and what it is called, if it failed.
+    pub(super) fn failed(&self) -> Option<(Timestamp, &str)> {
+        (self.is_finished() && !self.success && !self.id.is_empty()).then_some((self.finished_at, &self.id))
+    }
 }
 
 /// What came of a run.
@@ -203,6 +208,18 @@ pub(super) fn without_output(job: &str) -> String {
 /// The executions of a job. An old Dkron has no list for one that never ran.
 pub(super) fn stored(answer: &Answer) -> Result<Vec<Execution>, Failure> {
     if answer.status == 404 { Ok(Vec::new()) } else { list(answer) }
+}
+
+/// The output of one execution; nothing where it is gone, for which Dkron answers with nothing too.
+pub(super) fn output(answer: &Answer) -> Result<String, Failure> {
+    if answer.status == 404 || answer.body.is_empty() {
+        return Ok(String::new());
+    }
+    if answer.status != 200 {
+        return Err(answer.refusal());
+    }
+    let execution: Execution = serde_json::from_slice(&answer.body).map_err(|error| answer.not_dkron(&error))?;
+    Ok(execution.output)
 }
 
 /// A list of executions; Dkron writes an empty one as `null` at times.

@@ -99,15 +99,22 @@ fn since(then: Timestamp, now: Timestamp) -> SignedDuration {
 
 /// How long one attempt of a job can take.
 fn limit(job: &Job) -> SignedDuration {
-    let timeout = job.executor_config.get("timeout").map(String::as_str).unwrap_or_default();
-    match job.executor.as_str() {
-        // Whole seconds, and what is none of those counts as not given. Go takes 0 for no limit.
-        "http" | "grpc" => match timeout.parse::<u32>() {
-            Ok(0) => NO_TIMEOUT,
-            Ok(seconds) => SignedDuration::from_secs(seconds.into()),
-            Err(_) => DEFAULT_TIMEOUT,
-        },
-        // A Go duration, and no limit where there is none.
-        _ => timeout.parse().ok().filter(SignedDuration::is_positive).unwrap_or(NO_TIMEOUT),
+    job.timeout().unwrap_or(NO_TIMEOUT)
+}
+
+impl Job {
+    /// How long one attempt may take; `None` for as long as it likes.
+    pub fn timeout(&self) -> Option<SignedDuration> {
+        let timeout = self.executor_config.get("timeout").map(String::as_str).unwrap_or_default();
+        match self.executor.as_str() {
+            // Whole seconds, and what is none of those counts as not given. Go takes 0 for no limit.
+            "http" | "grpc" => match timeout.parse::<u32>() {
+                Ok(0) => None,
+                Ok(seconds) => Some(SignedDuration::from_secs(seconds.into())),
+                Err(_) => Some(DEFAULT_TIMEOUT),
+            },
+            // A Go duration, and no limit where there is none.
+            _ => timeout.parse().ok().filter(SignedDuration::is_positive),
+        }
     }
 }

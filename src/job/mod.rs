@@ -5,6 +5,7 @@
 
 mod diff;
 mod health;
+mod history;
 mod order;
 mod packed;
 mod printable;
@@ -23,6 +24,7 @@ use crate::schedule::{Schedule, ScheduleError};
 
 pub use self::diff::{Change, diff};
 pub use self::health::{Ailment, Signs};
+pub use self::history::History;
 pub use self::order::generations;
 pub use self::packed::Packed;
 pub use self::printable::printable;

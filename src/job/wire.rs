@@ -212,11 +212,11 @@ pub fn instant(text: &str) -> Option<Timestamp> {
 
 /// A text that is an instant, or one that is not.
 #[derive(Debug, Clone, Copy)]
-struct Instant(Option<Timestamp>);
+pub(super) struct Instant(Option<Timestamp>);
 
 impl Instant {
     /// The instant. Go writes "no instant" as the first second of year 1.
-    fn set(self) -> Option<Timestamp> {
+    pub(super) fn set(self) -> Option<Timestamp> {
         self.0.filter(|instant| instant.as_second() > GO_ZERO_TIME_SECONDS)
     }
 }

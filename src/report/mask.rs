@@ -80,6 +80,11 @@ impl Masker {
         users(&self.values(text, &mut hidden), &mut hidden)
     }
 
+    /// What a run left as output, which may be anything: as [`Masker::text`], and of JSON also the values of keys that carry secrets.
+    pub fn output(&self, output: &str) -> String {
+        self.string("output", output, false, &mut Vec::new())
+    }
+
     /// Changes as they may be shown. That a secret changed stays visible, even where both sides are masked.
     pub fn changes(&self, changes: &[Change], secret_fields: &BTreeSet<String>) -> Vec<Change> {
         changes

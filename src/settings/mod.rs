@@ -43,6 +43,10 @@ pub struct Settings {
     pub import_to: PathBuf,
     /// Which jobs `check` runs.
     pub run: RunSettings,
+    /// Which cache a job is for: an expression that can be parsed.
+    pub cache_key: String,
+    /// How long after a look `status` looks again; `None` for one look only.
+    pub watch: Option<Duration>,
     /// Whether nobody is asked.
     pub yes: bool,
     /// Text or JSON on standard output.
@@ -209,6 +213,18 @@ pub enum Output {
     Text,
     /// For machines.
     Json,
+    /// For a metrics collector: `status` alone has it.
+    OpenMetrics,
+}
+
+impl Output {
+    /// Whether a command has this form.
+    pub fn is_of(self, command: &str) -> bool {
+        match self {
+            Self::Text | Self::Json => true,
+            Self::OpenMetrics => command == "status",
+        }
+    }
 }
 
 /// The form of rendered jobs.

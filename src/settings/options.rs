@@ -54,6 +54,10 @@ pub enum Group {
     Import,
     /// Only of `check`.
     Check,
+    /// Which cache a job is for.
+    Caches,
+    /// Only of `status`.
+    Status,
     /// Only of `destroy`.
     Destroy,
     /// Showing a plan or a report.
@@ -80,6 +84,7 @@ impl Group {
             Self::Clone => "Cloning",
             Self::Import => "Importing",
             Self::Check => "Checking",
+            Self::Caches | Self::Status => "Watching",
             Self::Output | Self::Plan | Self::Render => "Output",
             Self::Logging => "Logging",
         }
@@ -230,10 +235,15 @@ options! {
     /// Also run all jobs, each once: Dkron runs children after their parents
     RUN_ALL = "run-all", "JOBS_RUN_ALL", Bool "", "false", Check;
 
+    /// Which cache of table cache_param a job is for: an expression over the job's fields
+    CACHE_KEY = "cache-key", "JOBS_CACHE_KEY", Value "EXPRESSION", "metadata.cache_param", Caches;
+    /// Look again and again, each 5 s or at this interval, until a signal ends it
+    WATCH = "watch", "JOBS_STATUS_WATCH", OptionalValue "INTERVAL", "", Status;
+
     /// Delete without asking; needed where nobody sits at a terminal
     YES = "yes", "JOBS_YES", Bool "", "false", Destroy;
 
-    /// `text` or `json` on standard output
+    /// `text` or `json` on standard output; of `status` also `openmetrics`
     OUTPUT = "output", "JOBS_OUTPUT", Value "FORM", "text", Output;
 
     /// Exit with 3 when there is something to do

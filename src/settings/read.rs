@@ -9,6 +9,7 @@ use glob::Pattern;
 use jiff::SignedDuration;
 use url::Url;
 
+use crate::cache::{DEFAULT_KEY, Key};
 use crate::job::Owner;
 use crate::plan::{Drift, TakeOwnership};
 use crate::snapshot::{Keep, Packing};
@@ -21,6 +22,9 @@ use super::{
 
 /// The values given on the command line, by flag.
 pub type Flags = BTreeMap<&'static str, Vec<String>>;
+
+/// How long after a look `status --watch` looks again where nothing is said.
+const WATCH: Duration = Duration::from_secs(5);
 
 const VAR_PREFIX: &str = "JOBS_VAR_";
 const DATA_PREFIX: &str = "JOBS_DATA_";
@@ -54,8 +58,17 @@ pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)
             one_per_template: given.bool(&options::RUN_ONE_PER_TEMPLATE),
             all: given.bool(&options::RUN_ALL),
         },
+        cache_key: given.parsed(
+            &options::CACHE_KEY,
+            |text| Key::parse(text).map(|key| key.as_str().to_owned()),
+            DEFAULT_KEY.to_owned(),
+        ),
+        watch: given.parsed(&options::WATCH, parse_watch, None),
         yes: given.bool(&options::YES),
-        output: given.choice(&options::OUTPUT, &[("text", Output::Text), ("json", Output::Json)]),
+        output: given.choice(
+            &options::OUTPUT,
+            &[("text", Output::Text), ("json", Output::Json), ("openmetrics", Output::OpenMetrics)],
+        ),
         log_format: given.choice(
             &options::LOG_FORMAT,
             &[("auto", LogFormat::Auto), ("plain", LogFormat::Plain), ("json", LogFormat::Json)],
@@ -378,6 +391,15 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .filter(SignedDuration::is_positive)
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| "is no duration above zero; write `240s`, `4m` or `1m30s`".to_owned())
+}
+
+fn parse_watch(text: &str) -> Result<Option<Duration>, String> {
+    match parse_bool(text) {
+        // Seconds, as everywhere.
+        _ if text == "1" => parse_duration(text).map(Some),
+        Ok(on) => Ok(on.then_some(WATCH)),
+        Err(_) => parse_duration(text).map(Some),
+    }
 }
 
 fn parse_concurrency(text: &str) -> Result<usize, String> {

@@ -1,0 +1,238 @@
+//! `status`: how jobs and the caches that they refresh are doing, once or again and again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use terminal_size::{Height, Width, terminal_size};
+use tracing::warn;
+
+use crate::cache::{self, Key};
+use crate::dkron::{Reading, WaitError};
+use crate::exit::ExitCode;
+use crate::job::{Desired, History, Live};
+use crate::plan::{self, Action, Plan, Policy, TakeOwnership};
+use crate::report::shown_url;
+use crate::settings::{Output, Settings};
+use crate::shutdown::Shutdown;
+use crate::status::{Look, Screen, Status, write_down};
+use crate::telemetry;
+
+use super::gather::{Rendered, dkron, gather, policy};
+use super::saved::pick;
+use super::{Ending, Error, or_stop, write_out};
+
+/// The folder of templates that is looked for where none is named, and may be missing then.
+const DEFAULT_FOLDER: &str = "jobs-templates";
+/// How many failed jobs are asked for their output; the newest failures say most.
+const OUTPUTS: usize = 20;
+/// The width of tables that go to a file or a pipe, in characters.
+const PIPE_WIDTH: usize = 120;
+
+pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let Some(interval) = settings.watch else {
+        let status = look(settings, shutdown).await.map_err(|error| print_error(settings, error))?;
+        print(&status, settings, false)?;
+        let exit = if status.is_failing() { ExitCode::Failing } else { ExitCode::Done };
+        return Ok(Ending { exit, last: status.brief(super::TERMINATION_LIMIT) });
+    };
+    let mut last = String::new();
+    loop {
+        match look(settings, shutdown).await {
+            Ok(status) => {
+                print(&status, settings, true)?;
+                last = status.brief(super::TERMINATION_LIMIT);
+            }
+            Err(Error::Stopped(signal)) => return Ok(Ending { exit: signal.exit_code(), last }),
+            // It may be back when it is looked at again. Whatever else is wrong stays so.
+            Err(error @ Error::Wait(WaitError::TimedOut { .. })) => {
+                print_error(settings, error).say(settings.log_format);
+            }
+            Err(error) => return Err(print_error(settings, error)),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            signal = shutdown.stopping() => return Ok(Ending { exit: signal.exit_code(), last }),
+        }
+    }
+}
+
+/// Where no people read, an error is a status too: whoever reads standard output gets one in every case.
+pub(super) fn print_error(settings: &Settings, error: Error) -> Error {
+    if settings.output == Output::Text || matches!(error, Error::Stopped(_)) {
+        return error;
+    }
+    let owner = settings.templates.owner();
+    let dkron = shown_url(&settings.dkron.url);
+    let status = Status::of_errors(owner.as_str(), &dkron, error.each(), &telemetry::masker());
+    match print(&status, settings, false) {
+        Ok(()) => error,
+        Err(output) => output,
+    }
+}
+
+/// Looks once.
+async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error> {
+    let dkron = dkron(&settings.dkron)?;
+    let key = key(settings)?;
+    let folders = &settings.templates.folders;
+    let alone = *folders == [PathBuf::from(DEFAULT_FOLDER)] && !Path::new(DEFAULT_FOLDER).exists();
+    let given = if alone { without_templates(settings) } else { settings.clone() };
+    let gathered = gather(&given)?;
+    let masker = gathered.masker.clone();
+    let rendered = Box::pin(gathered.render_all());
+    let read = Box::pin(async {
+        let (mut reading, histories) = dkron.observe().await?;
+        reading.look_for_ailments().await;
+        Ok((reading, histories))
+    });
+    let (Rendered { desired, caches, mut warnings }, (reading, histories)) =
+        or_stop(shutdown, async { tokio::try_join!(rendered, read) }).await?;
+    warnings.extend(reading.warnings.iter().cloned());
+    let mut ours = Vec::new();
+    let plan = if alone {
+        ours.push(format!("drift is not known: there is no folder `{DEFAULT_FOLDER}`, and `--templates` names none"));
+        None
+    } else {
+        drift(&desired, &reading.live, settings).map_err(|warning| ours.push(warning)).ok()
+    };
+    let only = only(settings, &reading.live, plan.as_ref())?;
+    let seen = runs(&reading, &histories, only.as_ref(), &mut ours);
+    let (running, outputs) = or_stop(shutdown, async { Ok(seen.await) }).await?;
+    let (owner, url) = (settings.templates.owner(), shown_url(&settings.dkron.url));
+    let now = reading.now.unwrap_or_else(|| {
+        ours.push("Dkron did not say what time it is: ages are by the clock of this machine".to_owned());
+        Timestamp::now()
+    });
+    if settings.output == Output::OpenMetrics {
+        // Metrics have no place for words.
+        for warning in &ours {
+            warn!("{warning}");
+        }
+    }
+    warnings.extend(ours);
+    let look = Look {
+        owner: owner.as_str(),
+        dkron: (&url, reading.version.as_deref()),
+        now,
+        live: &reading.live,
+        histories: &histories,
+        running: &running,
+        outputs: &outputs,
+        plan: plan.as_ref(),
+        caches: caches.as_ref(),
+        key: &key,
+        only: only.as_ref(),
+    };
+    Ok(Status::new(&look, warnings, &masker))
+}
+
+/// It was parsed when the settings were read.
+fn key(settings: &Settings) -> Result<Key, Error> {
+    let wrong = |problem| Error::File { what: "--cache-key", file: settings.cache_key.clone(), problem };
+    Key::parse(&settings.cache_key).map_err(wrong)
+}
+
+/// The same settings without a folder of templates; tables that are named count still.
+fn without_templates(settings: &Settings) -> Settings {
+    let mut given = settings.clone();
+    given.templates.folders.clear();
+    given.templates.data.retain(|table, _| table == cache::TABLE);
+    given
+}
+
+/// What `apply` would do. Nothing is written here, so no guard and no other owner stands in the way of looking.
+fn drift(desired: &Desired, live: &Live, settings: &Settings) -> Result<Plan, String> {
+    let policy = Policy { force: true, take_ownership: TakeOwnership::Any, heal_stuck: false, ..policy(settings) };
+    plan::plan(desired, live, &policy).map_err(|error| format!("drift is not known: {error}"))
+}
+
+/// The jobs that were asked for; `None` for all.
+fn only(settings: &Settings, live: &Live, plan: Option<&Plan>) -> Result<Option<BTreeSet<Arc<str>>>, Error> {
+    if settings.source.only.is_empty() {
+        return Ok(None);
+    }
+    let created = plan.iter().flat_map(|plan| &plan.items).filter(|item| item.action == Action::Create);
+    // By name: whether Dkron has it.
+    let mut names: BTreeMap<Arc<str>, bool> = created.map(|item| (item.name.clone(), false)).collect();
+    names.extend(live.jobs.keys().map(|name| (name.clone(), true)));
+    pick(&mut names, &settings.source.only, "--only")?;
+    Ok(Some(names.into_keys().collect()))
+}
+
+/// The runs in flight, and what the newest failed ones left as output. What cannot be told is a warning.
+async fn runs(
+    reading: &Reading,
+    histories: &BTreeMap<Arc<str>, History>,
+    only: Option<&BTreeSet<Arc<str>>>,
+    warnings: &mut Vec<String>,
+) -> (BTreeMap<String, Timestamp>, BTreeMap<Arc<str>, String>) {
+    let running = reading.running().await.unwrap_or_else(|failure| {
+        warnings.push(format!("what is running could not be told: {failure}"));
+        BTreeMap::new()
+    });
+    let mut failed: Vec<_> = histories
+        .iter()
+        .filter(|(name, history)| history.failed_last() && only.is_none_or(|only| only.contains(*name)))
+        .map(|(name, history)| (history.last_error, name))
+        .collect();
+    failed.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    if failed.len() > OUTPUTS {
+        warnings.push(format!(
+            "{} jobs failed last; only the {OUTPUTS} that failed last of all were asked for their output (`--only` asks for others)",
+            failed.len()
+        ));
+    }
+    let mut outputs = BTreeMap::new();
+    let asked = failed.iter().take(OUTPUTS).map(|(_, name)| *name);
+    if let Err(failure) = reading.outputs_of_failures(asked, &mut outputs).await {
+        warnings.push(format!("what failed runs left as output could not be told: {failure}"));
+    }
+    (running, outputs)
+}
+
+/// Prints a status on standard output.
+fn print(status: &Status, settings: &Settings, again: bool) -> Result<(), Error> {
+    match settings.output {
+        Output::Text => {
+            let terminal = terminal_size().filter(|_| io::stdout().is_terminal());
+            let (width, height) = terminal.map_or((PIPE_WIDTH, None), |(Width(width), Height(height))| {
+                (width.into(), again.then_some(usize::from(height)))
+            });
+            let screen = Screen { width, height };
+            if again && terminal.is_some() {
+                return redraw(status, screen);
+            }
+            write_out(&mut anstream::stdout(), |out| {
+                status.write_text(out, screen)?;
+                if again { writeln!(out) } else { Ok(()) }
+            })
+        }
+        Output::Json => write_out(&mut io::stdout(), |out| {
+            serde_json::to_writer(&mut *out, status)?;
+            out.write_all(b"\n")
+        }),
+        Output::OpenMetrics => write_out(&mut io::stdout(), |out| write_down(status, out)),
+    }
+}
+
+/// Draws a status over the one before it, line by line: nothing is seen to go and come again. Without colour the cursor is moved all
+/// the same.
+fn redraw(status: &Status, screen: Screen) -> Result<(), Error> {
+    const HOME: &[u8] = b"\x1b[H";
+    const CLEAR_LINE: &[u8] = b"\x1b[K\n";
+    const CLEAR_BELOW: &[u8] = b"\x1b[J";
+    let mut drawn = Vec::new();
+    let choice = anstream::AutoStream::choice(&io::stdout());
+    status.write_text(&mut anstream::AutoStream::new(&mut drawn, choice), screen).map_err(Error::Output)?;
+    write_out(&mut io::stdout(), |out| {
+        out.write_all(HOME)?;
+        for line in drawn.split_inclusive(|byte| *byte == b'\n') {
+            out.write_all(line.strip_suffix(b"\n").unwrap_or(line))?;
+            out.write_all(CLEAR_LINE)?;
+        }
+        out.write_all(CLEAR_BELOW)
+    })
+}

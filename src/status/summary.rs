@@ -1,0 +1,142 @@
+//! How many jobs and caches are in each state.
+
+use serde::Serialize;
+
+use crate::job::printable;
+
+use super::{CacheStatus, JobStatus, State, Status};
+
+/// How many of each state. Each job counts in exactly one of the first eight numbers after their sum, each cache in one of the
+/// six; the rest is counted beside these.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Jobs by state.
+    pub jobs: States,
+    /// Caches by state.
+    pub caches: CacheStates,
+    /// Jobs whose last run failed.
+    pub failed: usize,
+    /// Jobs of which a run is in flight.
+    pub running: usize,
+    /// Jobs with which `apply` would do something.
+    pub drifted: usize,
+}
+
+/// Jobs by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the states say what they are")]
+pub struct States {
+    pub all: usize,
+    pub stuck: usize,
+    pub stale: usize,
+    pub missing: usize,
+    pub late: usize,
+    pub never: usize,
+    pub fresh: usize,
+    pub untimed: usize,
+    pub off: usize,
+}
+
+/// Caches by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the states say what they are")]
+pub struct CacheStates {
+    pub all: usize,
+    pub stale: usize,
+    pub unrefreshed: usize,
+    pub late: usize,
+    pub never: usize,
+    pub fresh: usize,
+    pub off: usize,
+}
+
+impl Summary {
+    pub(super) fn of(jobs: &[JobStatus], caches: &[CacheStatus]) -> Self {
+        let of_jobs = |state| jobs.iter().filter(|job| job.state == state).count();
+        let of_caches = |state| caches.iter().filter(|cache| cache.state == state).count();
+        Self {
+            jobs: States {
+                all: jobs.len(),
+                stuck: of_jobs(State::Stuck),
+                stale: of_jobs(State::Stale),
+                missing: of_jobs(State::Missing),
+                late: of_jobs(State::Late),
+                never: of_jobs(State::Never),
+                fresh: of_jobs(State::Fresh),
+                untimed: of_jobs(State::Untimed),
+                off: of_jobs(State::Off),
+            },
+            caches: CacheStates {
+                all: caches.len(),
+                stale: of_caches(State::Stale),
+                unrefreshed: of_caches(State::Unrefreshed),
+                late: of_caches(State::Late),
+                never: of_caches(State::Never),
+                fresh: of_caches(State::Fresh),
+                off: of_caches(State::Off),
+            },
+            failed: jobs.iter().filter(|job| job.failed).count(),
+            running: jobs.iter().filter(|job| job.running.is_some()).count(),
+            drifted: jobs.iter().filter(|job| job.drift.is_some()).count(),
+        }
+    }
+
+    /// In words, what is bad first.
+    pub fn words(&self) -> String {
+        let (jobs, caches) = (&self.jobs, &self.caches);
+        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let states = |states: &[(usize, &str)]| {
+            let some = states.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+            some.collect::<Vec<_>>().join(", ")
+        };
+        let told = |all: String, states: String| if states.is_empty() { all } else { format!("{all}: {states}") };
+        let of_jobs = [
+            (jobs.stuck, "stuck"),
+            (jobs.stale, "stale"),
+            (jobs.missing, "missing"),
+            (jobs.late, "late"),
+            (jobs.never, "never run with success"),
+            (jobs.fresh, "fresh"),
+            (jobs.untimed, "without a TTL"),
+            (jobs.off, "off"),
+        ];
+        let of_caches = [
+            (caches.stale, "stale"),
+            (caches.unrefreshed, "not refreshed"),
+            (caches.late, "late"),
+            (caches.never, "never refreshed"),
+            (caches.fresh, "fresh"),
+            (caches.off, "not wanted"),
+        ];
+        let beside =
+            [(self.failed, "failed last"), (self.running, "running"), (self.drifted, "not as the templates say")];
+        let mut words = told(counted(jobs.all, "job"), states(&of_jobs));
+        if caches.all > 0 {
+            words = format!("{words}; {}", told(counted(caches.all, "cache"), states(&of_caches)));
+        }
+        let beside = states(&beside);
+        if beside.is_empty() { words } else { format!("{words}; {beside}") }
+    }
+}
+
+impl Status {
+    /// Whether a job or a cache is stale, or a job is stuck.
+    pub fn is_failing(&self) -> bool {
+        self.summary.jobs.stuck + self.summary.jobs.stale + self.summary.caches.stale > 0
+    }
+
+    /// The last words: counts first, then what is stuck and stale, in at most `limit` bytes.
+    pub fn brief(&self, limit: usize) -> String {
+        let caches = self.caches.iter().filter(|cache| cache.state == State::Stale);
+        let jobs = self.jobs.iter().filter(|job| matches!(job.state, State::Stuck | State::Stale));
+        let lines = [format!("status {}: {}", self.owner, self.summary.words())]
+            .into_iter()
+            .chain(self.errors.iter().cloned())
+            .chain(caches.map(|cache| format!("cache {} is stale", cache.name)))
+            .chain(jobs.map(|job| format!("{} is {}", job.name, job.state.word())));
+        let mut text: String = lines.map(|line| format!("{}\n", printable(&line))).collect();
+        let end = (0..=text.len().min(limit)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+        text.truncate(end);
+        text
+    }
+}
