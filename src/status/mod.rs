@@ -24,7 +24,7 @@ use crate::plan::Plan;
 pub use self::drift::Drift;
 pub use self::metrics::write_down;
 pub use self::next::Next;
-pub use self::summary::Summary;
+pub use self::summary::{CacheStates, States, Summary};
 pub use self::text::Screen;
 
 /// What a status is judged from.
@@ -218,6 +218,7 @@ pub struct Status {
     pub errors: Vec<String>,
 }
 
+#[expect(clippy::ref_option, reason = "serde hands fields over so")]
 fn seconds<S: Serializer>(time: &Option<SignedDuration>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.serialize_some(&time.as_secs()),

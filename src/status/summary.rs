@@ -24,29 +24,43 @@ pub struct Summary {
 
 /// Jobs by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the states say what they are")]
 pub struct States {
+    /// All of them.
     pub all: usize,
+    /// [`State::Stuck`].
     pub stuck: usize,
+    /// [`State::Stale`].
     pub stale: usize,
+    /// [`State::Missing`].
     pub missing: usize,
+    /// [`State::Late`].
     pub late: usize,
+    /// [`State::Never`].
     pub never: usize,
+    /// [`State::Fresh`].
     pub fresh: usize,
+    /// [`State::Untimed`].
     pub untimed: usize,
+    /// [`State::Off`].
     pub off: usize,
 }
 
 /// Caches by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the states say what they are")]
 pub struct CacheStates {
+    /// All of them.
     pub all: usize,
+    /// [`State::Stale`].
     pub stale: usize,
+    /// [`State::Unrefreshed`].
     pub unrefreshed: usize,
+    /// [`State::Late`].
     pub late: usize,
+    /// [`State::Never`].
     pub never: usize,
+    /// [`State::Fresh`].
     pub fresh: usize,
+    /// [`State::Off`].
     pub off: usize,
 }
 
@@ -134,7 +148,7 @@ impl Status {
             .chain(self.errors.iter().cloned())
             .chain(caches.map(|cache| format!("cache {} is stale", cache.name)))
             .chain(jobs.map(|job| format!("{} is {}", job.name, job.state.word())));
-        let mut text: String = lines.map(|line| format!("{}\n", printable(&line))).collect();
+        let mut text: String = lines.flat_map(|line| [printable(&line).into_owned(), "\n".to_owned()]).collect();
         let end = (0..=text.len().min(limit)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
         text.truncate(end);
         text
