@@ -234,7 +234,10 @@ fn nothing_more_is_asked_where_nothing_is_late() {
     // And one for each job that `forbid` may block.
     rig.emulator.age("c", Duration::from_hours(24 * 400));
     let _ = rig.cli.run(&["apply"]).ok();
-    assert_eq!(requests(&rig)[4..], ["GET /v1/busy", "GET /debug/vars", "GET /v1/jobs/c/executions"]);
+    assert_eq!(
+        requests(&rig)[4..],
+        ["GET /v1/busy", "GET /debug/vars", "GET /v1/jobs/c/executions?output_size_limit=0"]
+    );
 }
 
 #[test]

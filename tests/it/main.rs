@@ -19,6 +19,7 @@ mod disk;
 mod emulator;
 mod emulator_runs;
 mod heal;
+mod heal_faults;
 mod healings;
 mod health;
 mod http;
