@@ -140,7 +140,7 @@ async fn family(
     let mut at = 0;
     while let Some(&parent) = members.get(at) {
         let children = turns.iter().filter(|(_, turn)| matches!(turn, Turn::After(after) if after == parent));
-        for (child, _) in children.filter(|(child, _)| *child != first) {
+        for (child, _) in children {
             members.push(child);
             waiting.push((child, runner.before(child).await));
         }
