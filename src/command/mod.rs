@@ -62,7 +62,9 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
             return error.exit_code();
         }
     };
-    telemetry::start(settings.log_format, settings.log_level);
+    let is_drawn = asked.command == "status" && status::is_drawn(&settings);
+    // A line of the log would tear a drawing apart, and says nothing that is not in it.
+    telemetry::start(settings.log_format, if is_drawn { LogLevel::Error } else { settings.log_level });
     if !settings.output.is_of(asked.command) {
         let error = Error::Form(asked.command);
         error.say(settings.log_format);

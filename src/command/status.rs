@@ -38,25 +38,39 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         let exit = if status.is_failing() { ExitCode::Failing } else { ExitCode::Done };
         return Ok(Ending { exit, last: status.brief(super::TERMINATION_LIMIT) });
     };
+    if is_drawn(settings) {
+        telemetry::say(&format!("looking at Dkron at {}\n", shown_url(&settings.dkron.url)));
+    }
     let mut last = String::new();
+    let mut settings = settings.clone();
     loop {
-        match look(settings, shutdown).await {
+        match look(&settings, shutdown).await {
             Ok(status) => {
-                print(&status, settings, true)?;
+                print(&status, &settings, true)?;
+                // What was there and is away is told of soon: nobody should take an old status for a new one.
+                settings.dkron.wait_timeout = settings.dkron.wait_timeout.min(settings.dkron.request_timeout);
                 last = status.brief(super::TERMINATION_LIMIT);
             }
             Err(Error::Stopped(signal)) => return Ok(Ending { exit: signal.exit_code(), last }),
             // It may be back when it is looked at again. Whatever else is wrong stays so.
             Err(error @ Error::Wait(WaitError::TimedOut { .. })) => {
-                print_error(settings, error).say(settings.log_format);
+                print_error(&settings, error).say(settings.log_format);
             }
-            Err(error) => return Err(print_error(settings, error)),
+            Err(error) => return Err(print_error(&settings, error)),
         }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
             signal = shutdown.stopping() => return Ok(Ending { exit: signal.exit_code(), last }),
         }
     }
+}
+
+/// Whether what is seen is drawn over and over again on one terminal.
+pub(super) fn is_drawn(settings: &Settings) -> bool {
+    settings.watch.is_some()
+        && settings.output == Output::Text
+        && io::stdout().is_terminal()
+        && io::stderr().is_terminal()
 }
 
 /// Where no people read, an error is a status too: whoever reads standard output gets one in every case.

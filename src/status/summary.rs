@@ -95,8 +95,8 @@ impl Summary {
         }
     }
 
-    /// In words, what is bad first.
-    pub fn words(&self) -> String {
+    /// In words, what is bad first: jobs, caches, and what is counted beside them.
+    pub fn lines(&self) -> Vec<String> {
         let (jobs, caches) = (&self.jobs, &self.caches);
         let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let states = |states: &[(usize, &str)]| {
@@ -124,12 +124,17 @@ impl Summary {
         ];
         let beside =
             [(self.failed, "failed last"), (self.running, "running"), (self.drifted, "not as the templates say")];
-        let mut words = told(counted(jobs.all, "job"), states(&of_jobs));
+        let mut lines = vec![told(counted(jobs.all, "job"), states(&of_jobs))];
         if caches.all > 0 {
-            words = format!("{words}; {}", told(counted(caches.all, "cache"), states(&of_caches)));
+            lines.push(told(counted(caches.all, "cache"), states(&of_caches)));
         }
-        let beside = states(&beside);
-        if beside.is_empty() { words } else { format!("{words}; {beside}") }
+        lines.extend(Some(states(&beside)).filter(|beside| !beside.is_empty()));
+        lines
+    }
+
+    /// The same in one line.
+    pub fn words(&self) -> String {
+        self.lines().join("; ")
     }
 }
 

@@ -28,6 +28,11 @@ const PLAIN: Style = Style::new();
 
 /// A name may be cut down to this many characters before whole columns go.
 const SHORTEST_NAME: usize = 24;
+/// The column that goes first.
+const SCHEDULE: &str = "SCHEDULE";
+/// Columns at the end that hold free text, and how short that may get.
+const FREE: [&str; 2] = [SCHEDULE, "JOBS"];
+const SHORTEST_TEXT: usize = 12;
 /// Between two columns.
 const GAP: &str = "  ";
 
@@ -75,17 +80,10 @@ impl Status {
     /// # Errors
     /// Those of `out`.
     pub fn write_text(&self, out: &mut dyn Write, screen: Screen) -> io::Result<()> {
-        let mut foot = Vec::new();
-        for warning in &self.warnings {
-            foot.push((POOR, "warning: ", warning.clone()));
-        }
-        for error in &self.errors {
-            foot.extend(error.lines().map(|line| (BAD, "error: ", line.to_owned())));
-        }
+        let foot = self.foot();
         let (caches, jobs) = (self.cache_table(), self.job_table());
-        // Title, summary and the blank lines between.
-        let fixed = foot.len() + 4;
-        let room = screen.height.map(|height| height.saturating_sub(fixed));
+        // The blank line above the foot, and the line that the cursor is left on.
+        let room = screen.height.map(|height| height.saturating_sub(foot.len() + 2));
         let rest = match room {
             Some(room) if !caches.rows.is_empty() => {
                 let most =
@@ -105,38 +103,45 @@ impl Status {
             jobs.write(out, screen.width, rest)?;
             writeln!(out)?;
         }
-        for (style, word, text) in foot {
-            writeln!(out, "{style}{word}{style:#}{}", printable(&text))?;
-        }
-        let words = if self.at.is_some() { self.summary.words() } else { "nothing could be seen".to_owned() };
-        writeln!(out, "{BOLD}status of {}:{BOLD:#} {words}", printable(&self.owner))?;
-        if let Some(at) = self.at {
-            let version = self.version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
-            let line = format!("at {}, by the clock of Dkron{version} at {}", second(at), self.dkron);
-            writeln!(out, "{DIM}{}{DIM:#}", printable(&line))?;
+        for Cell { text, style } in &foot {
+            // Where lines are counted none may be broken.
+            let text = if screen.height.is_some() { &cut_middle(text, screen.width) } else { text };
+            writeln!(out, "{style}{text}{style:#}")?;
         }
         Ok(())
+    }
+
+    /// What stands below the tables: what could not be told, the counts, and when it was looked at.
+    fn foot(&self) -> Vec<Cell> {
+        let warnings = self.warnings.iter().map(|warning| cell(format!("warning: {warning}"), POOR));
+        let errors = self.errors.iter().flat_map(|error| error.lines());
+        let mut foot: Vec<_> = warnings.chain(errors.map(|line| cell(format!("error: {line}"), BAD))).collect();
+        let Some(at) = self.at else {
+            foot.push(cell(format!("status of {}: nothing could be seen", self.owner), BOLD));
+            return foot;
+        };
+        foot.extend(self.summary.lines().into_iter().map(|line| cell(line, BOLD)));
+        let version = self.version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
+        let dkron = self.dkron.trim_end_matches('/');
+        foot.push(cell(format!("{} at {}, by the clock of Dkron{version} at {dkron}", self.owner, second(at)), DIM));
+        foot
     }
 
     fn cache_table(&self) -> Table {
         let row = |cache: &CacheStatus| {
             let state = cell(cache.state.word(), cache.state.style());
-            let jobs = match cache.jobs.as_slice() {
-                [] => "-".to_owned(),
-                [one] => one.clone(),
-                [first, more @ ..] => format!("{first} and {} more", more.len()),
+            let jobs = match (cache.notes.as_slice(), cache.jobs.as_slice()) {
+                ([], []) => cell("-", DIM),
+                ([], [one]) => cell(one, PLAIN),
+                ([], [first, more @ ..]) => cell(format!("{first} and {} more", more.len()), PLAIN),
+                // The state has said the first half already.
+                ([note, ..], _) => cell(note.trim_start_matches("not refreshed: "), cache.state.style()),
             };
-            let cells = vec![
-                state,
-                cell(&cache.name, PLAIN),
-                ago(cache.age, cache.state),
-                ttl(cache.soft, cache.hard),
-                cell(jobs, PLAIN),
-            ];
-            let below = cache.notes.iter().map(|note| cell(note, cache.state.style())).collect();
-            Row { cells, below }
+            let cells =
+                vec![state, cell(&cache.name, PLAIN), ago(cache.age, cache.state), ttl(cache.soft, cache.hard), jobs];
+            Row { cells, below: Vec::new() }
         };
-        Table { head: vec!["STATE", "CACHE", "SUCCESS", "TTL", "JOB"], rows: self.caches.iter().map(row).collect() }
+        Table { head: vec!["STATE", "CACHE", "SUCCESS", "TTL", "JOBS"], rows: self.caches.iter().map(row).collect() }
     }
 
     fn job_table(&self) -> Table {
@@ -163,7 +168,7 @@ impl Status {
             ];
             Row { cells, below: below(job, at) }
         };
-        let mut head = vec!["STATE", "JOB", "SUCCESS", "TTL", "NEXT", "DRIFT", "SCHEDULE"];
+        let mut head = vec!["STATE", "JOB", "SUCCESS", "TTL", "NEXT", "DRIFT", SCHEDULE];
         let mut rows: Vec<_> = self.jobs.iter().map(row).collect();
         // A column that says the same of all says nothing.
         if self.jobs.iter().all(|job| job.drift == Drift::Unknown) {
@@ -217,14 +222,15 @@ impl Table {
             }
             line(out, &row.cells, &widths)?;
             for Cell { text, style } in &row.below {
-                writeln!(out, "    {style}{}{style:#}", cut(text, width.saturating_sub(4)))?;
+                writeln!(out, "    {style}{}{style:#}", cut_middle(text, width.saturating_sub(4)))?;
             }
             used += row.height();
         }
         Ok(used)
     }
 
-    /// The widths of the columns that there is room for. Names get shorter before columns go, the last ones first.
+    /// The widths of the columns that there is room for. Free texts at the end get shorter first, then schedules go, then names get
+    /// shorter, and then the other columns go, the last ones first.
     fn widths(&self, width: usize) -> Vec<usize> {
         let longest = |index: usize| {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(index)).map(|cell| cell.text.chars().count());
@@ -237,6 +243,16 @@ impl Table {
             let left = width.saturating_sub(others);
             if widths[NAME] <= left {
                 return widths;
+            }
+            let last = widths.len() - 1;
+            let title = self.head.get(last).copied().unwrap_or_default();
+            if FREE.contains(&title) && widths[last] > SHORTEST_TEXT {
+                widths[last] = widths[last].saturating_sub(widths[NAME] - left).max(SHORTEST_TEXT);
+                continue;
+            }
+            if title == SCHEDULE {
+                widths.pop();
+                continue;
             }
             if left >= SHORTEST_NAME || widths.len() <= NAME + 2 {
                 widths[NAME] = left.max(1);
@@ -257,7 +273,7 @@ fn line(out: &mut dyn Write, cells: &[Cell], widths: &[usize]) -> io::Result<()>
     let shown = cells.iter().zip(widths);
     let last = shown.len().saturating_sub(1);
     for (index, (Cell { text, style }, &width)) in shown.enumerate() {
-        let text = if index == NAME { cut_middle(text, width) } else { cut(text, width) };
+        let text = cut_middle(text, width);
         write!(out, "{style}{text}{style:#}")?;
         if index < last {
             let blanks = width - text.chars().count() + GAP.len();
@@ -315,14 +331,7 @@ fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// Cut in the middle: many names begin alike.
+/// Cut in the middle: many names begin alike, and an error's end says most.
 fn cut_middle(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {

@@ -108,6 +108,15 @@ impl Cli {
         ran
     }
 
+    /// Runs it for some seconds on a terminal of this size, and ends it with SIGINT; its output is all on standard output then.
+    pub(crate) fn run_on_a_terminal_of(&self, lines: usize, columns: usize, seconds: usize, args: &[&str]) -> Ran {
+        let line = [&[BINARY], args].concat().join(" ");
+        let line = format!("stty rows {lines} cols {columns}; timeout --foreground --signal=INT {seconds} {line}");
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        self.finish(self.prepare(command).spawn().expect("script starts"))
+    }
+
     /// Starts it.
     pub(crate) fn spawn(&self, args: &[&str]) -> Child {
         self.command(args).spawn().expect("the binary starts")
