@@ -277,7 +277,7 @@ fn a_run_in_flight_is_not_taken_for_stuck() {
     let unfinished = || rig.emulator.executions("slow")[0]["started_at"].clone();
     assert!(unfinished().is_string());
     let _ = rig.cli.run(&["apply"]).ok();
-    rig.emulator.age("slow", Duration::from_secs(3600));
+    rig.emulator.age("slow", Duration::from_hours(1));
     let ran = rig.cli.run(&["apply", "--output", "json"]).ok().json();
     assert_eq!(ran["summary"]["healed"], 1, "{ran:#}");
 }
