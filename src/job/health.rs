@@ -68,8 +68,7 @@ impl LiveJob {
     /// next run are never late: switched off, children, run by hand or once, expired or not begun.
     pub fn is_late(&self, now: Timestamp) -> bool {
         // Asked of every job of every list: the fields are looked at only where it matters.
-        if self.job.disabled() || self.job.parent().is_some() || !self.next.is_some_and(|next| since(next, now) > LATE)
-        {
+        if self.job.disabled() || self.job.parent().is_some() || self.next.is_none_or(|next| since(next, now) <= LATE) {
             return false;
         }
         let job = self.job.unpack();

@@ -22,6 +22,7 @@ pub use self::restore::is_empty;
 
 /// What a plan may do, as the user set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named as the user names it")]
 pub struct Policy {
     /// Who we are: the owner in the stamps of our jobs.
     pub owner: Owner,

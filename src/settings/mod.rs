@@ -126,6 +126,7 @@ impl TemplateSettings {
 
 /// What a plan may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named as the user names it")]
 pub struct PolicySettings {
     /// What happens to edited jobs.
     pub drift: Drift,

@@ -38,10 +38,12 @@ fn late_is_a_minute_after_the_next_run() {
     assert!(!LiveJob { next: None, ..stored(&job) }.is_late(now()));
 }
 
+type Edit = fn(&mut Job, Option<Timestamp>);
+
 #[test]
 fn what_need_not_run_is_never_late() {
     let at = |offset: i64| Some(now() + offset.seconds());
-    let cases: [(&str, fn(&mut Job, Option<Timestamp>), i64, bool); 9] = [
+    let cases: [(&str, Edit, i64, bool); 9] = [
         ("as it is", |_, _| {}, 0, true),
         ("switched off", |job, _| job.disabled = true, 0, false),
         ("a child", |job, _| job.parent_job = "p".into(), 0, false),
