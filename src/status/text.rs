@@ -123,7 +123,7 @@ impl Status {
         foot.extend(self.summary.lines().into_iter().map(|line| cell(line, BOLD)));
         let version = self.version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
         let dkron = self.dkron.trim_end_matches('/');
-        foot.push(cell(format!("{} at {}, by the clock of Dkron{version} at {dkron}", self.owner, second(at)), DIM));
+        foot.push(cell(format!("{} by the clock of Dkron{version} at {dkron}; {}", second(at), self.owner), DIM));
         foot
     }
 
