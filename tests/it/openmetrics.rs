@@ -1,4 +1,4 @@
-//! The grammar of OpenMetrics 1.0 as far as we write it, strictly: what a real parser refuses is refused here. The one well-kept crate
+//! The grammar of `OpenMetrics` 1.0 as far as we write it, strictly: what a real parser refuses is refused here. The one well-kept crate
 //! that parses it is under the LGPL, which `deny.toml` does not let in.
 
 use std::collections::{BTreeMap, BTreeSet};

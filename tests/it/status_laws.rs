@@ -21,8 +21,8 @@ fn now() -> Timestamp {
     "2026-03-04T12:00:00Z".parse().expect("an instant")
 }
 
-fn ago(seconds: i64) -> Option<Timestamp> {
-    Some(now() - SignedDuration::from_secs(seconds))
+fn ago(seconds: i64) -> Timestamp {
+    now() - SignedDuration::from_secs(seconds)
 }
 
 /// What is looked at.
@@ -51,11 +51,11 @@ impl Scene {
     /// Adds a job for a cache, with the age of its last success.
     fn job(&mut self, name: &str, cache: &str, age: Option<i64>, edit: impl FnOnce(&mut Job)) {
         let mut job = Job::new(name);
-        job.schedule = "0 */5 * * * *".to_owned();
+        job.schedule = "0 */5 * * * *".into();
         job.metadata.insert("cache_param".to_owned(), cache.to_owned());
         edit(&mut job);
         self.dkron.put(&job).expect("parents come first");
-        let history = History { last_success: age.and_then(ago), ..History::default() };
+        let history = History { last_success: age.map(ago), ..History::default() };
         self.histories.insert(name.into(), history);
     }
 
@@ -112,8 +112,8 @@ fn ages_are_held_to_the_ttls_to_the_second() {
             job.metadata.insert("hard_ttl".to_owned(), hard.to_owned());
         });
         let status = scene.seen();
-        let states = [job(&status, "by-row").state, job(&status, "by-metadata").state, cache(&status, "c")];
-        assert_eq!(states, [state; 3], "hard {hard:?}, age {age}");
+        let each = [job(&status, "by-row").state, job(&status, "by-metadata").state, cache(&status, "c")];
+        assert_eq!(each, [state; 3], "hard {hard:?}, age {age}");
         assert_eq!(status.is_failing(), state == State::Stale);
     }
 }
@@ -240,16 +240,17 @@ fn every_drift_has_its_word() {
 /// Everything at once, hostile texts among it.
 fn everything() -> (Scene, Masker) {
     let mut scene = Scene::new("name,soft_ttl,hard_ttl\nc,300,600\n\"a\"\"\\b\",300,600\nhunter22,60,\n");
-    scene.job("refresh-hunter22", "hunter22", Some(10), |job| job.timezone = "Asia/Tokyo".to_owned());
+    scene.job("refresh-hunter22", "hunter22", Some(10), |job| job.timezone = "Asia/Tokyo".into());
     scene.job("refresh-***", "a\"\\b", Some(10), |_| {});
-    scene.job("failed", "c", Some(400), |job| job.executor = "http".to_owned());
-    scene
-        .histories
-        .insert("failed".into(), History { last_success: ago(400), last_error: ago(20), ..History::default() });
+    scene.job("failed", "c", Some(400), |job| job.executor = "http".into());
+    scene.histories.insert(
+        "failed".into(),
+        History { last_success: Some(ago(400)), last_error: Some(ago(20)), ..History::default() },
+    );
     let long = format!("\n  \u{1b}[2Jno {}\nsecond hunter22", "x".repeat(500));
     scene.outputs.insert("failed".into(), long);
     scene.job("secrets", "c", Some(400), |_| {});
-    scene.histories.insert("secrets".into(), History { last_error: ago(5), ..History::default() });
+    scene.histories.insert("secrets".into(), History { last_error: Some(ago(5)), ..History::default() });
     scene.outputs.insert("secrets".into(), "{\n\"access_token\": \"abc\",\n\"pin\": \"hunter22\"}".to_owned());
     scene.running.insert("failed".to_owned(), now() - SignedDuration::from_secs(90));
     (scene, Masker::new(["hunter22".to_owned()]))
