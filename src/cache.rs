@@ -113,13 +113,13 @@ pub fn ttl(what: &str, value: &Value) -> Result<Option<SignedDuration>, String> 
     match value {
         Value::Null => Ok(None),
         Value::String(text) if text.trim().is_empty() => Ok(None),
-        Value::String(text) => match text.trim().parse() {
-            Ok(seconds) => Ok(Some(SignedDuration::from_secs(seconds))),
-            Err(_) => {
-                let span: Span = text.trim().parse().map_err(|_| wrong())?;
-                span.to_duration(SpanRelativeTo::days_are_24_hours()).map(Some).map_err(|_| wrong())
+        Value::String(text) => {
+            if let Ok(seconds) = text.trim().parse() {
+                return Ok(Some(SignedDuration::from_secs(seconds)));
             }
-        },
+            let span: Span = text.trim().parse().map_err(|_| wrong())?;
+            span.to_duration(SpanRelativeTo::days_are_24_hours()).map(Some).map_err(|_| wrong())
+        }
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(seconds), _) => Ok(Some(SignedDuration::from_secs(seconds))),
             (None, Some(seconds)) => SignedDuration::try_from_secs_f64(seconds).map(Some).map_err(|_| wrong()),
@@ -159,20 +159,18 @@ impl Key {
     /// What is wrong with it.
     pub fn parse(expression: &str) -> Result<Self, String> {
         let plain = |key: &&str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let kind = match expression.trim().strip_prefix("metadata.").filter(plain) {
-            Some(key) => KeyKind::Metadata(key.to_owned()),
-            None => {
-                let mut environment = Environment::new();
-                // What is not there is no cache's name.
-                environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-                environment.set_auto_escape_callback(|_| AutoEscape::None);
-                let refuse = |error: minijinja::Error| format!("is no expression over a job's fields: {error}");
-                environment.compile_expression(expression).map_err(refuse)?;
-                environment.add_template_owned(EXPRESSION, format!("{{{{ {expression} }}}}")).map_err(refuse)?;
-                KeyKind::Expression(Box::new(environment))
-            }
-        };
-        Ok(Self { text: expression.trim().to_owned(), kind })
+        let text = expression.trim().to_owned();
+        if let Some(key) = text.strip_prefix("metadata.").filter(plain) {
+            return Ok(Self { kind: KeyKind::Metadata(key.to_owned()), text });
+        }
+        let mut environment = Environment::new();
+        // What is not there is no cache's name.
+        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        let refuse = |error: minijinja::Error| format!("is no expression over a job's fields: {error}");
+        environment.compile_expression(&text).map_err(refuse)?;
+        environment.add_template_owned(EXPRESSION, format!("{{{{ {text} }}}}")).map_err(refuse)?;
+        Ok(Self { kind: KeyKind::Expression(Box::new(environment)), text })
     }
 
     /// As it was given.

@@ -34,21 +34,49 @@ const VERBS: &[Verb] = &[
         groups: &[&TEMPLATES, &[Group::Network, Group::Render]],
     },
     Verb {
+        name: "lint",
+        about: "Say what is wrong with the jobs of the templates, of a backup, file or folder, or of a live Dkron, and which caches nobody keeps fresh",
+        groups: &[
+            &[Group::Source, Group::Only, Group::Lint, Group::Linting],
+            &TEMPLATES,
+            &DKRON,
+            &[Group::Store, Group::Output],
+        ],
+    },
+    Verb {
         name: "plan",
         about: "Show what `apply` would do, field by field, and do nothing",
         groups: &[
             &DKRON,
             &TEMPLATES,
-            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output, Group::Plan],
+            &[
+                Group::Policy,
+                Group::Force,
+                Group::Ownership,
+                Group::Store,
+                Group::Restore,
+                Group::Linting,
+                Group::NoLint,
+            ],
+            &[Group::Output, Group::Plan],
         ],
     },
     Verb {
         name: "apply",
-        about: "Wait, render, plan, write what differs, and prove that Dkron holds it",
+        about: "Wait, render, lint, plan, write what differs, and prove that Dkron holds it",
         groups: &[
             &DKRON,
             &TEMPLATES,
-            &[Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
+            &[
+                Group::Policy,
+                Group::Force,
+                Group::Ownership,
+                Group::Store,
+                Group::Restore,
+                Group::Linting,
+                Group::NoLint,
+            ],
+            &[Group::Output],
         ],
     },
     Verb {

@@ -63,7 +63,7 @@ async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<End
     let done = Done { command: "backup", place: store.shown(), file, manifest, removed: &removed, warnings: &warnings };
     let last = format!("saved {} in {}, {file}", counted(lines.len(), "job"), store.shown());
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json => line(out, &done),
+        Output::Json | Output::Sarif => line(out, &done),
         Output::Text => {
             for warning in &warnings {
                 writeln!(out, "warning: {warning}")?;
@@ -170,7 +170,7 @@ fn show(
     let last = format!("{}: {}, {good} good", store.shown(), counted(backups.len(), "backup"));
     let all = good == backups.len();
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json => line(out, &Kept { command, place: store.shown(), backups }),
+        Output::Json | Output::Sarif => line(out, &Kept { command, place: store.shown(), backups }),
         Output::Text => {
             table(out, &backups)?;
             writeln!(out, "{last}")

@@ -12,6 +12,7 @@ mod enable;
 mod error;
 mod gather;
 mod import;
+mod lint;
 mod plan;
 mod render;
 mod restore;
@@ -60,6 +61,12 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
         }
     };
     telemetry::start(settings.log_format, settings.log_level);
+    if !settings.output.is_of(asked.command) {
+        let error = Error::Form(asked.command);
+        error.say(settings.log_format);
+        last_words(settings.termination_log.as_deref(), &error.to_string());
+        return error.exit_code();
+    }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -128,6 +135,7 @@ async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
         "render" => Box::pin(render::run(settings, &shutdown)).await,
         "plan" => Box::pin(plan::run(settings, &shutdown)).await,
         "apply" => Box::pin(apply::run(settings, &shutdown)).await,
+        "lint" => Box::pin(lint::run(settings, &shutdown)).await,
         "check" => Box::pin(check::run(settings, &shutdown)).await,
         "backup" => Box::pin(backup::run(settings, &shutdown)).await,
         "backup list" => Box::pin(backup::list(settings, &shutdown)).await,
@@ -155,7 +163,7 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
         Output::Text => {
             write_out(&mut anstream::stdout(), |out| report.write_text(out, Style { value_width: VALUE_WIDTH }))
         }
-        Output::Json => write_out(&mut io::stdout(), |out| {
+        Output::Json | Output::Sarif => write_out(&mut io::stdout(), |out| {
             serde_json::to_writer(&mut *out, report)?;
             out.write_all(b"\n")
         }),
@@ -164,7 +172,7 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
 
 /// Where JSON is wanted, an error is a report too: whoever reads standard output gets one in every case.
 fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
-    if settings.output == Output::Json {
+    if settings.output != Output::Text {
         let masker = telemetry::masker();
         let report = Report::of_errors(command, &settings.templates.owner(), error.each(), &masker);
         if let Err(output) = print(&report, settings.output) {

@@ -12,6 +12,7 @@ use glob::Pattern;
 use url::Url;
 
 use crate::job::Owner;
+use crate::lint::Severity;
 use crate::plan::{Drift, TakeOwnership};
 use crate::snapshot::{Keep, Packing};
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub clone: CloneSettings,
     /// Where imported templates go.
     pub import_to: PathBuf,
+    /// Judging jobs.
+    pub lint: LintSettings,
     /// Names and globs of jobs that `check` runs.
     pub run: Vec<Pattern>,
     /// Whether nobody is asked.
@@ -61,6 +64,23 @@ pub struct Settings {
     pub show_secrets: bool,
     /// Variables that look like misspelt ones of ours.
     pub warnings: Vec<String>,
+}
+
+/// How jobs are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LintSettings {
+    /// Rules that are switched off.
+    pub allow: BTreeSet<String>,
+    /// Which cache a job is for: an expression that can be parsed.
+    pub cache_key: String,
+    /// More jobs on one target in the same second are a stampede.
+    pub stampede: usize,
+    /// Whether errors are no reason not to write.
+    pub off: bool,
+    /// Whether the jobs are those of Dkron.
+    pub live: bool,
+    /// The least bad thing that makes `lint` fail.
+    pub fail_on: Severity,
 }
 
 /// How to reach Dkron.
@@ -196,6 +216,18 @@ pub enum Output {
     Text,
     /// For machines.
     Json,
+    /// For code-review tools: `lint` alone has it.
+    Sarif,
+}
+
+impl Output {
+    /// Whether a command has this form.
+    pub fn is_of(self, command: &str) -> bool {
+        match self {
+            Self::Text | Self::Json => true,
+            Self::Sarif => command == "lint",
+        }
+    }
 }
 
 /// The form of rendered jobs.

@@ -27,6 +27,8 @@ mod job_set;
 mod json_errors;
 mod killed;
 mod laws;
+mod lint;
+mod lint_rules;
 mod masking;
 mod model;
 mod mutations;
