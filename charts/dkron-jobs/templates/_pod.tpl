@@ -59,7 +59,7 @@ spec:
 {{- define "dkron-jobs.podSpec" -}}
 {{- $values := .context.Values -}}
 restartPolicy: Never
-serviceAccountName: {{ include "dkron-jobs.serviceAccount" .context }}
+serviceAccountName: {{ include "dkron-jobs.serviceAccount" .context | quote }}
 automountServiceAccountToken: false
 # Kubernetes would put variables named after Services beside those of dkron-jobs.
 enableServiceLinks: false
@@ -77,7 +77,7 @@ volumes:
 {{- end }}
 {{- range $key := list "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" "priorityClassName" }}
 {{- with index $values $key }}
-{{ $key }}: {{- kindIs "string" . | ternary (printf " %s" (toString .)) (toYaml . | nindent 2) }}
+{{ $key }}: {{- kindIs "string" . | ternary (printf " %s" (quote .)) (toYaml . | nindent 2) }}
 {{- end }}
 {{- end }}
 {{- end -}}

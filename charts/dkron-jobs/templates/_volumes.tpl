@@ -22,7 +22,7 @@
 {{- range $at, $name := $values.existingTemplates }}
 - name: jobs-existing-{{ $at }}
   configMap:
-    name: {{ $name }}
+    name: {{ $name | quote }}
 {{- end }}
 {{- if $values.jobsTemplates }}
 - name: jobs-values
@@ -43,10 +43,10 @@
 {{- range $at, $from := $values.existingData }}
 - name: jobs-data-{{ $at }}
   configMap:
-    name: {{ $from.configMap }}
+    name: {{ $from.configMap | quote }}
     items:
-      - key: {{ $from.key }}
-        path: {{ $from.key }}
+      - key: {{ $from.key | quote }}
+        path: {{ $from.key | quote }}
 {{- end }}
 {{- with $values.secretVars }}
 - name: jobs-secret-vars
@@ -62,12 +62,12 @@
 {{- with $values.connection.existingSecret }}
 - name: jobs-connection
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     defaultMode: 0440
 {{- end }}
 {{- if and .backups (not $values.backup.store) }}
 - name: jobs-backups
   persistentVolumeClaim:
-    claimName: {{ include "dkron-jobs.backup.claim" $context }}
+    claimName: {{ include "dkron-jobs.backup.claim" $context | quote }}
 {{- end }}
 {{- end -}}
