@@ -18,6 +18,7 @@
 {{- define "dkron-jobs.volumes" -}}
 {{- $context := .context -}}
 {{- $values := .context.Values -}}
+{{- $mode := .secretMode | default "0440" -}}
 {{- if .templates }}
 {{- range $at, $name := $values.existingTemplates }}
 - name: jobs-existing-{{ $at }}
@@ -51,7 +52,7 @@
 {{- with $values.secretVars }}
 - name: jobs-secret-vars
   projected:
-    defaultMode: 0440
+    defaultMode: {{ $mode }}
     sources:
       {{- range . }}
       - secret:
@@ -63,7 +64,7 @@
 - name: jobs-connection
   secret:
     secretName: {{ . | quote }}
-    defaultMode: 0440
+    defaultMode: {{ $mode }}
 {{- end }}
 {{- if and .backups (not $values.backup.store) }}
 - name: jobs-backups
