@@ -30,9 +30,7 @@ struct Done<'a> {
 }
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let store = the_store(settings)?;
-    let dkron = super::dkron(&settings.dkron)?;
-    match or_stop(shutdown, backup(&store, &dkron, settings)).await {
+    match or_stop(shutdown, backup(settings)).await {
         Err(error) if settings.backup.best_effort && !matches!(error, Error::Stopped(_) | Error::Output(_)) => {
             let last = format!("no backup was made, which is no failure here (`--best-effort`): {error}");
             warn!("{last}");
@@ -42,7 +40,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     }
 }
 
-async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Ending, Error> {
+async fn backup(settings: &Settings) -> Result<Ending, Error> {
+    let store = &the_store(settings)?;
+    let dkron = &super::dkron(&settings.dkron)?;
     let namespace = &settings.templates.namespace;
     let Reading { live: lines, mut warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
     let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
