@@ -81,7 +81,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "check",
-        about: "Check that Dkron can be trusted and holds what the templates say; with --run also that jobs succeed",
+        about: "Check that Dkron can be trusted, holds what the templates say and runs it; with --run also that jobs succeed",
         groups: &[
             &DKRON,
             &TEMPLATES,

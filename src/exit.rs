@@ -9,7 +9,8 @@ pub enum ExitCode {
     Failed,
     /// Usage, configuration or template error.
     Usage,
-    /// `plan --exit-code` or `check` found changes.
+    /// `plan --exit-code` or `check` found changes. For `check` a job that is only to be healed is none: that is [`Self::Failing`], unless
+    /// definitions differ too.
     Changes,
     /// Timed out waiting for Dkron or for a data URL.
     TimedOut,
@@ -17,7 +18,7 @@ pub enum ExitCode {
     Refused,
     /// Lint found errors; `--fail-on warning`: or warnings.
     Lint,
-    /// Jobs that fail.
+    /// Jobs that are stale, do not run any more, or fail.
     Failing,
     /// Stopped by SIGINT.
     Interrupted,
@@ -66,7 +67,7 @@ impl ExitCode {
             Self::TimedOut => "timed out waiting for Dkron or for a data URL",
             Self::Refused => "refused by a guard or an ownership conflict; nothing was written",
             Self::Lint => "lint errors (`lint`, `plan`, `apply`); nothing was written",
-            Self::Failing => "failing jobs (`check --run`)",
+            Self::Failing => "stale, stuck or failing jobs (`status`, `check`)",
             Self::Interrupted => "stopped by SIGINT, after the write in hand",
             Self::Terminated => "stopped by SIGTERM, after the write in hand",
         }

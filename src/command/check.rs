@@ -1,13 +1,21 @@
-//! `check`: whether Dkron can be trusted and holds what it should, and, when asked, whether jobs succeed. `helm test` runs it.
+//! `check`: whether Dkron can be trusted, holds what it should and runs it, and, when asked, whether jobs succeed. `helm test`
+//! runs it.
+//!
+//! Of a family of jobs that are all to be run only the first is: Dkron runs a child when its parent has succeeded, and so each of
+//! them once.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
 use tracing::info;
 
-use crate::dkron::{Reading, Role};
+use crate::dkron::{Before, Ran, Reading, Role, RunError, Runner};
 use crate::exit::ExitCode;
-use crate::job::{Desired, printable};
-use crate::plan;
-use crate::report::Report;
-use crate::settings::Settings;
+use crate::job::{Desired, Live, printable};
+use crate::plan::{self, Action, Plan};
+use crate::report::{Report, RunReport};
+use crate::settings::{RunSettings, Settings};
 use crate::shutdown::Shutdown;
 
 use super::gather::{Sides, desired_and_live, policy};
@@ -16,23 +24,31 @@ use super::{Ending, Error, or_stop, print, print_error};
 
 /// How much of a failing job's output is shown, in lines.
 const OUTPUT_LINES: usize = 5;
+/// How many runs are under way at once: each is work for what it calls, and all of them at once are not what is to be tested.
+const RUNS_AT_ONCE: usize = 4;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let told = |error| print_error("check", settings, error);
     let sides = desired_and_live(settings, Role::Reader, shutdown).await.map_err(told)?;
-    let Sides { mut desired, reading, masker, warnings, .. } = sides;
+    let Sides { desired, reading, masker, warnings, .. } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| told(error.into()))?;
     let mut report = Report::of_plan("check", &plan, &settings.templates.owner(), &masker);
     report.add_warnings(warnings, &masker);
-    let mut failing = false;
+    let ailing = ailing(&plan);
+    let mut failing = !ailing.is_empty();
+    report.add_errors(ailing, &masker);
+    let turns = turns(&desired, &reading.live, &settings.run).map_err(told)?;
     // What Dkron does not hold as it should is not worth a run.
-    if !settings.run.is_empty() && !report.has_changes() {
-        let failed = or_stop(shutdown, runs(&mut desired, &reading, settings)).await.map_err(told)?;
-        failing = !failed.is_empty();
-        report.add_errors(failed, &masker);
+    if !failing && !report.has_changes() {
+        let runs = or_stop(shutdown, async { Ok(all(&turns, &reading, settings).await) }).await.map_err(told)?;
+        let errors: Vec<_> = runs.iter().filter_map(error).collect();
+        failing = !errors.is_empty();
+        report.add_runs(runs, &masker);
+        report.add_errors(errors, &masker);
     }
     print(&report, settings.output)?;
-    let exit = match (report.has_changes(), failing) {
+    let differs = plan.items.iter().any(|item| item.action != Action::Unchanged && !item.only_heals());
+    let exit = match (differs, failing) {
         (true, _) => ExitCode::Changes,
         (false, true) => ExitCode::Failing,
         (false, false) => ExitCode::Done,
@@ -40,25 +56,141 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })
 }
 
-/// Runs the jobs that were asked for, one after the other, and tells which failed.
-async fn runs(desired: &mut Desired, reading: &Reading, settings: &Settings) -> Result<Vec<String>, Error> {
-    pick(&mut desired.jobs, &settings.run, "--run")?;
-    let mut failed = Vec::new();
-    for name in desired.jobs.keys() {
-        let Some(job) = reading.live.jobs.get(name).map(|live| live.job.unpack()) else { continue };
-        if job.disabled {
-            failed.push(format!("job `{name}` was not run: it is switched off"));
-            continue;
+/// The jobs of ours that Dkron does not run any more, each as an error.
+fn ailing(plan: &Plan) -> Vec<String> {
+    let told = |item: &plan::Item| Some(format!("job `{}` does not run: {}", item.name, item.ailment()?));
+    plan.items.iter().filter_map(told).collect()
+}
+
+/// What is done about a job that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Turn {
+    /// It is run.
+    Run,
+    /// Dkron runs it after this one, which is run too.
+    After(Arc<str>),
+    /// It is not run, since it is switched off; whether it was asked for by its name.
+    Off { named: bool },
+}
+
+/// Chooses the jobs to run.
+fn turns(desired: &Desired, live: &Live, settings: &RunSettings) -> Result<BTreeMap<Arc<str>, Turn>, Error> {
+    let is_off = |name: &str| live.jobs.get(name).is_none_or(|live| live.job.disabled());
+    let mut chosen: BTreeSet<Arc<str>> = BTreeSet::new();
+    if !settings.jobs.is_empty() {
+        let mut picked = desired.jobs.clone();
+        pick(&mut picked, &settings.jobs, "--run")?;
+        chosen.extend(picked.into_keys());
+    }
+    if settings.one_per_template {
+        let mut documents: BTreeMap<_, Vec<&Arc<str>>> = BTreeMap::new();
+        for (name, wanted) in &desired.jobs {
+            documents.entry(&wanted.origin).or_default().push(name);
         }
-        match reading.run(name, job.retries, settings.dkron.wait_timeout).await {
-            Ok(ran) if ran.success => info!(job = &**name, took_ms = ran.took.as_millis(), "ran with success"),
-            Ok(ran) => {
-                let lines: Vec<_> = ran.output.lines().take(OUTPUT_LINES).map(printable).collect();
-                let output = if lines.is_empty() { "it left no output".to_owned() } else { lines.join(" | ") };
-                failed.push(format!("job `{name}` failed after {} ms: {output}", ran.took.as_millis()));
+        let first = |names: Vec<&Arc<str>>| names.iter().find(|name| !is_off(name)).or(names.first()).copied().cloned();
+        chosen.extend(documents.into_values().filter_map(first));
+    }
+    if settings.all {
+        chosen.extend(desired.jobs.keys().cloned());
+    }
+    let named = |name: &str| settings.jobs.iter().any(|pattern| pattern.as_str() == name);
+    let parent = |name: &str| live.jobs.get(name).and_then(|live| live.job.parent());
+    let turn = |name: &Arc<str>| match parent(name).and_then(|parent| chosen.get(parent)) {
+        _ if is_off(name) => Turn::Off { named: named(name) },
+        Some(parent) if !is_off(parent) => Turn::After(parent.clone()),
+        _ => Turn::Run,
+    };
+    Ok(chosen.iter().map(|name| (name.clone(), turn(name))).collect())
+}
+
+/// Runs what was chosen, a few at a time, and tells by name what came of it.
+async fn all(turns: &BTreeMap<Arc<str>, Turn>, reading: &Reading, settings: &Settings) -> Vec<RunReport> {
+    let runner = reading.runner(settings.dkron.wait_timeout);
+    let mut runs: Vec<_> = turns
+        .iter()
+        .filter_map(|(name, turn)| match turn {
+            Turn::Off { named } => Some(RunReport {
+                note: Some("not run: it is switched off".to_owned()),
+                failed: *named,
+                ..RunReport::of(name)
+            }),
+            Turn::Run | Turn::After(_) => None,
+        })
+        .collect();
+    let first = turns.iter().filter(|(_, turn)| **turn == Turn::Run).map(|(name, _)| name);
+    let families: Vec<Vec<RunReport>> = stream::iter(first)
+        .map(|name| family(name, turns, reading, &runner))
+        .buffer_unordered(RUNS_AT_ONCE)
+        .collect()
+        .await;
+    runs.extend(families.into_iter().flatten());
+    runs.sort_by(|a, b| a.job.cmp(&b.job));
+    runs
+}
+
+/// Runs one job, and waits for those that Dkron runs after it.
+async fn family(
+    first: &Arc<str>,
+    turns: &BTreeMap<Arc<str>, Turn>,
+    reading: &Reading,
+    runner: &Runner<'_>,
+) -> Vec<RunReport> {
+    let mut waiting: Vec<(&Arc<str>, Result<Before, RunError>)> = Vec::new();
+    let mut members = vec![first];
+    let mut at = 0;
+    while let Some(&parent) = members.get(at) {
+        let children = turns.iter().filter(|(_, turn)| matches!(turn, Turn::After(after) if after == parent));
+        for (child, _) in children {
+            members.push(child);
+            waiting.push((child, runner.before(child).await));
+        }
+        at += 1;
+    }
+    let retries = |name: &str| reading.live.jobs.get(name).map_or(0, |live| live.job.unpack().retries);
+    let mut runs = vec![told(first, runner.run(first, retries(first)).await)];
+    for (child, before) in waiting {
+        let parent = runs.iter().find(|run| turns.get(child) == Some(&Turn::After(run.job.as_str().into())));
+        let run = match (parent, before) {
+            (Some(parent), _) if parent.success != Some(true) => RunReport {
+                note: Some(format!("not run: its parent `{}` did not succeed", parent.job)),
+                ..RunReport::of(child)
+            },
+            (_, Ok(before)) => told(child, runner.wait(child, retries(child), &before).await),
+            (_, Err(error)) => told(child, Err(error)),
+        };
+        runs.push(run);
+    }
+    runs
+}
+
+/// What came of one run.
+fn told(job: &str, ran: Result<Ran, RunError>) -> RunReport {
+    match ran {
+        Ok(ran) => {
+            info!(job, success = ran.success, took_ms = ran.took.as_millis(), "ran");
+            let lines: Vec<_> = ran.output.lines().take(OUTPUT_LINES).map(printable).collect();
+            RunReport {
+                success: Some(ran.success),
+                duration_ms: u64::try_from(ran.took.as_millis()).ok(),
+                output: lines.join("\n"),
+                failed: !ran.success,
+                ..RunReport::of(job)
             }
-            Err(error) => failed.push(format!("job `{name}`: {error}")),
+        }
+        Err(error) => RunReport { note: Some(error.to_string()), failed: true, ..RunReport::of(job) },
+    }
+}
+
+/// What is wrong with a run, if something is.
+fn error(run: &RunReport) -> Option<String> {
+    let name = &run.job;
+    match (&run.note, run.duration_ms) {
+        _ if !run.failed => None,
+        (Some(note), _) => Some(format!("job `{name}`: {note}")),
+        (None, took) => {
+            let output = if run.output.is_empty() { "it left no output" } else { &run.output };
+            let took = took.unwrap_or_default();
+            Some(format!("job `{name}` failed after {took} ms: {}", output.lines().collect::<Vec<_>>().join(" | ")))
         }
     }
-    Ok(failed)
 }

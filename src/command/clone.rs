@@ -166,5 +166,6 @@ fn copied(wanted: Wanted) -> Item {
         to: Some(wanted.job),
         secret_fields: wanted.secret_fields,
         origin: Some(wanted.origin),
+        heal: None,
     }
 }

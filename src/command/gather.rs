@@ -211,6 +211,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
         allow_deletes: policy.allow_deletes,
         force: policy.force,
         take_ownership: policy.take_ownership,
+        heal_stuck: policy.heal_stuck,
     }
 }
 
@@ -244,7 +245,11 @@ pub(super) async fn sides<T: Send + 'static>(
     let masker = gathered.masker.clone();
     let known = masker.clone();
     let render = Box::pin(async { gathered.prepare(move |prepared| judge(prepared, &known)).await? });
-    let read = Box::pin(async { Ok(dkron.read(role).await?) });
+    let read = Box::pin(async {
+        let mut reading = dkron.read(role).await?;
+        reading.look_for_ailments().await;
+        Ok(reading)
+    });
     let (((mut desired, mut warnings), judged), reading) =
         or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());

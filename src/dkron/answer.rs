@@ -1,5 +1,6 @@
 //! What Dkron answers, read with suspicion.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::job::{LiveJob, WireJob};
@@ -21,6 +22,8 @@ pub(super) struct Answer {
     pub(super) whom: Option<String>,
     /// `X-Total-Count`: the number of jobs in the list (FACTS 18).
     pub(super) total: Option<String>,
+    /// `Date`: what time it is on that node.
+    pub(super) date: Option<Timestamp>,
     /// Of a list that was read as it came only the beginning, to be shown.
     pub(super) body: Vec<u8>,
 }

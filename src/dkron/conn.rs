@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::fmt::rfc2822;
 use reqwest::{Method, redirect};
 use serde::Serialize;
 use tokio::net::lookup_host;
@@ -106,6 +107,7 @@ impl Conn {
         let header =
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         let (whom, total, status) = (header("x-whom"), header("x-total-count"), response.status().as_u16());
+        let date = header("date").and_then(|date| rfc2822::parse(&date).ok()).map(|date| date.timestamp());
         let (mut body, mut received) = (Vec::new(), 0);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             received += chunk.len();
@@ -114,7 +116,7 @@ impl Conn {
             }
             take(&mut body, &chunk);
         }
-        Ok(Answer { request: label, status, whom, total, body })
+        Ok(Answer { request: label, status, whom, total, date, body })
     }
 }
 
@@ -138,10 +140,12 @@ pub(super) async fn addresses(url: &Url, limit: Duration) -> Result<Vec<SocketAd
     if addresses.is_empty() { Err(name("no address".to_owned())) } else { Ok(addresses) }
 }
 
-/// The base URL with an API path behind its own; `path` is percent-encoded already.
+/// The base URL with an API path behind its own; `path` is percent-encoded already, and may have a query.
 fn endpoint(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let prefix = base.path().trim_end_matches('/');
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     url.set_path(&format!("{prefix}{path}"));
+    url.set_query(query);
     url
 }

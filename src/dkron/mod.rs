@@ -5,6 +5,7 @@
 mod answer;
 mod conn;
 mod error;
+mod health;
 mod list;
 mod runs;
 mod session;
@@ -20,7 +21,7 @@ use url::Url;
 pub(crate) use self::error::seconds;
 pub use self::error::{Failure, WaitError};
 pub use self::list::{Collect, decode_jobs};
-pub use self::runs::{Ran, RunError};
+pub use self::runs::{Before, Ran, RunError, Runner};
 pub use self::session::{Session, Written};
 pub use self::tls::{Tls, TlsError};
 pub use self::trust::{Phase, Reading, Role};

@@ -1,4 +1,4 @@
-//! Running a job now, and waiting for what comes of it.
+//! Running jobs now, waiting for what comes of it, and reading executions.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,16 +6,25 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 use jiff::Timestamp;
 use serde::Deserialize;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::conn::LIST;
+use super::answer::Answer;
+use super::conn::{Conn, LIST};
 use super::error::seconds;
 use super::trust::{Reading, Trusted};
 use super::{Failure, backoff};
 
-/// One attempt of a run, as `/v1/jobs/:job/executions` gives it (FACTS 24).
+/// The executions in flight, on all servers.
+pub(super) const BUSY: &str = "/v1/busy";
+
+/// One attempt of a run, as `/v1/jobs/:job/executions` and `/v1/busy` give it (FACTS 24).
 #[derive(Debug, Clone, Deserialize)]
-struct Execution {
+pub(super) struct Execution {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    pub(super) job_name: String,
     started_at: Timestamp,
     finished_at: Timestamp,
     success: bool,
@@ -36,6 +45,11 @@ impl Execution {
     fn is_finished(&self) -> bool {
         self.finished_at >= self.started_at
     }
+
+    /// When it began, if it has not ended.
+    pub(super) fn unfinished(&self) -> Option<Timestamp> {
+        (!self.is_finished()).then_some(self.started_at)
+    }
 }
 
 /// What came of a run.
@@ -45,7 +59,7 @@ pub struct Ran {
     pub success: bool,
     /// From its start to its end.
     pub took: Duration,
-    /// What it left as output, or nothing.
+    /// What a failed one left as output; of one that succeeded it is not asked for.
     pub output: String,
 }
 
@@ -63,53 +77,140 @@ pub enum RunError {
     Late(Duration),
 }
 
+/// Runs jobs, several at a time.
+#[derive(Debug)]
+pub struct Runner<'a> {
+    trusted: &'a Trusted,
+    /// Any node passes the order to run on to the leader, and answers only when the run is over.
+    orders: Conn,
+    /// One read at a time, over the one connection that is known to lead to the leader.
+    reading: Mutex<()>,
+    limit: Duration,
+}
+
+/// The executions that a job had at some moment: what is not among them is new.
+#[derive(Debug, Clone, Default)]
+pub struct Before(BTreeSet<(Timestamp, u32, String)>);
+
 impl<C> Reading<C> {
-    /// Runs a job now (FACTS 24) and waits until it has succeeded, or failed as often as it may.
-    ///
-    /// # Errors
-    /// Dkron does not run it, or nothing is known of the run within `limit`.
-    pub async fn run(&self, job: &str, retries: u32, limit: Duration) -> Result<Ran, RunError> {
-        let trusted = &self.trusted;
-        let before: BTreeSet<_> = executions(trusted, job).await?.iter().map(Execution::key).collect();
-        let begun = Instant::now();
-        let answer = trusted.conn.post(&format!("{LIST}/{job}/run"), &()).await.map_err(RunError::Refused)?;
-        if !matches!(answer.status, 200 | 202) {
-            return Err(RunError::Refused(answer.refusal()));
-        }
-        let mut delays = backoff().build();
-        while begun.elapsed() < limit {
-            let ended: Vec<_> = executions(trusted, job)
-                .await?
-                .into_iter()
-                .filter(|execution| !before.contains(&execution.key()) && execution.is_finished())
-                .collect();
-            let last = ended.iter().max_by_key(|execution| execution.attempt);
-            let is_last = |execution: &&Execution| execution.success || execution.attempt > retries;
-            if let Some(execution) = ended.iter().find(|execution| execution.success).or(last.filter(is_last)) {
-                let took = execution.finished_at.duration_since(execution.started_at);
-                return Ok(Ran {
-                    success: execution.success,
-                    took: Duration::try_from(took).unwrap_or_default(),
-                    output: execution.output.clone(),
-                });
-            }
-            sleep(delays.next().unwrap_or_default()).await;
-        }
-        Err(RunError::Late(limit))
+    /// Runs jobs, and waits for each of them for at most `limit`.
+    pub fn runner(&self, limit: Duration) -> Runner<'_> {
+        // The same client was built before from the same settings; if it cannot be now, the connection for reads serves.
+        let orders = self.trusted.conn.another().unwrap_or_else(|_| self.trusted.conn.clone());
+        Runner { trusted: &self.trusted, orders, reading: Mutex::new(()), limit }
     }
 }
 
-async fn executions(trusted: &Trusted, job: &str) -> Result<Vec<Execution>, RunError> {
-    let read = async {
-        let answer = trusted.get(&format!("{LIST}/{job}/executions")).await?;
-        // Dkron has no list for a job that never ran.
-        if answer.status == 404 {
-            return Ok(Vec::new());
+impl Runner<'_> {
+    /// What a job has run until now.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn before(&self, job: &str) -> Result<Before, RunError> {
+        let executions = self.executions(job).await.map_err(RunError::Unreadable)?;
+        Ok(Before(executions.iter().map(Execution::key).collect()))
+    }
+
+    /// Runs a job now (FACTS 24) and waits until it has succeeded, or failed as often as it may.
+    ///
+    /// # Errors
+    /// Dkron does not run it, or nothing is known of the run within the limit.
+    pub async fn run(&self, job: &str, retries: u32) -> Result<Ran, RunError> {
+        let before = self.before(job).await?;
+        let path = format!("{LIST}/{job}/run");
+        let order = self.orders.post(&path, &());
+        let wait = self.wait(job, retries, &before);
+        tokio::pin!(wait);
+        let doubt = tokio::select! {
+            // The answer comes when the run and those of its children are over: no sooner than what is waited for, as a rule.
+            ran = &mut wait => return ran,
+            answer = order => match answer {
+                Ok(answer) if matches!(answer.status, 200 | 202) => None,
+                Ok(answer) => return Err(RunError::Refused(answer.refusal())),
+                // A run that is longer than a request may take, or a connection that broke: it may well have begun.
+                Err(failure) => Some(failure),
+            },
+        };
+        match (wait.await, doubt) {
+            (Err(RunError::Late(_)), Some(failure)) if !self.has_begun(job, &before).await => {
+                Err(RunError::Refused(failure))
+            }
+            (ran, _) => ran,
         }
-        let answer = answer.success()?;
-        serde_json::from_slice::<Option<Vec<Execution>>>(&answer.body)
-            .map(Option::unwrap_or_default)
-            .map_err(|error| answer.not_dkron(&error))
-    };
-    read.await.map_err(RunError::Unreadable)
+    }
+
+    /// Waits for a run that somebody else starts.
+    ///
+    /// # Errors
+    /// There was none within the limit, or it cannot be read.
+    pub async fn wait(&self, job: &str, retries: u32, before: &Before) -> Result<Ran, RunError> {
+        let begun = Instant::now();
+        let mut delays = backoff().build();
+        loop {
+            sleep(delays.next().unwrap_or_default()).await;
+            let is_over = begun.elapsed() >= self.limit;
+            match self.executions(job).await {
+                Ok(executions) => {
+                    if let Some(execution) = outcome(&executions, before, retries) {
+                        return Ok(self.told(job, execution).await);
+                    }
+                }
+                Err(failure) if failure.is_final() || is_over => return Err(RunError::Unreadable(failure)),
+                // A run must not be lost for one answer that was.
+                Err(_) => {}
+            }
+            if is_over {
+                return Err(RunError::Late(self.limit));
+            }
+        }
+    }
+
+    async fn has_begun(&self, job: &str, Before(before): &Before) -> bool {
+        self.executions(job).await.is_ok_and(|executions| executions.iter().any(|new| !before.contains(&new.key())))
+    }
+
+    async fn told(&self, job: &str, execution: &Execution) -> Ran {
+        let mut output = String::new();
+        if !execution.success && !execution.id.is_empty() {
+            let _turn = self.reading.lock().await;
+            let whole = self.trusted.get(&format!("{LIST}/{job}/executions/{}", execution.id)).await;
+            let whole = whole.ok().and_then(|answer| serde_json::from_slice::<Execution>(&answer.body).ok());
+            output = whole.map(|execution| execution.output).unwrap_or_default();
+        }
+        let took = execution.finished_at.duration_since(execution.started_at);
+        Ran { success: execution.success, took: Duration::try_from(took).unwrap_or_default(), output }
+    }
+
+    async fn executions(&self, job: &str) -> Result<Vec<Execution>, Failure> {
+        let _turn = self.reading.lock().await;
+        stored(&self.trusted.get(&without_output(job)).await?)
+    }
+}
+
+/// The execution that ends the run: one that succeeded, or the last that may fail.
+fn outcome<'e>(executions: &'e [Execution], Before(before): &Before, retries: u32) -> Option<&'e Execution> {
+    let ended: Vec<_> = executions.iter().filter(|new| new.is_finished() && !before.contains(&new.key())).collect();
+    let last = ended.iter().max_by_key(|execution| execution.attempt);
+    let is_last = |execution: &&&Execution| execution.success || execution.attempt > retries;
+    ended.iter().find(|execution| execution.success).or(last.filter(is_last)).copied()
+}
+
+/// The executions of a job. A hundred of them may have a quarter of a megabyte of output each.
+pub(super) fn without_output(job: &str) -> String {
+    format!("{LIST}/{job}/executions?output_size_limit=0")
+}
+
+/// The executions of a job. An old Dkron has no list for one that never ran.
+pub(super) fn stored(answer: &Answer) -> Result<Vec<Execution>, Failure> {
+    if answer.status == 404 { Ok(Vec::new()) } else { list(answer) }
+}
+
+/// A list of executions; Dkron writes an empty one as `null` at times.
+pub(super) fn list(answer: &Answer) -> Result<Vec<Execution>, Failure> {
+    if answer.status != 200 {
+        return Err(answer.refusal());
+    }
+    serde_json::from_slice::<Option<Vec<Execution>>>(&answer.body)
+        .map(Option::unwrap_or_default)
+        .map_err(|error| answer.not_dkron(&error))
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
@@ -83,6 +84,8 @@ pub struct Reading<C = Live> {
     pub warnings: Vec<String>,
     /// The version that Dkron's leader says it has.
     pub version: Option<String>,
+    /// What time it was when the list was read, by Dkron's own clock.
+    pub now: Option<Timestamp>,
     pub(super) trusted: Trusted,
 }
 
@@ -139,9 +142,9 @@ impl Dkron {
         known: impl Fn(&str) -> Option<&'k Packed>,
     ) -> Result<Reading, WaitError> {
         let empty = || Sharing::new(&known);
-        let Reading { live, warnings, trusted, version } =
+        let Reading { live, warnings, version, now, trusted } =
             self.repeat(limit, |dkron| dkron.trust_and_read(Role::Writer, empty)).await?;
-        Ok(Reading { live: live.live, warnings, trusted, version })
+        Ok(Reading { live: live.live, warnings, version, now, trusted })
     }
 
     pub(super) async fn trusted_within(&self, limit: Duration) -> Result<Trusted, WaitError> {
@@ -206,18 +209,18 @@ impl Dkron {
         let trusted = self.trust(role).await?;
         let mut warnings = Vec::new();
         let read = async || trusted.list(empty()).await;
-        let mut live = read().await.map_err(|failure| Phase::Read.stop(failure))?;
+        let (mut live, mut now) = read().await.map_err(|failure| Phase::Read.stop(failure))?;
         if trusted.direct {
             // Who led before and leads no longer gives an old list under its own name.
             trusted.still_leads().await.map_err(|failure| Phase::Read.stop(failure))?;
         }
         if trusted.paused || !trusted.direct {
             sleep(READS_APART).await;
-            let again = read().await.map_err(|failure| Phase::Read.stop(failure))?;
+            let (again, then) = read().await.map_err(|failure| Phase::Read.stop(failure))?;
             if !again.agrees(&live) {
                 return Err(Phase::Read.stop(Failure::Unsettled));
             }
-            live = again;
+            (live, now) = (again, then);
             if trusted.paused {
                 warnings
                     .push("Dkron is paused, so it cannot prove that it has all its jobs; two reads agreed".to_owned());
@@ -233,7 +236,7 @@ impl Dkron {
                 warn!("{warning}");
             }
         }
-        Ok(Reading { live, warnings, version: trusted.version.clone(), trusted })
+        Ok(Reading { live, warnings, version: trusted.version.clone(), now, trusted })
     }
 
     /// A connection to the leader: each address behind the name is asked, then new connections are opened, since one
@@ -300,14 +303,14 @@ impl Trusted {
         if self.direct { answer.by_leader(&self.leader) } else { Ok(answer) }
     }
 
-    /// All jobs, counted; as [`Trusted::get`].
-    async fn list<C: Collect>(&self, empty: C) -> Result<C, Failure> {
+    /// All jobs, counted, and when that was; as [`Trusted::get`].
+    async fn list<C: Collect>(&self, empty: C) -> Result<(C, Option<Timestamp>), Failure> {
         let (answer, list) = self.conn.list(empty).await?;
         let answer = if self.direct { answer.by_leader(&self.leader)? } else { answer };
         let answer = answer.success()?;
         let (collected, count) = list.and_then(List::finish).map_err(|problem| answer.not_dkron(&problem))?;
-        answer.counted(count)?;
-        Ok(collected)
+        let answer = answer.counted(count)?;
+        Ok((collected, answer.date))
     }
 
     async fn still_leads(&self) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! `{}` are one thing (FACTS 17), defaults are filled in (FACTS 6) and instants are instants, not texts.
 
 mod diff;
+mod health;
 mod order;
 mod packed;
 mod printable;
@@ -21,6 +22,7 @@ use litemap::LiteMap;
 use crate::schedule::{Schedule, ScheduleError};
 
 pub use self::diff::{Change, diff};
+pub use self::health::{Ailment, Signs};
 pub use self::order::generations;
 pub use self::packed::Packed;
 pub use self::printable::printable;
@@ -33,6 +35,8 @@ pub type StringMap = LiteMap<String, String>;
 
 /// The default of `concurrency`, and what Dkron means by the empty string (FACTS 6, 12).
 pub const CONCURRENCY_ALLOW: &str = "allow";
+/// The other value of `concurrency`: no run begins while another has not ended.
+const CONCURRENCY_FORBID: &str = "forbid";
 
 /// The definition of one job: every field a client owns, none that the server owns (FACTS 8).
 ///
@@ -107,6 +111,11 @@ impl Job {
         (!self.parent_job.is_empty()).then_some(self.parent_job.as_str())
     }
 
+    /// Whether an execution that has not ended keeps all others from beginning (FACTS 24c).
+    pub fn forbids_overlap(&self) -> bool {
+        self.concurrency == CONCURRENCY_FORBID
+    }
+
     /// Why Dkron would refuse this name, in its own words (FACTS 12); `None` when it would not.
     pub fn name_problem(name: &str) -> Option<String> {
         if name.is_empty() {
@@ -132,7 +141,7 @@ impl Job {
         {
             return Some(("schedule", error.to_string()));
         }
-        if ![CONCURRENCY_ALLOW, "forbid"].contains(&self.concurrency.as_str()) {
+        if ![CONCURRENCY_ALLOW, CONCURRENCY_FORBID].contains(&self.concurrency.as_str()) {
             return Some(("concurrency", "invalid concurrency policy value, use \"allow\" or \"forbid\"".to_owned()));
         }
         // Dkron looks at the zone whether the schedule needs one or not; only six fields do.

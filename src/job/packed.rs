@@ -127,6 +127,22 @@ impl Packed {
         Self { stamp: Some(json(&Strings(&pairs)).into()), ..self.clone() }
     }
 
+    /// The same job set aside: without a parent, run by hand only, and its stamp says what it was. It keeps its history, and its
+    /// parent can be deleted (FACTS 24d).
+    #[must_use]
+    pub fn parked(&self) -> Self {
+        let mut job = self.unpack();
+        job.park();
+        Self::new(&job)
+    }
+
+    /// What a job that is set aside was before; `None` for any other.
+    pub fn unparked(&self) -> Option<Self> {
+        self.stamp.as_deref().filter(|stamp| stamp::is_parked(stamp))?;
+        let mut job = self.unpack();
+        job.unpark().then(|| Self::new(&job))
+    }
+
     /// The same job without a stamp.
     #[must_use]
     pub fn unstamped(&self) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Packed, generations};
+use super::{Ailment, Packed, generations};
 
 /// What Dkron should hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Origin {
 pub struct Live {
     /// The jobs by name.
     pub jobs: BTreeMap<Arc<str>, LiveJob>,
+    /// Those of them that Dkron does not run though it should, as far as that was looked for.
+    pub ailing: BTreeMap<Arc<str>, Ailment>,
 }
 
 /// One job as Dkron holds it.
@@ -82,7 +84,8 @@ pub struct LiveJob {
 
 impl FromIterator<LiveJob> for Live {
     fn from_iter<I: IntoIterator<Item = LiveJob>>(jobs: I) -> Self {
-        Self { jobs: jobs.into_iter().map(|live| (live.job.name().clone(), live)).collect() }
+        let jobs = jobs.into_iter().map(|live| (live.job.name().clone(), live)).collect();
+        Self { jobs, ailing: BTreeMap::new() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The stamp: who keeps a job, and what was written last.
 //!
-//! Four metadata keys, on jobs rendered from templates and on no others. There is no version and no time in it, so an
+//! Four metadata keys, on jobs rendered from templates and on no others, and a fifth while a job is set aside. There is no version and no time in it, so an
 //! unchanged job keeps an unchanged stamp.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use super::{Job, StringMap, printable};
 /// What every key of ours in a job's metadata begins with.
 pub const STAMP_PREFIX: &str = "dkron-jobs.";
 /// The keys of the stamp. Other `dkron-jobs.*` keys are the template's own words to us.
-pub const STAMP_KEYS: [&str; 4] = [OWNER, JOB, DIGEST, DISABLED];
+pub const STAMP_KEYS: [&str; 5] = [OWNER, JOB, DIGEST, DISABLED, PARKED];
 /// `"false"` here leaves the job behind, unstamped, when its template is gone.
 pub const PRUNE_KEY: &str = "dkron-jobs.prune";
 
@@ -23,6 +23,7 @@ const OWNER: &str = "dkron-jobs.owner";
 const JOB: &str = "dkron-jobs.job";
 const DIGEST: &str = "dkron-jobs.digest";
 const DISABLED: &str = "dkron-jobs.disabled";
+const PARKED: &str = "dkron-jobs.parked";
 
 /// The digest's scheme: SHA-256 over the canonical JSON, in hexadecimal. Another prefix is another tool version's.
 const SCHEME: &str = "v1:";
@@ -93,18 +94,20 @@ pub struct Stamp {
     pub digest: String,
     /// The template's `disabled` when it was written; `None` when that note is missing.
     pub disabled: Option<bool>,
+    /// Set while the job is set aside: the parent and the schedule that it had, with a blank between.
+    pub parked: Option<String>,
 }
 
 impl Stamp {
     /// The stamp of a job with this name and this definition's digest.
     pub(super) fn new(owner: &Owner, job: &str, digest: String, template_disabled: bool) -> Self {
-        Self { owner: owner.clone(), job: job.to_owned(), digest, disabled: Some(template_disabled) }
+        Self { owner: owner.clone(), job: job.to_owned(), digest, disabled: Some(template_disabled), parked: None }
     }
 
     /// The stamp in this job's metadata, whoever's it is. A stamp needs an owner and a job's name to be one.
     pub fn of(job: &Job) -> Option<Self> {
         let field = |key| job.metadata.get(key).map(String::as_str);
-        Self::read(field(OWNER), field(JOB), field(DIGEST), field(DISABLED))
+        Self::read(field(OWNER), field(JOB), field(DIGEST), field(DISABLED), field(PARKED))
     }
 
     /// The stamp in the JSON of its metadata alone.
@@ -119,17 +122,28 @@ impl Stamp {
             digest: Option<Cow<'a, str>>,
             #[serde(borrow, rename = "dkron-jobs.disabled")]
             disabled: Option<Cow<'a, str>>,
+            #[serde(borrow, rename = "dkron-jobs.parked")]
+            parked: Option<Cow<'a, str>>,
         }
         let fields: Fields<'_> = serde_json::from_slice(json).ok()?;
-        Self::read(fields.owner.as_deref(), fields.job.as_deref(), fields.digest.as_deref(), fields.disabled.as_deref())
+        let [owner, job, digest, disabled, parked] =
+            [&fields.owner, &fields.job, &fields.digest, &fields.disabled, &fields.parked].map(Option::as_deref);
+        Self::read(owner, job, digest, disabled, parked)
     }
 
-    fn read(owner: Option<&str>, job: Option<&str>, digest: Option<&str>, disabled: Option<&str>) -> Option<Self> {
+    fn read(
+        owner: Option<&str>,
+        job: Option<&str>,
+        digest: Option<&str>,
+        disabled: Option<&str>,
+        parked: Option<&str>,
+    ) -> Option<Self> {
         Some(Self {
             owner: Owner::parse(owner?),
             job: job?.to_owned(),
             digest: digest.unwrap_or_default().to_owned(),
             disabled: disabled.and_then(|text| text.parse().ok()),
+            parked: parked.map(ToOwned::to_owned),
         })
     }
 
@@ -138,6 +152,7 @@ impl Stamp {
         let mut fields = vec![(DIGEST, self.digest.as_str())];
         fields.extend(self.disabled.map(|disabled| (DISABLED, if disabled { "true" } else { "false" })));
         fields.extend([(JOB, self.job.as_str()), (OWNER, self.owner.as_str())]);
+        fields.extend(self.parked.as_deref().map(|parked| (PARKED, parked)));
         fields
     }
 
@@ -153,12 +168,36 @@ impl Stamp {
     }
 }
 
+/// Whether the JSON of a stamp has the note of a job that is set aside: a cheap question, asked of every job.
+pub(super) fn is_parked(json: &[u8]) -> bool {
+    json.windows(PARKED.len()).any(|window| window == PARKED.as_bytes())
+}
+
 /// Changes nothing of a stamp but its note of the template's `disabled`.
 pub(super) fn note_disabled(metadata: &mut StringMap, template_disabled: bool) {
     metadata.insert(DISABLED.to_owned(), template_disabled.to_string());
 }
 
 impl Job {
+    /// Takes the job out of its parent's way: no parent, run by hand only, and both noted in its stamp.
+    pub(super) fn park(&mut self) {
+        let parked = format!("{} {}", self.parent_job, self.schedule);
+        self.metadata.insert(PARKED.to_owned(), parked);
+        self.parent_job.clear();
+        "@manually".clone_into(&mut self.schedule);
+    }
+
+    /// Undoes [`Job::park`]; whether there was a note of it.
+    pub(super) fn unpark(&mut self) -> bool {
+        let parked = self.metadata.remove(PARKED);
+        let Some((parent, schedule)) = parked.as_deref().and_then(|parked| parked.split_once(' ')) else {
+            return false;
+        };
+        parent.clone_into(&mut self.parent_job);
+        schedule.clone_into(&mut self.schedule);
+        true
+    }
+
     /// Puts the stamp of `owner` into the metadata. `template_disabled` is what the template says, whatever `self.disabled` is.
     pub fn stamp(&mut self, owner: &Owner, template_disabled: bool) {
         let stamp = Stamp::new(owner, &self.name, digest(self), template_disabled);

@@ -19,6 +19,7 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Packed>, policy: &Policy) ->
         to: None,
         secret_fields: wanted.secret_fields.clone(),
         origin: Some(wanted.origin.clone()),
+        heal: None,
     };
     let template_disabled = wanted.job.disabled();
     let Some(live) = live else {
@@ -104,6 +105,7 @@ pub(super) fn unwanted(live: &Packed, scope: Scope, policy: &Policy) -> Item {
         to: (action == Action::Update).then(|| live.unstamped()),
         secret_fields: BTreeSet::new(),
         origin: None,
+        heal: None,
     }
 }
 
@@ -120,6 +122,7 @@ pub(super) fn put_back(was: &Wanted, live: &Packed, policy: &Policy) -> Result<I
         to: None,
         secret_fields: was.secret_fields.clone(),
         origin: Some(was.origin.clone()),
+        heal: None,
     };
     let owner = |job: &Packed| job.own_stamp().map(|stamp| stamp.owner);
     let (now, before) = (owner(live), owner(&was.job));

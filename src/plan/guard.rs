@@ -41,7 +41,7 @@ pub enum Refusal {
 pub(super) fn check(plan: &Plan, desired: &Desired, ours: usize, policy: &Policy) -> Result<(), Refusal> {
     let deletes = plan.items.iter().filter(|item| item.action == Action::Delete).count();
     // With pruning off nothing of ours goes, however little is desired.
-    let nothing_goes = !policy.prune && plan.items.iter().all(|item| item.action == Action::Unchanged);
+    let nothing_goes = !policy.prune && deletes == 0;
     if policy.force || ours == 0 || nothing_goes || desired.scope != Scope::Release {
         return Ok(());
     }

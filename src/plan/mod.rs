@@ -5,19 +5,24 @@
 
 mod decide;
 mod guard;
+mod heal;
 mod order;
+mod parked;
 mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Change, Desired, Job, Live, Origin, Owner, Packed, Scope, diff, printable};
+use crate::job::{Ailment, Change, Desired, Job, Live, Origin, Owner, Packed, Scope, diff, printable};
 
 pub use self::guard::Refusal;
+pub use self::heal::Heal;
 pub use self::restore::is_empty;
 
 /// What a plan may do, as the user set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named as the user names it")]
 pub struct Policy {
     /// Who we are: the owner in the stamps of our jobs.
     pub owner: Owner,
@@ -33,6 +38,8 @@ pub struct Policy {
     pub force: bool,
     /// Whose jobs may be taken over.
     pub take_ownership: TakeOwnership,
+    /// Whether our jobs that Dkron does not run any more are healed.
+    pub heal_stuck: bool,
 }
 
 /// What to do with a job of ours that someone edited while its template stayed the same.
@@ -71,7 +78,7 @@ pub struct Plan {
     /// One entry for each job that is desired or of ours, by name.
     pub items: Vec<Item>,
     /// The creates and updates as indices into `items`: a wave is written when the one before it is done, so parents come
-    /// before their children (FACTS 10). Within a wave the order is free.
+    /// before their children (FACTS 10). Within a wave the order is free. What is deleted and created again comes last.
     pub writes: Vec<Vec<usize>>,
     /// The deletes, likewise: children before their parents (FACTS 11).
     pub deletes: Vec<Vec<usize>>,
@@ -96,6 +103,8 @@ pub struct Item {
     pub secret_fields: BTreeSet<String>,
     /// Where the job is written down, if it is.
     pub origin: Option<Origin>,
+    /// How it is healed, if it is: an update that may be more than one request.
+    pub heal: Option<Heal>,
 }
 
 impl Item {
@@ -181,6 +190,46 @@ pub enum Reason {
     PutBack,
     /// Not what it was; left.
     LeftAsItIs,
+    /// Dkron did not run it any more; healed. Where it is deleted and created again, the children that are set aside meanwhile.
+    Healed(Ailment, Option<Vec<String>>),
+    /// Dkron does not run it any more; left.
+    LeftAiling(Ailment, Left),
+    /// Set aside by a run that was cut short while it healed the parent; put back.
+    Unparked,
+}
+
+/// Why a job that Dkron does not run any more is left so.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Left {
+    /// Healing is off.
+    Off,
+    /// No template wants it any more.
+    Unwanted,
+    /// It would have to be deleted, and these children are not ours.
+    ForeignChildren(Vec<String>),
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("left, since healing is off (`--heal-stuck=false`)"),
+            Self::Unwanted => f.write_str("left, since no template wants it any more"),
+            Self::ForeignChildren(children) => write!(
+                f,
+                "left, since it would have to be deleted and created again, and these of its children are not ours: {}",
+                named(children)
+            ),
+        }
+    }
+}
+
+/// The first names of a list, and how many more there are, for a sentence.
+pub(crate) fn named(names: &[String]) -> String {
+    let mut text = names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > 3 {
+        text = format!("{text} and {} more", names.len() - 3);
+    }
+    text
 }
 
 /// Why no plan was made. Nothing may be written then.
@@ -240,9 +289,11 @@ fn lines<T: ToString>(errors: &[T]) -> String {
 /// A [`PlanError`] when nothing may be written: a parent is missing, parents form a cycle, another owner's job stands in
 /// the way, or the guard refuses.
 pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, PlanError> {
+    // What a run that was cut short has set aside counts as what it was before.
+    let parked = parked::find(live, policy);
     // What is brought back counts as if it were there already: the templates go over it.
     let before = |name: &str| {
-        let live = live.jobs.get(name).map(|live| &live.job);
+        let live = parked.get(name).or_else(|| live.jobs.get(name).map(|live| &live.job));
         live.or_else(|| desired.restored.get(name).map(|wanted| &wanted.job))
     };
     let mut items = Vec::with_capacity(desired.jobs.len().max(desired.restored.len()));
@@ -270,7 +321,7 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
         }
         ours += 1;
         if desired.scope != Scope::Part && !desired.jobs.contains_key(name) {
-            items.push(decide::unwanted(&live.job, desired.scope, policy));
+            items.push(decide::unwanted(parked.get(name).unwrap_or(&live.job), desired.scope, policy));
         }
     }
     restore::add(&mut items, &mut conflicts, desired, live, policy);
@@ -278,6 +329,7 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
         return Err(PlanError::Conflict(conflicts));
     }
     items.sort_by(|a, b| a.name.cmp(&b.name));
+    parked::put_back(&mut items, parked, live);
 
     keep_parents(&mut items, live);
     restore::settle(&mut items, desired, live, &mut warnings);
@@ -287,6 +339,7 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
         items.iter().filter(|item| item.action == Action::Create).map(|item| &*item.name).collect();
     let exists = |name: &str| created.contains(name) || (live.jobs.contains_key(name) && !deleted.contains(name));
     order::check(&items, &after(&items, live), exists)?;
+    warnings.extend(heal::add(&mut items, live, policy));
     for item in &items {
         warnings.extend(warning(item));
     }
@@ -352,6 +405,7 @@ fn warning(item: &Item) -> Option<String> {
             "job `{name}` is already as wanted but belongs to `{owner}`, who may delete it; `{}` makes it ours",
             owner.take_over_flag()
         )),
+        Reason::LeftAiling(ailment, left) => Some(format!("job `{name}` does not run: {ailment}; {left}")),
         _ => None,
     })
 }

@@ -83,8 +83,13 @@ pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>, firs
     }
     let (early, late): (Vec<_>, Vec<_>) =
         chosen(|item| item.definition().is_some()).into_iter().partition(|i| early.contains(i));
+    // A parent that is deleted and created again is there all the time before: its children need not wait for it.
+    let (anew, late): (Vec<_>, Vec<_>) = late.into_iter().partition(|&i| items[i].set_aside().is_some());
+    let among =
+        |jobs: &[usize]| generations(jobs, |i| parent_to_write(i).filter(|parent| jobs.binary_search(parent).is_ok()));
     let mut writes = generations(&early, parent_to_write);
-    writes.extend(generations(&late, |i| parent_to_write(i).filter(|parent| late.binary_search(parent).is_ok())));
+    writes.extend(among(&late));
+    writes.extend(among(&anew));
     let mut deletes = generations(&chosen(|item| item.action == Action::Delete), parent_to_delete);
     deletes.reverse();
     Plan { items, writes, deletes, warnings }

@@ -92,6 +92,7 @@ fn item(was: &Wanted, action: Action, reasons: Vec<Reason>) -> Item {
         to: (action == Action::Create).then(|| was.job.clone()),
         secret_fields: was.secret_fields.clone(),
         origin: Some(was.origin.clone()),
+        heal: None,
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 
 use crate::job::{Change, Job, Owner};
-use crate::plan::{Action, Item, Plan, Reason};
+use crate::plan::{self, Action, Item, Plan, Reason};
 
 pub(crate) use self::mask::carries_secret;
 pub use self::mask::{MASK, Masker};
@@ -87,7 +87,7 @@ pub struct Summary {
     pub adopted: usize,
     /// Switched off by hand and left so.
     pub kept_disabled: usize,
-    /// Of the updated: were stuck.
+    /// Of the updated: Dkron did not run them any more.
     pub healed: usize,
 }
 
@@ -123,6 +123,33 @@ pub struct Report<'a> {
     pub warnings: Vec<String>,
     /// What went wrong with the run as a whole.
     pub errors: Vec<String>,
+    /// The jobs that `check` was asked to run, by name.
+    pub runs: Vec<RunReport>,
+}
+
+/// What came of a job that was to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunReport {
+    /// Its name.
+    pub job: String,
+    /// Whether it succeeded; `None` where it was not run, or nothing is known of the run.
+    pub success: Option<bool>,
+    /// From the start of its last attempt to its end, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The first lines of what it left as output, where it failed.
+    pub output: String,
+    /// Why nothing is known of a run.
+    pub note: Option<String>,
+    /// Whether it is an error; told among the errors.
+    #[serde(skip)]
+    pub failed: bool,
+}
+
+impl RunReport {
+    /// Of a job of which nothing is known yet.
+    pub fn of(job: &str) -> Self {
+        Self { job: job.to_owned(), success: None, duration_ms: None, output: String::new(), note: None, failed: false }
+    }
 }
 
 impl<'a> Report<'a> {
@@ -159,7 +186,8 @@ impl<'a> Report<'a> {
         }
         let warnings = plan.warnings.iter().map(|warning| masker.text(warning)).collect();
         let jobs = Jobs { command, items: &plan.items, outcomes, masker };
-        Self { command, owner: masker.text(owner.as_str()), summary, jobs, warnings, errors: Vec::new() }
+        let owner = masker.text(owner.as_str());
+        Self { command, owner, summary, jobs, warnings, errors: Vec::new(), runs: Vec::new() }
     }
 
     /// The report of a run that ended before there was a plan; `errors` are what is wrong, one by one.
@@ -176,7 +204,18 @@ impl<'a> Report<'a> {
             jobs: Jobs { command, items: &[], outcomes: Cow::default(), masker },
             warnings: Vec::new(),
             errors: errors.into_iter().map(|error| masker.text(&error)).collect(),
+            runs: Vec::new(),
         }
+    }
+
+    /// Adds the jobs that were to be run, masked.
+    pub fn add_runs(&mut self, runs: impl IntoIterator<Item = RunReport>, masker: &Masker) {
+        self.runs.extend(runs.into_iter().map(|run| RunReport {
+            job: masker.text(&run.job),
+            output: masker.text(&run.output),
+            note: run.note.map(|note| masker.text(&note)),
+            ..run
+        }));
     }
 
     /// Adds what was noticed beside the plan, masked.
@@ -253,6 +292,7 @@ fn count(summary: &mut Summary, command: &str, item: &Item, outcome: &Outcome) {
             Action::Unchanged => summary.unchanged += 1,
             Action::Update => {
                 summary.updated += 1;
+                summary.healed += usize::from(item.heal.is_some());
                 summary.adopted += usize::from(item.reasons.contains(&Reason::Adopted));
                 summary.restored += as_it_was(Reason::PutBack);
             }
@@ -288,6 +328,13 @@ fn words(command: &str, reason: &Reason) -> String {
         Reason::Restored => "not there; brought back from the backup".to_owned(),
         Reason::LeftAsItIs => "not as it was; left, since only what is missing is brought back".to_owned(),
         Reason::PutBack => "not as it was; put back".to_owned(),
+        Reason::Healed(ailment, None) => format!("{ailment}; posted again"),
+        Reason::Healed(ailment, Some(aside)) if aside.is_empty() => format!("{ailment}; deleted and created again"),
+        Reason::Healed(ailment, Some(aside)) => {
+            format!("{ailment}; deleted and created again, {} set aside meanwhile", plan::named(aside))
+        }
+        Reason::LeftAiling(ailment, left) => format!("{ailment}; {left}"),
+        Reason::Unparked => "set aside by a run that was cut short; put back".to_owned(),
         Reason::Released => "no template wants it any more; left to its next owner, unstamped".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use crate::job::printable;
 use crate::plan::Action;
 
 use super::mask::{CHANGED, SECRET_CHANGED};
-use super::{JobReport, Outcome, Report};
+use super::{JobReport, Outcome, Report, RunReport};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,12 @@ impl Report<'_> {
         if lines > 0 {
             writeln!(out)?;
         }
+        for run in &self.runs {
+            write_run(out, run)?;
+        }
+        if !self.runs.is_empty() {
+            writeln!(out)?;
+        }
         for warning in &self.warnings {
             writeln!(out, "{UPDATE}warning:{UPDATE:#} {}", printable(warning))?;
         }
@@ -103,6 +109,16 @@ impl Report<'_> {
         );
         parts.join(", ")
     }
+}
+
+fn write_run(out: &mut dyn Write, run: &RunReport) -> io::Result<()> {
+    let took = run.duration_ms.unwrap_or_default();
+    let (what, color) = match (&run.note, run.success) {
+        (Some(note), _) => (printable(note).into_owned(), NOTE),
+        (None, Some(true)) => (format!("succeeded after {took} ms"), CREATE),
+        (None, _) => (format!("failed after {took} ms"), DELETE),
+    };
+    writeln!(out, "{color}{}{color:#}  {what}", printable(&run.job))
 }
 
 fn write_job(out: &mut dyn Write, job: &JobReport, style: Style) -> io::Result<()> {

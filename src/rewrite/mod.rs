@@ -132,7 +132,7 @@ fn copy(mut job: Job, with: &Move) -> (Job, usize) {
     if job.parent().is_some() {
         job.parent_job.insert_str(0, &with.name_prefix);
     }
-    let [_, job_key, digest_key, _] = STAMP_KEYS;
+    let [_, job_key, digest_key, ..] = STAMP_KEYS;
     // A copy made by hand carries another job's name here, and still does when both have the prefix.
     if let Some(name) = job.metadata.get_mut(job_key) {
         name.insert_str(0, &with.name_prefix);

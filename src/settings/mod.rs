@@ -44,8 +44,8 @@ pub struct Settings {
     pub import_to: PathBuf,
     /// Judging jobs.
     pub lint: LintSettings,
-    /// Names and globs of jobs that `check` runs.
-    pub run: Vec<Pattern>,
+    /// Which jobs `check` runs.
+    pub run: RunSettings,
     /// Whether nobody is asked.
     pub yes: bool,
     /// Text or JSON on standard output.
@@ -142,6 +142,7 @@ impl TemplateSettings {
 
 /// What a plan may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named as the user names it")]
 pub struct PolicySettings {
     /// What happens to edited jobs.
     pub drift: Drift,
@@ -155,6 +156,8 @@ pub struct PolicySettings {
     pub force: bool,
     /// Whose jobs may be taken over.
     pub take_ownership: TakeOwnership,
+    /// Whether jobs that Dkron does not run any more are healed.
+    pub heal_stuck: bool,
 }
 
 /// When jobs are brought back from a backup before the templates are applied.
@@ -190,6 +193,17 @@ pub struct SourceSettings {
     pub skip_invalid: bool,
     /// Whether jobs that are there and differ are overwritten.
     pub overwrite: bool,
+}
+
+/// Which jobs to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSettings {
+    /// Names and globs.
+    pub jobs: Vec<Pattern>,
+    /// The first of each template document.
+    pub one_per_template: bool,
+    /// All.
+    pub all: bool,
 }
 
 /// How to clone.

@@ -182,6 +182,8 @@ options! {
     KEEP_DISABLED = "keep-disabled", "JOBS_KEEP_DISABLED", Bool "", "true", Policy;
     /// Delete jobs of ours that no template wants any more
     PRUNE = "prune", "JOBS_PRUNE", Bool "", "true", Policy;
+    /// Heal jobs of ours that Dkron does not run any more: what a run that never ended blocks is deleted and created again
+    HEAL_STUCK = "heal-stuck", "JOBS_HEAL_STUCK", Bool "", "true", Policy;
     /// Let the guard pass this many deletes
     ALLOW_DELETES = "allow-deletes", "JOBS_ALLOW_DELETES", Value "N", "0", Policy;
     /// Switch the guards off: against many deletes, a suddenly small backup, files that are there already
@@ -243,6 +245,10 @@ options! {
 
     /// Also run the jobs of this name, or of names like this, and wait until they have succeeded
     RUN = "run", "JOBS_RUN", List "NAME|GLOB", "", Check;
+    /// Also run the first job of each template document that is not switched off
+    RUN_ONE_PER_TEMPLATE = "run-one-per-template", "JOBS_RUN_ONE_PER_TEMPLATE", Bool "", "false", Check;
+    /// Also run all jobs, each once: Dkron runs children after their parents
+    RUN_ALL = "run-all", "JOBS_RUN_ALL", Bool "", "false", Check;
 
     /// Delete without asking; needed where nobody sits at a terminal
     YES = "yes", "JOBS_YES", Bool "", "false", Destroy;

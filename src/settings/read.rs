@@ -19,7 +19,7 @@ use crate::snapshot::{Keep, Packing};
 use super::options::{self, Kind, OPTIONS, Opt};
 use super::{
     BackupSettings, CloneSettings, DkronSettings, LintSettings, LogFormat, LogLevel, Output, PolicySettings,
-    RenderFormat, Restore, Settings, SettingsError, SourceSettings, TemplateSettings,
+    RenderFormat, Restore, RunSettings, Settings, SettingsError, SourceSettings, TemplateSettings,
 };
 
 /// The values given on the command line, by flag.
@@ -53,7 +53,11 @@ pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)
         clone: given.clone_settings(),
         import_to: PathBuf::from(given.string(&options::TO)),
         lint: given.lint(),
-        run: given.patterns(&options::RUN),
+        run: RunSettings {
+            jobs: given.patterns(&options::RUN),
+            one_per_template: given.bool(&options::RUN_ONE_PER_TEMPLATE),
+            all: given.bool(&options::RUN_ALL),
+        },
         yes: given.bool(&options::YES),
         output: given
             .choice(&options::OUTPUT, &[("text", Output::Text), ("json", Output::Json), ("sarif", Output::Sarif)]),
@@ -286,6 +290,7 @@ impl Given<'_> {
             ),
             force: self.bool(&options::FORCE),
             take_ownership: self.parsed(&options::TAKE_OWNERSHIP, parse_take_ownership, TakeOwnership::No),
+            heal_stuck: self.bool(&options::HEAL_STUCK),
         }
     }
 

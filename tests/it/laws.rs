@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use anstream::adapter::strip_str;
-use dkron_jobs::job::{Desired, Job, Live, LiveJob, Owner, Packed, Stamp, StringMap, WireJob, diff, digest};
-use dkron_jobs::plan::{Action, Drift, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
+use dkron_jobs::job::{Ailment, Desired, Job, Live, LiveJob, Owner, Packed, Stamp, StringMap, WireJob, diff, digest};
+use dkron_jobs::plan::{Action, Drift, Item, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -84,8 +84,13 @@ fn a_desired_set_against_itself_is_unchanged() {
 
 #[test]
 fn what_is_not_ours_is_left() {
+    let aside = Cell::new(0_usize);
     law(case(), |case| {
         let Ok(plan) = case.plan() else { return Ok(()) };
+        for child in plan.items.iter().filter_map(Item::set_aside).flatten() {
+            prop_assert_eq!(child.own_stamp().map(|stamp| stamp.owner), Some(case.policy.owner.clone()));
+            aside.set(aside.get() + 1);
+        }
         for item in plan.items.iter().filter(|item| item.action != Action::Unchanged) {
             let Some(live) = case.live.jobs.get(&item.name) else {
                 prop_assert!(item.action == Action::Create, "{item:#?}");
@@ -109,6 +114,7 @@ fn what_is_not_ours_is_left() {
         }
         Ok(())
     });
+    assert!(aside.get() > 0, "no case had a child to set aside");
 }
 
 #[test]
@@ -155,7 +161,11 @@ fn parents_come_first_and_children_go_first() {
             if let Some(parent) = item.definition().and_then(Packed::parent)
                 && let Some(wave) = writes.get(parent)
             {
-                prop_assert!(*wave < writes[&item.name], "{} is written before its parent", item.name);
+                // One that is deleted and created again is there, and waits until its children are as they shall be.
+                let anew = |name: &str| plan.items.iter().any(|item| *item.name == *name && item.set_aside().is_some());
+                let late = anew(parent) && !anew(&item.name);
+                prop_assert_eq!(*wave > writes[&item.name], late, "{} before its parent", item.name);
+                prop_assert_ne!(*wave, writes[&item.name]);
             }
             if item.action == Action::Delete {
                 let parent = case.live.jobs[&item.name].job.parent();
@@ -374,14 +384,25 @@ impl Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (desired_set(), live_set(), policy(), select(vec![WaveOrder::Forwards, WaveOrder::Backwards]))
-        .prop_map(|(desired, live, policy, order)| Case { desired, live, policy, order })
+    let order = select(vec![WaveOrder::Forwards, WaveOrder::Backwards]);
+    (desired_set(), live_set(), ailments(), policy(), order).prop_map(|(desired, mut live, ailments, policy, order)| {
+        let runs = |job: &LiveJob| !job.job.disabled() && job.job.parent().is_none();
+        live.ailing = ailments.into_iter().filter(|(name, _)| live.jobs.get(name).is_some_and(runs)).collect();
+        Case { desired, live, policy, order }
+    })
+}
+
+/// Jobs that Dkron does not run any more, if it holds them.
+fn ailments() -> impl Strategy<Value = BTreeMap<Arc<str>, Ailment>> {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let ailment = select(vec![Ailment::Stuck { since: at, began: at }, Ailment::Unscheduled { since: at }]);
+    btree_map(select(NAMES.map(Arc::from).to_vec()), ailment, 0..3)
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
     let owners = vec![TakeOwnership::No, TakeOwnership::Any, TakeOwnership::From(Owner::parse(THEIRS))];
-    (select(vec![Drift::Revert, Drift::Keep]), any::<[bool; 3]>(), 0..7_usize, select(owners)).prop_map(
-        |(drift, [keep_disabled, prune, force], allow_deletes, take_ownership)| Policy {
+    (select(vec![Drift::Revert, Drift::Keep]), any::<[bool; 4]>(), 0..7_usize, select(owners)).prop_map(
+        |(drift, [keep_disabled, prune, force, heal_stuck], allow_deletes, take_ownership)| Policy {
             owner: Owner::parse(OURS),
             drift,
             keep_disabled,
@@ -389,6 +410,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             allow_deletes,
             force,
             take_ownership,
+            heal_stuck,
         },
     )
 }
@@ -400,11 +422,12 @@ struct Definition {
     retries: u32,
     prune: bool,
     note: Option<&'static str>,
+    forbid: bool,
 }
 
 fn definition() -> impl Strategy<Value = Definition> {
-    (any::<bool>(), 0..2_u32, proptest::bool::weighted(0.8), option::of(Just("x")))
-        .prop_map(|(disabled, retries, prune, note)| Definition { disabled, retries, prune, note })
+    (any::<bool>(), 0..2_u32, proptest::bool::weighted(0.8), option::of(Just("x")), any::<bool>())
+        .prop_map(|(disabled, retries, prune, note, forbid)| Definition { disabled, retries, prune, note, forbid })
 }
 
 impl Definition {
@@ -412,6 +435,7 @@ impl Definition {
         let mut job = Job::new(name);
         job.disabled = self.disabled;
         job.retries = self.retries;
+        if self.forbid { "forbid" } else { "allow" }.clone_into(&mut job.concurrency);
         let prune = (!self.prune).then_some(("dkron-jobs.prune", "false"));
         let metadata = prune.into_iter().chain(self.note.map(|note| ("note", note)));
         job.metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

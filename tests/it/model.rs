@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
-use dkron_jobs::job::{Desired, Job, Live, LiveJob, Origin, Owner, Packed, Wanted, WireJob};
-use dkron_jobs::plan::{Action, Drift, Plan, Policy, TakeOwnership};
+use dkron_jobs::job::{Ailment, Desired, Job, Live, LiveJob, Origin, Owner, Packed, Wanted, WireJob};
+use dkron_jobs::plan::{Action, Drift, Item, Plan, Policy, TakeOwnership};
 use dkron_jobs::report::{Outcome, Report, Style};
 
 /// A Dkron that takes or refuses writes as the real one does.
@@ -14,11 +14,14 @@ pub(crate) struct Dkron {
     pub(crate) live: Live,
     /// The jobs whose writes fail for a reason of their own.
     pub(crate) failing: BTreeSet<String>,
+    /// How many writes it gets before whoever sends them is killed; `None` for all.
+    pub(crate) killed_after: Option<usize>,
 }
 
 impl Dkron {
     /// Takes a job, unless it fails or its parent is not there.
     pub(crate) fn put(&mut self, job: &Job) -> Result<(), String> {
+        self.arrives()?;
         if self.failing.contains(&job.name) {
             return Err("500 raft apply timed out".to_owned());
         }
@@ -28,15 +31,44 @@ impl Dkron {
             return Err("404 specified parent job not found".to_owned());
         }
         self.live.jobs.insert(job.name.as_str().into(), stored(job));
+        // A post schedules a job, and does nothing about an execution that never ended, unless it blocks nothing any more.
+        if !job.forbids_overlap() || matches!(self.live.ailing.get(&*job.name), Some(Ailment::Unscheduled { .. })) {
+            self.live.ailing.remove(&*job.name);
+        }
         Ok(())
     }
 
     /// Deletes a job, unless it is not there or has children.
     pub(crate) fn delete(&mut self, name: &str) -> Result<(), String> {
+        self.arrives()?;
         if self.live.jobs.values().any(|live| live.job.parent() == Some(name)) {
             return Err("404, it has dependents".to_owned());
         }
+        self.live.ailing.remove(name);
         self.live.jobs.remove(name).map(drop).ok_or_else(|| "404".to_owned())
+    }
+
+    fn arrives(&mut self) -> Result<(), String> {
+        match &mut self.killed_after {
+            None => Ok(()),
+            Some(0) => Err("killed".to_owned()),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// The write of one item: more than one request where a job is deleted and created again.
+    fn write(&mut self, item: &Item) -> Result<(), String> {
+        let job = item.definition().expect("only writes are in the waves of writes").unpack();
+        let Some(children) = item.set_aside() else { return self.put(&job) };
+        for child in children {
+            self.put(&child.parked().unpack())?;
+        }
+        self.delete(&item.name)?;
+        self.put(&job)?;
+        children.iter().try_for_each(|child| self.put(&child.unpack()))
     }
 
     /// The definition of a job that is there, to be edited.
@@ -55,7 +87,7 @@ impl Dkron {
             let parent = job.parent().and_then(|parent| plan.items.iter().position(|item| *item.name == *parent));
             outcomes[index] = match parent.map(|parent| &outcomes[parent]) {
                 Some(Outcome::Failed(_) | Outcome::Skipped(_)) => Outcome::Skipped("its parent failed".to_owned()),
-                _ => self.put(&job.unpack()).map_or_else(Outcome::Failed, |()| Outcome::Done),
+                _ => self.write(item).map_or_else(Outcome::Failed, |()| Outcome::Done),
             };
         }
         let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
@@ -149,5 +181,6 @@ pub(crate) fn default_policy(owner: &str) -> Policy {
         allow_deletes: 0,
         force: false,
         take_ownership: TakeOwnership::No,
+        heal_stuck: true,
     }
 }

@@ -9,6 +9,7 @@ use dkron_jobs::job::{Desired, Job, Owner};
 use dkron_jobs::plan::{Drift, Policy, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Report, Style};
 
+use crate::healings::HEALINGS;
 use crate::model::{Dkron, WaveOrder, default_policy, desired, text};
 use crate::recoveries::RECOVERIES;
 
@@ -42,7 +43,7 @@ const SEQUENCES: [(&str, Steps); 19] = [
 
 #[test]
 fn every_sequence_goes_as_its_text_says() {
-    for (name, steps) in SEQUENCES.into_iter().chain(RECOVERIES) {
+    for (name, steps) in SEQUENCES.into_iter().chain(RECOVERIES).chain(HEALINGS) {
         let mut story = Story::new();
         steps(&mut story);
         assert!(story.settled, "{name}: the last step still writes:\n{}", story.text);
@@ -59,7 +60,10 @@ fn every_text_belongs_to_a_sequence() {
         .expect("the folder of the texts is there");
     let found: BTreeSet<_> =
         files.map(|file| file.expect("a folder can be read").file_name().to_string_lossy().into_owned()).collect();
-    assert_eq!(found, SEQUENCES.iter().chain(&RECOVERIES).map(|(name, _)| format!("{name}.snap")).collect());
+    assert_eq!(
+        found,
+        SEQUENCES.iter().chain(&RECOVERIES).chain(&HEALINGS).map(|(name, _)| format!("{name}.snap")).collect()
+    );
 }
 
 /// A Dkron, and what is told of it.

@@ -17,6 +17,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use dkron_emulator::{Emulator, Options, RestartOptions};
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -27,6 +28,8 @@ use crate::http;
 /// How long a real Dkron may take until it has a leader, and how often it is begun anew when it finds none.
 const READY: Duration = Duration::from_secs(20);
 const FORMATIONS: usize = 4;
+/// How many seconds after its next run a job is late, and one more.
+const LATE: i64 = 62;
 
 /// A Dkron with nothing in it.
 pub(crate) struct Server {
@@ -119,6 +122,39 @@ impl Server {
         std::mem::take(&mut *self.recorder.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What a path answers.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let (status, answer) = call("GET", &format!("{}{path}", self.node_url(0)), "");
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// Returns when these jobs should have run more than a minute ago: the emulator is told so, the real one waited for.
+    pub(crate) fn wait_until_late(&self, names: &[&str]) {
+        if let Kind::Emulator(emulator) = &self.kind {
+            return names.iter().for_each(|name| emulator.age(name, Duration::from_hours(1)));
+        }
+        let is_late = |name: &&str| {
+            let next = self.job(name).and_then(|job| job["next"].as_str()?.parse::<Timestamp>().ok());
+            next.is_some_and(|next| Timestamp::now().duration_since(next).as_secs() > LATE)
+        };
+        let begun = Instant::now();
+        while !names.iter().all(is_late) {
+            assert!(begun.elapsed() < Duration::from_mins(2), "{names:?} run, or have no next run");
+            thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// Whether a test of its own Dkron can be run; if not, that is said.
+    pub(crate) fn is_ours(&self, test: &str) -> bool {
+        let ours = !matches!(self.kind, Kind::Existing { .. });
+        if !ours {
+            skip(test, "DKRON_URL names a Dkron that is not to be restarted");
+        }
+        ours
+    }
+
     /// The stored jobs.
     pub(crate) fn jobs(&self) -> Vec<Value> {
         let (status, jobs) = call("GET", &format!("{}/v1/jobs", self.node_url(0)), "");
@@ -161,6 +197,13 @@ impl Server {
     pub(crate) fn clear(&self) {
         self.delete_all();
         assert_eq!(self.names(), Vec::<String>::new(), "jobs that cannot be deleted");
+    }
+
+    /// Deletes one job as a hand would.
+    #[track_caller]
+    pub(crate) fn delete(&self, name: &str) {
+        let (status, answer) = call("DELETE", &format!("{}/v1/jobs/{name}", self.node_url(0)), "");
+        assert_eq!(status, 200, "{answer}");
     }
 
     fn delete_all(&self) {

@@ -15,7 +15,7 @@ use crate::server::Server;
 
 /// The modules that may touch files, sockets, clocks and the environment; everything else in `src` is pure.
 const IMPURE: [&str; 9] = [
-    "src/apply.rs",
+    "src/apply/mod.rs",
     "src/command/mod.rs",
     "src/disk.rs",
     "src/dkron/mod.rs",

@@ -263,6 +263,12 @@ impl Emulator {
         state.store.set_next(name, started_at.saturating_add(SignedDuration::from_secs(60)).unwrap_or(started_at));
     }
 
+    /// Makes a job's `next`, and its executions that have not ended, this much older than they are.
+    pub fn age(&self, name: &str, by: Duration) {
+        let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+        self.core.lock().store.age(name, by);
+    }
+
     /// Leaves a job as a run does that wrote it back after its delete: stored, not scheduled, `next` an hour past (FACTS 16c).
     pub fn unschedule(&self, name: &str) {
         let state = &mut *self.core.lock();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::job::{Job, ZERO};
@@ -261,6 +261,23 @@ impl Store {
         if let Some(job) = self.get(name) {
             let job = Job { next, ..Job::clone(job) };
             self.put(job);
+        }
+    }
+
+    /// Moves `next` and the starts of unfinished executions into the past.
+    pub(crate) fn age(&mut self, name: &str, by: SignedDuration) {
+        let earlier = |at: Timestamp| at.saturating_sub(by).unwrap_or(at);
+        if let Some(next) = self.get(name).map(|job| earlier(job.next)) {
+            self.set_next(name, next);
+        }
+        let executions = self.executions.remove(name).unwrap_or_default().into_values().map(|execution| {
+            let started_at =
+                if execution.is_unfinished() { earlier(execution.started_at) } else { execution.started_at };
+            Execution { started_at, ..execution }
+        });
+        let aged: BTreeMap<_, _> = executions.map(|execution| (execution.key(), execution)).collect();
+        if !aged.is_empty() {
+            self.executions.insert(name.to_owned(), aged);
         }
     }
 

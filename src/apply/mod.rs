@@ -6,6 +6,8 @@
     reason = "it writes to Dkron and waits before it looks again"
 )]
 
+mod heal;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -61,6 +63,7 @@ pub async fn apply(
         progress,
         outcomes: RefCell::new(plan.items.iter().map(untried).collect()),
         orphans: RefCell::new(BTreeSet::new()),
+        renewed: RefCell::new(BTreeSet::new()),
     };
     let mut warnings = Vec::new();
     let unproven = run.all(&mut warnings).await.err();
@@ -85,6 +88,8 @@ struct Run<'a> {
     outcomes: RefCell<Vec<Outcome>>,
     /// Refused for want of a parent that this run had written: it was swallowed (FACTS 16), and both are written again.
     orphans: RefCell<BTreeSet<usize>>,
+    /// Deleted to be created again: that is not done twice.
+    renewed: RefCell<BTreeSet<usize>>,
 }
 
 impl Run<'_> {
@@ -133,7 +138,10 @@ impl Run<'_> {
         self.orphans.borrow_mut().remove(&index);
         let written = match (item.action, item.definition()) {
             (Action::Delete, _) => self.session.delete(&item.name).await,
-            (_, Some(job)) => self.session.put(job).await,
+            (_, Some(job)) => match item.set_aside() {
+                Some(children) => return self.renew(index, job, children).await,
+                None => self.session.put(job).await,
+            },
             (_, None) => return Outcome::Unchanged,
         };
         match written {
@@ -143,15 +151,17 @@ impl Run<'_> {
                 self.orphans.borrow_mut().insert(index);
                 Outcome::Failed(why)
             }
-            Written::NotDone(why) => Outcome::Skipped(format!("not done: {why}")),
-            Written::Stopped => {
-                Outcome::Failed("in doubt: stopped before it was known whether it was applied".to_owned())
-            }
+            written @ Written::NotDone(_) => Outcome::Skipped(heal::words(written)),
+            written @ Written::Stopped => Outcome::Failed(heal::words(written)),
         }
     }
 
     fn failed_parent<'i>(&self, item: &'i Item) -> Option<&'i str> {
         let (name, index) = self.parent(item)?;
+        // One that is deleted and created again is there, and comes after its children.
+        if self.plan.items[index].set_aside().is_some() {
+            return None;
+        }
         matches!(self.outcomes.borrow()[index], Outcome::Failed(_) | Outcome::Skipped(_)).then_some(name)
     }
 
@@ -186,6 +196,39 @@ impl Run<'_> {
         }
     }
 
+    /// Whether Dkron holds what this item wanted, and the children that were set aside for it.
+    fn stands(&self, index: usize, live: &Live) -> bool {
+        let item = &self.plan.items[index];
+        stands(item, live) && self.astray(item, live).is_none()
+    }
+
+    /// A child that was set aside and is not as it was. One that goes is gone by now, or not yet.
+    fn astray<'i>(&self, item: &'i Item, live: &Live) -> Option<&'i Packed> {
+        let goes = |name: &str| {
+            let index = self.plan.items.binary_search_by(|item| (*item.name).cmp(name));
+            index.is_ok_and(|index| self.plan.items[index].action == Action::Delete)
+        };
+        let is_back = |child: &Packed| {
+            live.jobs.get(child.name()).map_or_else(|| child.unpack().ephemeral, |live| live.job == *child)
+        };
+        item.set_aside()?.iter().find(|child| !is_back(child) && !goes(child.name()))
+    }
+
+    /// What Dkron holds in place of what it accepted again and again.
+    fn unproven(&self, index: usize, live: &Live) -> String {
+        let item = &self.plan.items[index];
+        let found = live.jobs.get(&item.name).map(|live| &live.job);
+        let what = match (item.definition(), found) {
+            (None, _) => "it is still there".to_owned(),
+            (Some(_), None) => "it is not there".to_owned(),
+            (Some(job), Some(live_job)) => match self.astray(item, live).filter(|_| live_job == job) {
+                Some(child) => format!("its child `{}`, set aside meanwhile, is not as it was", child.name()),
+                None => format!("it differs in {}", differences(live_job, job)),
+            },
+        };
+        format!("Dkron accepted it, {ROUNDS} more times too, and does not hold it so: {what}")
+    }
+
     /// Looks whether everything done stands, and writes again what does not.
     async fn prove(&self, waves: &[Vec<usize>], look: Look, warnings: &mut Vec<String>) -> Result<(), WaitError> {
         let due = |index: &usize| self.is_due(*index);
@@ -208,9 +251,7 @@ impl Run<'_> {
             };
             let wrong: Vec<Vec<usize>> = waves
                 .iter()
-                .map(|wave| {
-                    wave.iter().copied().filter(due).filter(|&index| !stands(&self.plan.items[index], &live)).collect()
-                })
+                .map(|wave| wave.iter().copied().filter(due).filter(|&index| !self.stands(index, &live)).collect())
                 .collect();
             let count = wrong.iter().map(Vec::len).sum::<usize>();
             if count == 0 {
@@ -227,7 +268,7 @@ impl Run<'_> {
             }
             if rounds == ROUNDS {
                 for &index in wrong.iter().flatten() {
-                    self.outcomes.borrow_mut()[index] = Outcome::Failed(unproven(&self.plan.items[index], &live));
+                    self.outcomes.borrow_mut()[index] = Outcome::Failed(self.unproven(index, &live));
                 }
                 return Ok(());
             }
@@ -258,21 +299,6 @@ enum Look {
     AgainLater,
 }
 
-/// What Dkron holds in place of what it accepted again and again.
-fn unproven(item: &Item, live: &Live) -> String {
-    let found = live.jobs.get(&item.name).map(|live| &live.job);
-    let what = match (item.definition(), found) {
-        (None, _) => "it is still there".to_owned(),
-        (Some(_), None) => "it is not there".to_owned(),
-        (Some(job), Some(live)) => {
-            let fields: Vec<_> =
-                diff(&live.unpack(), &job.unpack()).into_iter().map(|change| format!("`{}`", change.field)).collect();
-            format!("it differs in {}", if fields.is_empty() { "its stamp".to_owned() } else { fields.join(", ") })
-        }
-    };
-    format!("Dkron accepted it, {ROUNDS} more times too, and does not hold it so: {what}")
-}
-
 /// Whether Dkron holds what this item wanted.
 fn stands(item: &Item, live: &Live) -> bool {
     let live = live.jobs.get(&item.name).map(|live| &live.job);
@@ -282,4 +308,10 @@ fn stands(item: &Item, live: &Live) -> bool {
         (_, Some(job)) => live.map_or_else(|| job.unpack().ephemeral, |live| live == job),
         (_, None) => true,
     }
+}
+
+fn differences(live: &Packed, job: &Packed) -> String {
+    let fields: Vec<_> =
+        diff(&live.unpack(), &job.unpack()).into_iter().map(|change| format!("`{}`", change.field)).collect();
+    if fields.is_empty() { "its stamp".to_owned() } else { fields.join(", ") }
 }

@@ -1,0 +1,120 @@
+//! Deleting a job and creating it again as one write: whatever happens on the way, no job is left out of sight.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::dkron::Written;
+use crate::job::Packed;
+use crate::plan::named;
+use crate::report::Outcome;
+
+use super::{ROUNDS, Run};
+
+/// How long what must be written is tried on once we were told to stop: Kubernetes kills after 30 s.
+const STOPPING_GRACE: Duration = Duration::from_secs(10);
+/// The pause between those tries.
+const AGAIN: Duration = Duration::from_millis(200);
+
+impl Run<'_> {
+    /// Sets the children aside, deletes the job, creates it, and puts the children back. Once it has begun, no signal ends it
+    /// half way. Where the job was deleted by this run before, what does not stand is only written again.
+    pub(super) async fn renew(&self, index: usize, job: &Packed, children: &[Packed]) -> Outcome {
+        if !self.renewed.borrow().contains(&index) {
+            for (count, child) in children.iter().enumerate() {
+                let written = self.session.put(&child.parked()).await;
+                if written != Written::Accepted {
+                    let why = format!("its child `{}` could not be set aside: {}", child.name(), words(written));
+                    return self.not_begun(&children[..=count], why).await;
+                }
+            }
+            match self.session.delete(job.name()).await {
+                // In doubt it is gone.
+                Written::Accepted | Written::Stopped => drop(self.renewed.borrow_mut().insert(index)),
+                other => return self.not_begun(children, format!("it could not be deleted: {}", words(other))).await,
+            }
+        }
+        for _ in 0..ROUNDS {
+            let created = self.surely(job).await;
+            if created != Written::Accepted {
+                return Outcome::Failed(format!(
+                    "deleted to be healed, and it could not be created again: {}; {}the next `apply` does it",
+                    words(created),
+                    left_aside(children)
+                ));
+            }
+            match self.put_back(children).await {
+                Ok(()) => return Outcome::Done,
+                // The create was swallowed (FACTS 16).
+                Err((_, Written::NoParent(_))) => {}
+                Err((child, written)) => return half(child, written),
+            }
+        }
+        Outcome::Failed(format!(
+            "deleted to be healed, and Dkron accepted it again and does not hold it; {}the next `apply` creates it",
+            left_aside(children)
+        ))
+    }
+
+    /// Nothing was deleted: the children that were set aside, perhaps, are put back.
+    async fn not_begun(&self, children: &[Packed], why: String) -> Outcome {
+        match self.put_back(children).await {
+            Ok(()) => Outcome::Failed(format!("not healed: {why}")),
+            Err((child, written)) => Outcome::Failed(format!(
+                "not healed: {why}; and its child `{}` could not be put back: {}; the next `apply` does it",
+                child.name(),
+                words(written)
+            )),
+        }
+    }
+
+    async fn put_back<'c>(&self, children: &'c [Packed]) -> Result<(), (&'c Packed, Written)> {
+        for child in children {
+            let written = self.surely(child).await;
+            if written != Written::Accepted {
+                return Err((child, written));
+            }
+        }
+        Ok(())
+    }
+
+    /// A write that is tried on when everything else stops.
+    async fn surely(&self, job: &Packed) -> Written {
+        let mut until = None;
+        loop {
+            let written = self.session.put(job).await;
+            let stopped = matches!(written, Written::NotDone(_) | Written::Stopped);
+            let until = *until.get_or_insert_with(|| Instant::now() + STOPPING_GRACE);
+            if !stopped || Instant::now() >= until {
+                return written;
+            }
+            sleep(AGAIN).await;
+        }
+    }
+}
+
+fn half(child: &Packed, written: Written) -> Outcome {
+    Outcome::Failed(format!(
+        "healed, and its child `{}` is still set aside, without a parent and run by hand only: {}; the next `apply` puts it back",
+        child.name(),
+        words(written)
+    ))
+}
+
+fn left_aside(children: &[Packed]) -> String {
+    if children.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = children.iter().map(|child| child.name().to_string()).collect();
+    format!("set aside until then: {}; ", named(&names))
+}
+
+/// Why a write did not succeed.
+pub(super) fn words(written: Written) -> String {
+    match written {
+        Written::Accepted => "accepted".to_owned(),
+        Written::Refused(why) | Written::NoParent(why) => why,
+        Written::NotDone(why) => format!("not done: {why}"),
+        Written::Stopped => "in doubt: stopped before it was known whether it was applied".to_owned(),
+    }
+}
