@@ -159,19 +159,18 @@ impl Key {
     /// What is wrong with it.
     pub fn parse(expression: &str) -> Result<Self, String> {
         let plain = |key: &&str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let kind = if let Some(key) = expression.trim().strip_prefix("metadata.").filter(plain) {
-            KeyKind::Metadata(key.to_owned())
-        } else {
-            let mut environment = Environment::new();
-            // What is not there is no cache's name.
-            environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-            environment.set_auto_escape_callback(|_| AutoEscape::None);
-            let refuse = |error: minijinja::Error| format!("is no expression over a job's fields: {error}");
-            environment.compile_expression(expression).map_err(refuse)?;
-            environment.add_template_owned(EXPRESSION, format!("{{{{ {expression} }}}}")).map_err(refuse)?;
-            KeyKind::Expression(Box::new(environment))
-        };
-        Ok(Self { text: expression.trim().to_owned(), kind })
+        let text = expression.trim().to_owned();
+        if let Some(key) = text.strip_prefix("metadata.").filter(plain) {
+            return Ok(Self { kind: KeyKind::Metadata(key.to_owned()), text });
+        }
+        let mut environment = Environment::new();
+        // What is not there is no cache's name.
+        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        let refuse = |error: minijinja::Error| format!("is no expression over a job's fields: {error}");
+        environment.compile_expression(&text).map_err(refuse)?;
+        environment.add_template_owned(EXPRESSION, format!("{{{{ {text} }}}}")).map_err(refuse)?;
+        Ok(Self { kind: KeyKind::Expression(Box::new(environment)), text })
     }
 
     /// As it was given.

@@ -66,14 +66,37 @@ pub fn sources(folders: &[PathBuf], tables: &BTreeMap<String, String>) -> Result
             Err(problem) => problems.push(problem),
         }
     }
+    read_tables(files, &mut sources.tables, &mut problems);
+    Problems::check(problems)?;
+    Ok(Found { sources, warnings })
+}
+
+/// The data tables alone, as [`sources`] finds them; a folder that is not there has none.
+///
+/// # Errors
+/// Everything that cannot be read, and every table that is none.
+pub fn tables(folders: &[PathBuf], tables: &BTreeMap<String, String>) -> Result<BTreeMap<String, Table>, Problems> {
+    let mut problems = Vec::new();
+    let mut files = BTreeMap::new();
+    for folder in folders {
+        let mut found = Folder::default();
+        table_files(&folder.join(DATA), &mut found, &mut problems);
+        files.extend(found.tables);
+    }
+    files.extend(tables.iter().map(|(name, path)| (name.clone(), PathBuf::from(path))));
+    let mut read = BTreeMap::new();
+    read_tables(files, &mut read, &mut problems);
+    Problems::check(problems)?;
+    Ok(read)
+}
+
+fn read_tables(files: BTreeMap<String, PathBuf>, read: &mut BTreeMap<String, Table>, problems: &mut Vec<Problem>) {
     for (name, path) in files {
         match table(&path) {
-            Ok(table) => drop(sources.tables.insert(name, table)),
+            Ok(table) => drop(read.insert(name, table)),
             Err(problem) => problems.push(problem),
         }
     }
-    Problems::check(problems)?;
-    Ok(Found { sources, warnings })
 }
 
 /// A YAML or JSON file of variables.

@@ -16,6 +16,8 @@ pub enum ExitCode {
     TimedOut,
     /// Refused by a guard or an ownership conflict.
     Refused,
+    /// Lint found errors; `--fail-on warning`: or warnings.
+    Lint,
     /// Jobs that are stale, do not run any more, or fail.
     Failing,
     /// Stopped by SIGINT.
@@ -26,13 +28,14 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
         Self::Changes,
         Self::TimedOut,
         Self::Refused,
+        Self::Lint,
         Self::Failing,
         Self::Interrupted,
         Self::Terminated,
@@ -47,6 +50,7 @@ impl ExitCode {
             Self::Changes => 3,
             Self::TimedOut => 4,
             Self::Refused => 5,
+            Self::Lint => 6,
             Self::Failing => 7,
             Self::Interrupted => 130,
             Self::Terminated => 143,
@@ -62,6 +66,7 @@ impl ExitCode {
             Self::Changes => "`plan --exit-code` or `check` found changes",
             Self::TimedOut => "timed out waiting for Dkron or for a data URL",
             Self::Refused => "refused by a guard or an ownership conflict; nothing was written",
+            Self::Lint => "lint errors (`lint`, `plan`, `apply`); nothing was written",
             Self::Failing => "stale, stuck or failing jobs (`status`, `check`)",
             Self::Interrupted => "stopped by SIGINT, after the write in hand",
             Self::Terminated => "stopped by SIGTERM, after the write in hand",

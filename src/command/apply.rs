@@ -7,8 +7,8 @@ use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
 use super::carry_out::{Work, carry_out};
-use super::gather::{Sides, desired_and_live, policy};
-use super::{Ending, Error, backup, or_stop, print_error, saved};
+use super::gather::{Sides, policy};
+use super::{Ending, Error, backup, lint, or_stop, print_error, saved};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let work = work(settings, shutdown).await.map_err(|error| print_error("apply", settings, error))?;
@@ -16,8 +16,8 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 }
 
 async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
-    let Sides { desired, reading, dkron, masker, mut warnings } =
-        desired_and_live(settings, Role::Writer, shutdown).await?;
+    let (sides, _) = lint::linted(settings, Role::Writer, shutdown, lint::errors).await?;
+    let Sides { desired, reading, dkron, masker, mut warnings } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
     // Jobs made by hand are in no template: what they were is saved before the first of them changes.
     let adopts = plan.items.iter().any(|item| item.reasons.contains(&Reason::Adopted) && item.from.is_some());

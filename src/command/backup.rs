@@ -30,9 +30,7 @@ struct Done<'a> {
 }
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let store = the_store(settings)?;
-    let dkron = super::dkron(&settings.dkron)?;
-    match or_stop(shutdown, backup(&store, &dkron, settings)).await {
+    match or_stop(shutdown, backup(settings)).await {
         Err(error) if settings.backup.best_effort && !matches!(error, Error::Stopped(_) | Error::Output(_)) => {
             let last = format!("no backup was made, which is no failure here (`--best-effort`): {error}");
             warn!("{last}");
@@ -42,7 +40,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     }
 }
 
-async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Ending, Error> {
+async fn backup(settings: &Settings) -> Result<Ending, Error> {
+    let store = &the_store(settings)?;
+    let dkron = &super::dkron(&settings.dkron)?;
     let namespace = &settings.templates.namespace;
     let Reading { live: lines, mut warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
     let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
@@ -63,7 +63,7 @@ async fn backup(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<End
     let done = Done { command: "backup", place: store.shown(), file, manifest, removed: &removed, warnings: &warnings };
     let last = format!("saved {} in {}, {file}", counted(lines.len(), "job"), store.shown());
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json | Output::OpenMetrics => line(out, &done),
+        Output::Json | Output::Sarif | Output::OpenMetrics => line(out, &done),
         Output::Text => {
             for warning in &warnings {
                 writeln!(out, "warning: {warning}")?;
@@ -170,7 +170,9 @@ fn show(
     let last = format!("{}: {}, {good} good", store.shown(), counted(backups.len(), "backup"));
     let all = good == backups.len();
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json | Output::OpenMetrics => line(out, &Kept { command, place: store.shown(), backups }),
+        Output::Json | Output::Sarif | Output::OpenMetrics => {
+            line(out, &Kept { command, place: store.shown(), backups })
+        }
         Output::Text => {
             table(out, &backups)?;
             writeln!(out, "{last}")

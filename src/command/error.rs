@@ -9,6 +9,7 @@ use crate::exit::ExitCode;
 use crate::fetch::FetchError;
 use crate::import::ImportError;
 use crate::job::printable;
+use crate::lint::Finding;
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
 use crate::rewrite::RewriteError;
@@ -93,9 +94,6 @@ pub enum Error {
     /// Nobody said which jobs.
     #[error("--only (JOBS_ONLY) is needed: the jobs to switch on, by name or like `refresh-*`")]
     WhichJobs,
-    /// A form of output that the command does not have.
-    #[error("--output (JOBS_OUTPUT): `{0}` has no such form; it has `text` and `json`")]
-    Form(&'static str),
     /// Nobody said which namespace to clone.
     #[error("--from-namespace (JOBS_FROM_NAMESPACE) is needed: the namespace that the jobs come from")]
     WhichNamespace,
@@ -105,6 +103,12 @@ pub enum Error {
         /// The file or folder.
         file: String,
     },
+    /// Two places of jobs to look at.
+    #[error("a file and --live (JOBS_LINT_LIVE): one of them only can be looked at; leave the other out")]
+    TwoPlaces,
+    /// What says which cache a job is for.
+    #[error("--cache-key (JOBS_CACHE_KEY): it {0}")]
+    CacheKey(String),
     /// What is to be rewritten does not occur.
     #[error(
         "no job of {place} calls into namespace `{namespace}` or belongs to it; nothing was written. Correct `--from-namespace`"
@@ -143,6 +147,12 @@ pub enum Error {
         /// Whether somebody was there to be asked.
         asked: bool,
     },
+    /// A form that a command has not.
+    #[error("--output (JOBS_OUTPUT): `{0}` has the forms `text` and `json`")]
+    Form(&'static str),
+    /// Jobs that must not be written.
+    #[error("{}", lines(.0))]
+    Lint(Vec<Finding>),
     /// Standard output.
     #[error("standard output cannot be written: {0}")]
     Output(io::Error),
@@ -162,12 +172,14 @@ impl Error {
             | Self::Problems(_)
             | Self::File { .. }
             | Self::NoStore
+            | Self::Form(_)
             | Self::NoSource
             | Self::NothingMatches { .. }
             | Self::WhichJobs
             | Self::WhichNamespace
-            | Self::Form(_)
             | Self::TwoSources { .. }
+            | Self::TwoPlaces
+            | Self::CacheKey(_)
             | Self::NotMentioned { .. }
             | Self::Rewrite(_)
             | Self::Import(_)
@@ -184,6 +196,7 @@ impl Error {
             Self::Fetch(_) | Self::Wait(WaitError::BarrierStored { .. }) | Self::Output(_) | Self::Signals(_) => {
                 ExitCode::Failed
             }
+            Self::Lint(_) => ExitCode::Lint,
             Self::Stopped(signal) => signal.exit_code(),
         }
     }
@@ -193,6 +206,7 @@ impl Error {
         match self {
             Self::Settings(error) => error.problems.clone(),
             Self::Problems(problems) => problems.iter().map(Problem::one_line).collect(),
+            Self::Lint(findings) => findings.iter().map(Finding::one_line).collect(),
             Self::Plan(PlanError::Conflict(conflicts)) => conflicts.iter().map(ToString::to_string).collect(),
             Self::Plan(PlanError::ParentMissing(missing)) => missing.iter().map(ToString::to_string).collect(),
             Self::Leftovers { leftovers, .. } => leftovers.clone(),
@@ -207,11 +221,21 @@ impl Error {
         match self {
             Self::Problems(problems) if format != LogFormat::Json => {
                 for problem in problems.iter() {
-                    telemetry::say(&draw(problem));
+                    telemetry::say(&draw(problem, telemetry::colour()));
                 }
                 let count = problems.iter().count();
                 telemetry::say(&format!(
                     "error: {count} problem{}; nothing was written\n",
+                    if count == 1 { "" } else { "s" }
+                ));
+            }
+            Self::Lint(findings) if format != LogFormat::Json => {
+                for finding in findings {
+                    telemetry::say(&draw(finding, telemetry::colour()));
+                }
+                let count = findings.len();
+                telemetry::say(&format!(
+                    "error: {count} error{} of lint; nothing was written. `--no-lint` writes all the same\n",
                     if count == 1 { "" } else { "s" }
                 ));
             }
@@ -230,6 +254,10 @@ impl Error {
             }
         }
     }
+}
+
+fn lines(findings: &[Finding]) -> String {
+    findings.iter().map(Finding::one_line).collect::<Vec<_>>().join("\n")
 }
 
 fn bad_pieces(problems: &[snapshot::Problem], more: usize) -> String {
@@ -253,8 +281,8 @@ fn listed(names: &[String]) -> String {
 }
 
 /// A problem with its snippet, for a terminal.
-pub(super) fn draw(problem: &dyn Diagnostic) -> String {
-    let theme = if telemetry::colour() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+pub(super) fn draw(problem: &dyn Diagnostic, colour: bool) -> String {
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(ERROR_WIDTH).with_links(false);
     let mut drawn = String::new();
     match handler.render_report(&mut drawn, problem) {

@@ -16,7 +16,7 @@ use crate::fetch::{self, FetchError, Limits};
 use crate::job::{Desired, Live};
 use crate::plan;
 use crate::plan::Policy;
-use crate::render::{Context, Table, Var, render};
+use crate::render::{Context, Problems, Rendered, Table, Var, examine};
 use crate::report::Masker;
 use crate::settings::{DkronSettings, Restore, Settings, TemplateSettings};
 use crate::shutdown::Shutdown;
@@ -58,8 +58,8 @@ impl Remote {
 
 /// What templates came to, and what goes with the jobs.
 #[derive(Debug)]
-pub(super) struct Rendered {
-    pub(super) desired: Desired,
+pub(super) struct Prepared {
+    pub(super) rendered: Rendered,
     /// The caches, where their table is known.
     pub(super) caches: Option<Caches>,
     /// What was noticed on the way; in the log already.
@@ -67,33 +67,53 @@ pub(super) struct Rendered {
 }
 
 impl Gathered {
-    /// The jobs of the templates, and what was noticed on the way.
-    pub(super) async fn render(self) -> Result<(Desired, Vec<String>), Error> {
-        let Rendered { desired, warnings, .. } = self.render_all().await?;
-        Ok((desired, warnings))
-    }
-
-    /// Reads the files, fetches what is to be fetched, and renders, all beside what else goes on: signals among it are not held
-    /// up.
-    pub(super) async fn render_all(self) -> Result<Rendered, Error> {
+    /// Reads the files, fetches what is to be fetched, renders, and lets `judge` look at it, all beside what else goes on: signals
+    /// among it are not held up.
+    pub(super) async fn prepare<T: Send + 'static>(
+        self,
+        judge: impl FnOnce(Prepared) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let Self { context, folders, tables, remote, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::sources(&folders, &tables)).await?) };
-        let fetched = async {
-            match remote {
-                Some(remote) => Ok(remote.fetch().await?),
-                None => Ok(Vec::new()),
-            }
-        };
-        let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetched)?;
+        let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetch(remote))?;
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
         sources.tables.extend(fetched);
         let work = move || {
             let caches = sources.tables.get(cache::TABLE).map(Caches::of);
-            Ok::<_, Error>(Rendered { desired: render(&sources, &context)?, caches, warnings })
+            judge(Prepared { rendered: examine(&sources, &context), caches, warnings })
         };
-        beside(work).await
+        Ok(beside(work).await)
+    }
+
+    /// The jobs of the templates, and what was noticed on the way.
+    pub(super) async fn render(self) -> Result<(Desired, Vec<String>), Error> {
+        self.prepare(Prepared::jobs).await?
+    }
+
+    /// The caches alone, for jobs that come from elsewhere: nothing of the templates is looked at.
+    pub(super) async fn caches(self) -> Result<Option<Caches>, Error> {
+        let Self { folders, tables, remote, .. } = self;
+        let files = async { Ok::<_, Error>(beside(move || disk::tables(&folders, &tables)).await?) };
+        let (mut tables, fetched) = tokio::try_join!(files, fetch(remote))?;
+        tables.extend(fetched);
+        Ok(tables.get(cache::TABLE).map(Caches::of))
+    }
+}
+
+impl Prepared {
+    /// The jobs, if nothing is wrong with any template.
+    pub(super) fn jobs(self) -> Result<(Desired, Vec<String>), Error> {
+        Problems::check(self.rendered.problems)?;
+        Ok((self.rendered.desired, self.warnings))
+    }
+}
+
+async fn fetch(remote: Option<Remote>) -> Result<Vec<(String, Table)>, Error> {
+    match remote {
+        Some(remote) => Ok(remote.fetch().await?),
+        None => Ok(Vec::new()),
     }
 }
 
@@ -207,22 +227,34 @@ pub(super) struct Sides {
 
 /// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
 pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: &Shutdown) -> Result<Sides, Error> {
+    sides(settings, role, shutdown, |prepared, _| Ok((prepared.jobs()?, ()))).await.map(|(sides, ())| sides)
+}
+
+/// The same, with what `judge` makes of the templates.
+pub(super) async fn sides<T: Send + 'static>(
+    settings: &Settings,
+    role: Role,
+    shutdown: &Shutdown,
+    judge: impl FnOnce(Prepared, &Masker) -> Result<((Desired, Vec<String>), T), Error> + Send + 'static,
+) -> Result<(Sides, T), Error> {
     if settings.restore == Restore::Missing && settings.backups.is_none() {
         return Err(Error::NoStore);
     }
     let dkron = dkron(&settings.dkron)?;
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
-    let render = Box::pin(gathered.render());
+    let known = masker.clone();
+    let render = Box::pin(async { gathered.prepare(move |prepared| judge(prepared, &known)).await? });
     let read = Box::pin(async {
         let mut reading = dkron.read(role).await?;
         reading.look_for_ailments().await;
         Ok(reading)
     });
-    let ((mut desired, mut warnings), reading) = or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
+    let (((mut desired, mut warnings), judged), reading) =
+        or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
     warnings.extend(or_stop(shutdown, Box::pin(bring_back(&mut desired, &reading.live, settings))).await?);
-    Ok(Sides { desired, reading, dkron, masker, warnings })
+    Ok((Sides { desired, reading, dkron, masker, warnings }, judged))
 }
 
 /// Adds what a backup has and Dkron has lost, and tells what is to be said about it.

@@ -63,7 +63,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     };
     let last = format!("imported {count} jobs to {} files in {}", files.len(), to.display());
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json | Output::OpenMetrics => {
+        Output::Json | Output::Sarif | Output::OpenMetrics => {
             serde_json::to_writer(&mut *out, &done)?;
             out.write_all(b"\n")
         }

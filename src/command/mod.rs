@@ -12,6 +12,7 @@ mod enable;
 mod error;
 mod gather;
 mod import;
+mod lint;
 mod plan;
 mod render;
 mod restore;
@@ -139,6 +140,7 @@ async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
         "render" => Box::pin(render::run(settings, &shutdown)).await,
         "plan" => Box::pin(plan::run(settings, &shutdown)).await,
         "apply" => Box::pin(apply::run(settings, &shutdown)).await,
+        "lint" => Box::pin(lint::run(settings, &shutdown)).await,
         "check" => Box::pin(check::run(settings, &shutdown)).await,
         "status" => Box::pin(status::run(settings, &shutdown)).await,
         "backup" => Box::pin(backup::run(settings, &shutdown)).await,
@@ -167,7 +169,7 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
         Output::Text => {
             write_out(&mut anstream::stdout(), |out| report.write_text(out, Style { value_width: VALUE_WIDTH }))
         }
-        Output::Json | Output::OpenMetrics => write_out(&mut io::stdout(), |out| {
+        Output::Json | Output::Sarif | Output::OpenMetrics => write_out(&mut io::stdout(), |out| {
             serde_json::to_writer(&mut *out, report)?;
             out.write_all(b"\n")
         }),
@@ -176,7 +178,7 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
 
 /// Where JSON is wanted, an error is a report too: whoever reads standard output gets one in every case.
 fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
-    if settings.output == Output::Json {
+    if settings.output != Output::Text {
         let masker = telemetry::masker();
         let report = Report::of_errors(command, &settings.templates.owner(), error.each(), &masker);
         if let Err(output) = print(&report, settings.output) {

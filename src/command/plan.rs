@@ -2,23 +2,30 @@
 
 use crate::dkron::Role;
 use crate::exit::ExitCode;
+use crate::lint::{Finding, Severity};
 use crate::plan;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
-use super::gather::{Sides, desired_and_live, policy};
-use super::{Ending, Error, print, print_error};
+use super::gather::{Sides, policy};
+use super::{Ending, Error, lint, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let sides = desired_and_live(settings, Role::Reader, shutdown).await;
-    let Sides { desired, reading, masker, warnings, .. } =
-        sides.map_err(|error| print_error("plan", settings, error))?;
-    let plan = plan::plan(&desired, &reading.live, &policy(settings))
-        .map_err(|error| print_error("plan", settings, error.into()))?;
+    let told = |error| print_error("plan", settings, error);
+    let (sides, findings) = lint::linted(settings, Role::Reader, shutdown, Ok).await.map_err(told)?;
+    let Sides { desired, reading, masker, warnings, .. } = sides;
+    let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| told(error.into()))?;
     let mut report = Report::of_plan("plan", &plan, &settings.templates.owner(), &masker);
     report.add_warnings(warnings, &masker);
+    let errors = findings.notes.iter().filter(|finding| finding.note.severity == Severity::Error);
+    report.add_errors(errors.map(Finding::one_line), &masker);
     print(&report, settings.output)?;
-    let exit = if settings.exit_code && report.has_changes() { ExitCode::Changes } else { ExitCode::Done };
+    let exit = match (findings.has(Severity::Error), settings.exit_code && report.has_changes()) {
+        // `apply` would refuse it.
+        (true, _) => ExitCode::Lint,
+        (false, true) => ExitCode::Changes,
+        (false, false) => ExitCode::Done,
+    };
     Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })
 }

@@ -95,17 +95,23 @@ pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern], flag: 
     if only.is_empty() {
         return Ok(());
     }
-    // A name that nobody has is a slip of the pen, and not a wish for less.
-    let idle: Vec<_> = only
-        .iter()
-        .filter(|pattern| !jobs.keys().any(|name| pattern.matches(name)))
-        .map(|pattern| pattern.as_str().to_owned())
-        .collect();
-    if !idle.is_empty() {
-        return Err(Error::NothingMatches { flag, names: idle });
-    }
+    all_match(only, &jobs.keys(), flag)?;
     jobs.retain(|name, _| only.iter().any(|pattern| pattern.matches(name)));
     Ok(())
+}
+
+/// Refuses names that nobody has: they are slips of the pen, and not a wish for less.
+pub(super) fn all_match<'n>(
+    only: &[Pattern],
+    names: &(impl Iterator<Item = &'n Arc<str>> + Clone),
+    flag: &'static str,
+) -> Result<(), Error> {
+    let idle: Vec<_> = only
+        .iter()
+        .filter(|pattern| !names.clone().any(|name| pattern.matches(name)))
+        .map(|pattern| pattern.as_str().to_owned())
+        .collect();
+    if idle.is_empty() { Ok(()) } else { Err(Error::NothingMatches { flag, names: idle }) }
 }
 
 /// The newest good backup of a namespace, or what is to be said of those that turned out damaged where none is left; of a

@@ -14,13 +14,14 @@ use crate::dkron::{Reading, WaitError};
 use crate::exit::ExitCode;
 use crate::job::{Desired, History, Live};
 use crate::plan::{self, Action, Plan, Policy, TakeOwnership};
+use crate::render::Problems;
 use crate::report::shown_url;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
 use crate::status::{Look, Screen, Status, write_down};
 use crate::telemetry;
 
-use super::gather::{Rendered, dkron, gather, policy};
+use super::gather::{Prepared, dkron, gather, policy};
 use super::saved::pick;
 use super::{Ending, Error, or_stop, write_out};
 
@@ -96,13 +97,19 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
     let given = if alone { without_templates(settings) } else { settings.clone() };
     let gathered = gather(&given)?;
     let masker = gathered.masker.clone();
-    let rendered = Box::pin(gathered.render_all());
+    let rendered = Box::pin(async {
+        let jobs = |Prepared { rendered, caches, warnings }: Prepared| {
+            Problems::check(rendered.problems)?;
+            Ok((rendered.desired, caches, warnings))
+        };
+        gathered.prepare(jobs).await?
+    });
     let read = Box::pin(async {
         let (mut reading, histories) = dkron.observe().await?;
         reading.look_for_ailments().await;
         Ok((reading, histories))
     });
-    let (Rendered { desired, caches, mut warnings }, (reading, histories)) =
+    let ((desired, caches, mut warnings), (reading, histories)) =
         or_stop(shutdown, async { tokio::try_join!(rendered, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
     let mut ours = Vec::new();
@@ -145,8 +152,7 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
 
 /// It was parsed when the settings were read.
 fn key(settings: &Settings) -> Result<Key, Error> {
-    let wrong = |problem| Error::File { what: "--cache-key", file: settings.cache_key.clone(), problem };
-    Key::parse(&settings.cache_key).map_err(wrong)
+    Key::parse(&settings.lint.cache_key).map_err(Error::CacheKey)
 }
 
 /// The same settings without a folder of templates; tables that are named count still.
@@ -224,7 +230,7 @@ fn print(status: &Status, settings: &Settings, again: bool) -> Result<(), Error>
                 if again { writeln!(out) } else { Ok(()) }
             })
         }
-        Output::Json => write_out(&mut io::stdout(), |out| {
+        Output::Json | Output::Sarif => write_out(&mut io::stdout(), |out| {
             serde_json::to_writer(&mut *out, status)?;
             out.write_all(b"\n")
         }),

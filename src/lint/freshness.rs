@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cache::{self, Caches, Covered, Ttl, Verdict, coverage};
 
-use super::{Circumstances, Notes, Rule, Severity, Subject, Subjects};
+use super::{Circumstances, Notes, Others, Rule, Severity, Subject, Subjects};
 
 pub(super) const RULES: &[&Rule] =
     &[&SLOWER_THAN_SOFT_TTL, &MAY_MISS_HARD_TTL, &CACHE_WITHOUT_JOB, &JOB_WITHOUT_CACHE, &CACHE_PARAM_INVALID];
@@ -103,6 +103,10 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
             };
             let message = format!("cache `{name}` is not refreshed: {why}");
             notes.add_without_job(&CACHE_WITHOUT_JOB, message, CACHE_WITHOUT_JOB.remedy.to_owned());
+            if circumstances.others == Others::Possible {
+                // Somebody else's job may keep it.
+                notes.only_warn();
+            }
         }
     }
     covered

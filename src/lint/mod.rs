@@ -5,6 +5,7 @@
 //! file with the function that looks.
 
 mod executor;
+mod finding;
 mod freshness;
 mod load;
 mod parents;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use crate::cache::{Caches, Covered, Key};
 use crate::job::{Origin, Wanted};
 
+pub use self::finding::{Finding, Findings};
 pub use self::subject::{Subject, Subjects};
 
 /// How bad it is.
@@ -126,8 +128,6 @@ pub enum Others {
 pub struct Circumstances<'a> {
     /// The namespace that jobs call into, where their stamp does not name another.
     pub namespace: &'a str,
-    /// The cluster's DNS domain.
-    pub cluster_domain: &'a str,
     /// The caches, where the table is known.
     pub caches: Option<&'a Caches>,
     /// How jobs say which cache they are for.

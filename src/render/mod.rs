@@ -5,6 +5,7 @@
 mod draft;
 mod emit;
 mod engine;
+mod places;
 mod problem;
 mod shape;
 mod table;
@@ -22,8 +23,9 @@ use self::yaml::{Kind, Node};
 
 pub use self::emit::to_yaml;
 pub(crate) use self::engine::reserved;
+pub use self::places::Places;
 pub(crate) use self::problem::nearest;
-pub use self::problem::{Problem, Problems};
+pub use self::problem::{Problem, Problems, Verdict};
 pub(crate) use self::shape::{
     EXPECT_CODE, HTTP, HTTP_KEYS, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout, url_problem,
 };
@@ -72,11 +74,29 @@ pub struct Var {
     pub secret: bool,
 }
 
+/// What came of rendering.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The jobs that could be rendered.
+    pub desired: Desired,
+    /// What is wrong with the others.
+    pub problems: Vec<Problem>,
+    /// Where everything stands.
+    pub places: Places,
+}
+
 /// Renders all templates.
 ///
 /// # Errors
 /// Everything that is wrong with any of them.
 pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems> {
+    let Rendered { desired, problems, .. } = examine(sources, context);
+    Problems::check(problems)?;
+    Ok(desired)
+}
+
+/// Renders as much as can be rendered, and says what is wrong with the rest.
+pub fn examine(sources: &Sources, context: &Context) -> Rendered {
     let mut problems = Found::default();
     for name in sources.tables.keys().filter(|name| reserved(name)) {
         problems.add(Problem::of_file(
@@ -87,11 +107,11 @@ pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems>
     }
     let texts: Vec<_> =
         sources.templates.iter().map(|source| Text::new(&source.file, &yaml::join_surrogates(&source.text))).collect();
-    let mut documents: Vec<(&Text, Node)> = Vec::new();
-    for text in &texts {
+    let mut documents: Vec<(usize, Node)> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
         let mut found = Vec::new();
         let nodes = yaml::parse(text, &mut found);
-        documents.extend(nodes.into_iter().flat_map(jobs).map(|node| (text, node)));
+        documents.extend(nodes.into_iter().flat_map(jobs).map(|node| (index, node)));
         for problem in found {
             problems.add(problem);
         }
@@ -99,9 +119,9 @@ pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems>
     let engine = Engine::new(context, &sources.tables);
     let mut run = Run { engine: &engine, prefix: &context.name_prefix, problems, names: HashMap::new() };
     let mut desired = Desired::default();
-    for (text, node) in &documents {
+    for (index, node) in &documents {
         let mut found = Vec::new();
-        let draft = Draft::compile(text, node, &engine, &mut found);
+        let draft = Draft::compile(&texts[*index], node, &engine, &mut found);
         for problem in found {
             run.problems.add(problem);
         }
@@ -109,8 +129,8 @@ pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems>
             run.document(&draft, &mut desired);
         }
     }
-    Problems::check(run.problems.finish())?;
-    Ok(desired)
+    let problems = run.problems.finish();
+    Rendered { desired, problems, places: Places::new(texts, documents) }
 }
 
 /// A document is one job or a list of jobs.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
@@ -10,11 +10,13 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
     named: NamedSource<Arc<str>>,
+    /// Where each line begins, in bytes, once somebody has asked: a file may hold thousands of jobs.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl Text {
     pub(crate) fn new(file: &str, text: &str) -> Self {
-        Self { named: NamedSource::new(file, Arc::from(text)) }
+        Self { named: NamedSource::new(file, Arc::from(text)), lines: OnceLock::new() }
     }
 
     pub(crate) fn file(&self) -> &str {
@@ -28,9 +30,13 @@ impl Text {
     /// Line and column of a byte, both from 1, the column in characters.
     pub(crate) fn line_column(&self, offset: usize) -> (usize, usize) {
         let text = self.as_str();
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let starts = self.lines.get_or_init(|| {
+            let after = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(after).collect()
+        });
+        let line = starts.partition_point(|start| *start <= offset).max(1);
+        let before = text.get(starts[line - 1]..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
     }
 
     /// A problem at these bytes.
@@ -43,6 +49,7 @@ impl Text {
             file: self.file().to_owned(),
             message: message.into(),
             remedy: remedy.into(),
+            verdict: None,
         }
     }
 }
@@ -57,6 +64,18 @@ pub struct Problem {
     place: Option<Place>,
     message: String,
     remedy: String,
+    verdict: Option<Verdict>,
+}
+
+/// What Dkron would say to a job: it can be said of jobs from elsewhere too, and `lint` has a rule for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The rule's identifier.
+    pub rule: &'static str,
+    /// The job's name.
+    pub job: String,
+    /// The field it is about.
+    pub field: &'static str,
 }
 
 #[derive(Debug, Clone)]
@@ -70,7 +89,22 @@ struct Place {
 impl Problem {
     /// A problem with a file as a whole: it cannot be read, say.
     pub fn of_file(file: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { file: file.into(), place: None, message: message.into(), remedy: remedy.into() }
+        Self { file: file.into(), place: None, message: message.into(), remedy: remedy.into(), verdict: None }
+    }
+
+    /// The same, as a verdict of Dkron's.
+    pub(super) fn with_verdict(self, rule: &'static str, job: &str, field: &'static str) -> Self {
+        Self { verdict: Some(Verdict { rule, job: job.to_owned(), field }), ..self }
+    }
+
+    /// Whether Dkron would refuse the job for it, and by which rule; `None` for what is wrong with the template.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
+    /// The message alone.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// The file, as the user named it.

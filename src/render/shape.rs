@@ -113,6 +113,18 @@ impl Shaper<'_> {
         self.problems.push(self.text.problem(at, message, remedy));
     }
 
+    /// What Dkron would refuse.
+    fn refused(
+        &mut self,
+        (rule, field): (&'static str, &'static str),
+        at: Range<usize>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let problem = self.text.problem(at, message, remedy);
+        self.problems.push(problem.with_verdict(rule, &self.job.name, field));
+    }
+
     fn field(&mut self, key: &Key, value: Filled<'_>, prefix: &str) {
         let at = value.at.clone();
         let field = key.text.as_str();
@@ -404,13 +416,14 @@ impl Shaper<'_> {
                 if let Some(problem) = Job::name_problem(&self.job.name) {
                     let remedy =
                         "a name has lower-case letters, digits, `_` and `-` only; `{{ item.name | lower }}` helps";
-                    self.problem(at, problem, remedy);
+                    self.refused(("name-invalid", "name"), at, problem, remedy);
                 }
             }
         }
         if !self.job.parent_job.is_empty() && self.job.parent_job == self.job.name {
             let at = self.seen.parent.clone().unwrap_or(whole.start..whole.start);
-            self.problem(at, "the job is its own parent", "name another job in `parent_job`, or none");
+            let remedy = "name another job in `parent_job`, or none";
+            self.refused(("parent-cycle", "parent_job"), at, "the job is its own parent", remedy);
         }
         if !self.seen.tags {
             self.job.tags.insert(ONE_SERVER.0.to_owned(), ONE_SERVER.1.to_owned());
@@ -450,7 +463,8 @@ impl Shaper<'_> {
         }
         let Some(at) = self.seen.schedule.clone() else {
             let remedy = "add `schedule: …` (`@manually` for never by itself), or `parent_job: …`";
-            self.problem(whole.start..whole.start, "this job has neither a schedule nor a parent", remedy);
+            let message = "this job has neither a schedule nor a parent";
+            self.refused(("schedule-invalid", "schedule"), whole.start..whole.start, message, remedy);
             return None;
         };
         match Schedule::parse(&self.job.schedule, &self.job.name, &self.job.timezone) {
@@ -458,12 +472,13 @@ impl Shaper<'_> {
             Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) => {
                 let remedy =
                     "Dkron wants six fields, seconds first (`0 */5 * * * *`), or `@every 5m`, `@hourly`, `@manually`";
-                self.problem(at, error.to_string(), remedy);
+                self.refused(("schedule-invalid", "schedule"), at, error.to_string(), remedy);
                 None
             }
             Err(error @ ScheduleError::Timezone(_)) => {
                 let at = self.seen.timezone.clone().unwrap_or(at);
-                self.problem(at, error.to_string(), "write a zone of the tz database, such as `Europe/Paris`");
+                let remedy = "write a zone of the tz database, such as `Europe/Paris`";
+                self.refused(("schedule-invalid", "timezone"), at, error.to_string(), remedy);
                 None
             }
         }

@@ -12,6 +12,7 @@ use glob::Pattern;
 use url::Url;
 
 use crate::job::Owner;
+use crate::lint::Severity;
 use crate::plan::{Drift, TakeOwnership};
 use crate::snapshot::{Keep, Packing};
 
@@ -41,10 +42,10 @@ pub struct Settings {
     pub clone: CloneSettings,
     /// Where imported templates go.
     pub import_to: PathBuf,
+    /// Judging jobs.
+    pub lint: LintSettings,
     /// Which jobs `check` runs.
     pub run: RunSettings,
-    /// Which cache a job is for: an expression that can be parsed.
-    pub cache_key: String,
     /// How long after a look `status` looks again; `None` for one look only.
     pub watch: Option<Duration>,
     /// Whether nobody is asked.
@@ -65,6 +66,23 @@ pub struct Settings {
     pub show_secrets: bool,
     /// Variables that look like misspelt ones of ours.
     pub warnings: Vec<String>,
+}
+
+/// How jobs are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LintSettings {
+    /// Rules that are switched off.
+    pub allow: BTreeSet<String>,
+    /// Which cache a job is for: an expression that can be parsed.
+    pub cache_key: String,
+    /// More jobs on one target in the same second are a stampede.
+    pub stampede: usize,
+    /// Whether errors are no reason not to write.
+    pub off: bool,
+    /// Whether the jobs are those of Dkron.
+    pub live: bool,
+    /// The least bad thing that makes `lint` fail.
+    pub fail_on: Severity,
 }
 
 /// How to reach Dkron.
@@ -214,6 +232,8 @@ pub enum Output {
     Text,
     /// For machines.
     Json,
+    /// For code-review tools: `lint` alone has it.
+    Sarif,
     /// For a metrics collector: `status` alone has it.
     OpenMetrics,
 }
@@ -223,6 +243,7 @@ impl Output {
     pub fn is_of(self, command: &str) -> bool {
         match self {
             Self::Text | Self::Json => true,
+            Self::Sarif => command == "lint",
             Self::OpenMetrics => command == "status",
         }
     }

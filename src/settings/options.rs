@@ -52,6 +52,12 @@ pub enum Group {
     Clone,
     /// Only of `import`.
     Import,
+    /// Judging jobs before they are written.
+    Linting,
+    /// Not judging them.
+    NoLint,
+    /// Only of `lint`.
+    Lint,
     /// Only of `check`.
     Check,
     /// Which cache a job is for.
@@ -83,8 +89,9 @@ impl Group {
             Self::Source | Self::Only => "Jobs",
             Self::Clone => "Cloning",
             Self::Import => "Importing",
+            Self::Linting | Self::NoLint | Self::Lint | Self::Caches => "Linting",
             Self::Check => "Checking",
-            Self::Caches | Self::Status => "Watching",
+            Self::Status => "Watching",
             Self::Output | Self::Plan | Self::Render => "Output",
             Self::Logging => "Logging",
         }
@@ -228,6 +235,19 @@ options! {
     /// The folder for the template files
     TO = "to", "JOBS_IMPORT_TO", Value "DIR", "jobs-templates", Import;
 
+    /// A rule that is switched off; `dkron-jobs.lint-allow` in a job's metadata switches rules off for that job only
+    ALLOW = "allow", "JOBS_LINT_ALLOW", List "RULE", "", Linting;
+    /// Which cache of table cache_param a job is for: an expression over the job's fields
+    CACHE_KEY = "cache-key", "JOBS_CACHE_KEY", Value "EXPRESSION", "metadata.cache_param", Caches;
+    /// More jobs than this that call one target in the same second are a stampede
+    STAMPEDE = "stampede", "JOBS_STAMPEDE", Value "N", "10", Linting;
+    /// Write jobs although lint finds errors in them
+    NO_LINT = "no-lint", "JOBS_NO_LINT", Bool "", "false", NoLint;
+    /// Look at the jobs that Dkron holds, in place of the templates
+    LIVE = "live", "JOBS_LINT_LIVE", Bool "", "false", Lint;
+    /// The least bad thing that makes lint fail: `error` or `warning`
+    FAIL_ON = "fail-on", "JOBS_LINT_FAIL_ON", Value "SEVERITY", "error", Lint;
+
     /// Also run the jobs of this name, or of names like this, and wait until they have succeeded
     RUN = "run", "JOBS_RUN", List "NAME|GLOB", "", Check;
     /// Also run the first job of each template document that is not switched off
@@ -235,15 +255,13 @@ options! {
     /// Also run all jobs, each once: Dkron runs children after their parents
     RUN_ALL = "run-all", "JOBS_RUN_ALL", Bool "", "false", Check;
 
-    /// Which cache of table cache_param a job is for: an expression over the job's fields
-    CACHE_KEY = "cache-key", "JOBS_CACHE_KEY", Value "EXPRESSION", "metadata.cache_param", Caches;
     /// Look again and again, each 5 s or at this interval, until a signal ends it
     WATCH = "watch", "JOBS_STATUS_WATCH", OptionalValue "INTERVAL", "", Status;
 
     /// Delete without asking; needed where nobody sits at a terminal
     YES = "yes", "JOBS_YES", Bool "", "false", Destroy;
 
-    /// `text` or `json` on standard output; of `status` also `openmetrics`
+    /// `text` or `json` on standard output; of `lint` also `sarif`, of `status` also `openmetrics`
     OUTPUT = "output", "JOBS_OUTPUT", Value "FORM", "text", Output;
 
     /// Exit with 3 when there is something to do

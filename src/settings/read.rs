@@ -11,13 +11,15 @@ use url::Url;
 
 use crate::cache::{DEFAULT_KEY, Key};
 use crate::job::Owner;
+use crate::lint::{self, Severity};
 use crate::plan::{Drift, TakeOwnership};
+use crate::render::nearest;
 use crate::snapshot::{Keep, Packing};
 
 use super::options::{self, Kind, OPTIONS, Opt};
 use super::{
-    BackupSettings, CloneSettings, DkronSettings, LogFormat, LogLevel, Output, PolicySettings, RenderFormat, Restore,
-    RunSettings, Settings, SettingsError, SourceSettings, TemplateSettings,
+    BackupSettings, CloneSettings, DkronSettings, LintSettings, LogFormat, LogLevel, Output, PolicySettings,
+    RenderFormat, Restore, RunSettings, Settings, SettingsError, SourceSettings, TemplateSettings,
 };
 
 /// The values given on the command line, by flag.
@@ -53,21 +55,22 @@ pub fn resolve(flags: &Flags, env: impl IntoIterator<Item = (OsString, OsString)
         source: given.source(),
         clone: given.clone_settings(),
         import_to: PathBuf::from(given.string(&options::TO)),
+        lint: given.lint(),
         run: RunSettings {
             jobs: given.patterns(&options::RUN),
             one_per_template: given.bool(&options::RUN_ONE_PER_TEMPLATE),
             all: given.bool(&options::RUN_ALL),
         },
-        cache_key: given.parsed(
-            &options::CACHE_KEY,
-            |text| Key::parse(text).map(|key| key.as_str().to_owned()),
-            DEFAULT_KEY.to_owned(),
-        ),
         watch: given.parsed(&options::WATCH, parse_watch, None),
         yes: given.bool(&options::YES),
         output: given.choice(
             &options::OUTPUT,
-            &[("text", Output::Text), ("json", Output::Json), ("openmetrics", Output::OpenMetrics)],
+            &[
+                ("text", Output::Text),
+                ("json", Output::Json),
+                ("sarif", Output::Sarif),
+                ("openmetrics", Output::OpenMetrics),
+            ],
         ),
         log_format: given.choice(
             &options::LOG_FORMAT,
@@ -315,6 +318,27 @@ impl Given<'_> {
             keep,
             packing: self.choice(&options::COMPRESS, &packings),
             best_effort: self.bool(&options::BEST_EFFORT),
+        }
+    }
+
+    fn lint(&mut self) -> LintSettings {
+        let (from, rules) = self.values(&options::ALLOW);
+        for id in rules.iter().filter(|id| lint::rule(id).is_none()) {
+            let near = nearest(id, lint::rules().map(|rule| rule.id));
+            let near =
+                near.map_or_else(|| "docs/lint.md lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+            self.problems.push(format!("{from}: `{id}` is no rule; {near}"));
+        }
+        let key = |text: &str| Key::parse(text).map(|key| key.as_str().to_owned());
+        let number =
+            |text: &str| text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "is no number above zero".to_owned());
+        LintSettings {
+            allow: rules.into_iter().collect(),
+            cache_key: self.parsed(&options::CACHE_KEY, key, DEFAULT_KEY.to_owned()),
+            stampede: self.parsed(&options::STAMPEDE, number, usize::MAX),
+            off: self.bool(&options::NO_LINT),
+            live: self.bool(&options::LIVE),
+            fail_on: self.choice(&options::FAIL_ON, &[("error", Severity::Error), ("warning", Severity::Warning)]),
         }
     }
 

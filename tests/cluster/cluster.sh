@@ -109,6 +109,21 @@ until_ok() {
   done
 }
 
+# Deletes pods, and waits until others of their names are there: namespace, pods. Not by `kubectl delete`, which can wait for ever for a
+# pod that has a successor already.
+replace_pods() {
+  local namespace=$1 uids
+  shift
+  uids=$(k -n "$namespace" get pods "$@" -o jsonpath='{.items[*].metadata.uid}{.metadata.uid}')
+  k -n "$namespace" delete pods "$@" --wait=false
+  others() {
+    local now
+    now=$(k -n "$namespace" get pods "$@" -o jsonpath='{.items[*].metadata.uid}{.metadata.uid}') || return 1
+    [ "$(wc -w <<<"$now")" = $# ] && ! grep -qwFf <(tr ' ' '\n' <<<"$uids") <<<"$now"
+  }
+  until_ok 90 others "$@"
+}
+
 # Succeeds when the command fails; `!` alone is not looked at by `set -e`.
 fails() { if "$@"; then echo "succeeded, and should have failed: $*"; return 1; fi; }
 

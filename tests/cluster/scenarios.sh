@@ -61,7 +61,7 @@ scenario_helm_test() {
 scenario_dkrons_pod_deleted() {
   local begin
   begin=$(date +%s.%N)
-  k -n shop-a delete pod shop-dkron-0
+  replace_pods shop-a shop-dkron-0
   until_ok 60 k -n shop-a wait --for=condition=Ready pod/shop-dkron-0 --timeout=1s
   echo "FIGURE ready again: $(since "$begin") s"
   k -n shop-a create job --from=cronjob/shop-reconcile again
@@ -72,9 +72,9 @@ scenario_dkrons_pod_deleted() {
 scenario_uninstall_leaves_nothing_but_what_it_should() {
   helm uninstall shop -n shop-a --wait --timeout 2m
   k -n shop-a wait --for=delete pod/shop-dkron-0 --timeout=90s || true
-  k -n shop-a get all,networkpolicy,pdb,pvc,configmap,secret -o name | tee left.txt
+  k -n shop-a get all,networkpolicy,pdb,pvc,configmap,secret,serviceaccount -o name | tee left.txt
   # Hooks are not Helm's to delete; the volume of Dkron is the user's data.
-  nothing -vE '^(job.batch/shop-apply|job.batch/again|pod/(shop-apply|again)-|pod/shop-check|persistentvolumeclaim/data-shop-dkron-0|configmap/kube-root-ca.crt)' <left.txt
+  nothing -vE '^(job.batch/shop-apply$|job.batch/again$|pod/(shop-apply|again)-|pod/shop-check|persistentvolumeclaim/data-shop-dkron-0$|configmap/kube-root-ca.crt$|serviceaccount/default$)' <left.txt
   gone shop-a
 }
 
@@ -106,7 +106,7 @@ scenario_the_volume_deleted() {
 
 scenario_a_second_namespace_cloned_from_the_first() {
   chart install shop shop-c
-  chart install shop shop-d --set bakedTemplates.enabled=false -f <(echo 'jobsTemplates: {none.yaml: "[]"}') || true
+  chart install shop shop-d --set bakedTemplates.enabled=false -f <(echo 'jobsTemplates: {none.yaml: "[]"}')
   local from to
   from=$(forward shop-c shop-dkron) to=$(forward shop-d shop-dkron)
   "$root/target/debug/dkron-jobs" clone --from-url "$from" --from-namespace shop-c --to-namespace shop-d --dkron-url "$to" --disabled
@@ -158,7 +158,7 @@ scenario_three_servers_and_any_pod_deleted() {
   local url pod begin
   for pod in shop-dkron-0 shop-dkron-1 shop-dkron-2; do
     begin=$(date +%s.%N)
-    k -n shop-g delete pod "$pod"
+    replace_pods shop-g "$pod"
     until_ok 120 k -n shop-g wait --for=condition=Ready pod/shop-dkron-0 pod/shop-dkron-1 pod/shop-dkron-2 --timeout=1s
     echo "FIGURE $pod: whole again after $(since "$begin") s"
     sleep 5
@@ -168,7 +168,7 @@ scenario_three_servers_and_any_pod_deleted() {
     forwards_down
   done
   begin=$(date +%s.%N)
-  k -n shop-g delete pod shop-dkron-0 shop-dkron-1 shop-dkron-2
+  replace_pods shop-g shop-dkron-0 shop-dkron-1 shop-dkron-2
   until_ok 120 k -n shop-g wait --for=condition=Ready pod/shop-dkron-0 pod/shop-dkron-1 pod/shop-dkron-2 --timeout=1s
   echo "FIGURE all three: whole again after $(since "$begin") s"
   jobs "$(forward shop-g shop-dkron)" | cut -f1 | sort | diff - <(baked shop-g)
@@ -220,4 +220,58 @@ scenario_a_namespace_that_enforces_restricted_pods() {
   k -n shop-j get events -o json | jq -r '.items[].message' | nothing 'violates PodSecurity'
   helm uninstall shop -n shop-j
   gone shop-j
+}
+
+# The first install with --wait: the class of the kit's volumes makes none before a pod wants it, as most clouds' do.
+scenario_waiting_for_a_volume_that_waits_for_a_pod() {
+  chart install shop shop-k --wait --timeout 90s --set backup.enabled=true --set reconcile.suspend=true
+  expect "$(k -n shop-k get pvc shop-backups -o jsonpath='{.status.phase}')" Bound
+  chart upgrade shop shop-k --wait --timeout 90s --set backup.enabled=true --set reconcile.suspend=true
+  k -n shop-k get jobs -o name | nothing volume
+  k -n shop-k logs job/shop-backup-before | grep '^saved 14 jobs'
+  helm uninstall shop -n shop-k
+  gone shop-k
+}
+
+scenario_rollback_to_another_service_account() {
+  local begin
+  chart install shop shop-l --set backup.enabled=true --set serviceAccount.name=one
+  chart upgrade shop shop-l --set backup.enabled=true --set serviceAccount.name=two
+  begin=$(date +%s.%N)
+  helm rollback shop 1 -n shop-l --timeout 1m
+  echo "FIGURE rolled back: $(since "$begin") s"
+  k -n shop-l logs job/shop-backup-before | grep '^saved 14 jobs'
+  helm uninstall shop -n shop-l
+  gone shop-l
+}
+
+# Names that YAML would take for numbers.
+scenario_a_namespace_called_2024() {
+  chart install 123 2024 --set fullnameOverride=shop
+  helm test 123 -n 2024 --timeout 2m
+  helm uninstall 123 -n 2024
+  gone 2024
+}
+
+# What another API server would say of it, this one says: types, names, limits, Pod Security.
+scenario_every_values_file_is_taken_by_the_api_server() {
+  local values objects
+  k create namespace shop-m
+  k label namespace shop-m pod-security.kubernetes.io/enforce=restricted
+  # A pod by itself is refused where its ServiceAccount or its priority is not there, also in a dry run.
+  k create priorityclass batch --value=1
+  k -n shop-m create serviceaccount shop-jobs
+  k -n shop-m create serviceaccount scheduler-jobs
+  for values in "$chart"/ci/*-values.yaml; do
+    helm template shop "$chart" -n shop-m --kube-version 1.34.0 -f "$values" >objects.yaml
+    objects=$(grep -c '^kind:' objects.yaml || true)
+    echo "$values: $objects objects"
+    [ "$objects" != 0 ] || continue
+    # Of what makes pods, Pod Security only warns.
+    k apply --server-side --dry-run=server -f objects.yaml >taken.txt 2>warnings.txt || { cat warnings.txt; return 1; }
+    nothing . <warnings.txt
+    expect "$(grep -c 'serverside-applied (server dry run)$' taken.txt)" "$objects"
+  done
+  k delete priorityclass batch
+  gone shop-m
 }

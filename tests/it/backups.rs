@@ -285,6 +285,34 @@ fn a_paused_dkron_is_saved_after_two_equal_reads() {
     server.pause(false);
 }
 
+/// For a hook that must not stop a release: whatever keeps the backup from being made is said, and is no failure.
+#[test]
+fn a_backup_on_best_effort_fails_nothing() {
+    let server = Server::start();
+    server.put(&hand_made("one"));
+    let cli = cli(&server).file("file", "");
+    let _ = cli.run(&["backup", "--best-effort"]).ok();
+    assert_eq!(shelf::files(&cli).len(), 1);
+
+    server.clear();
+    for (args, why) in [
+        (&[][..], "the newest good backup"),
+        (&["--dkron-url", "http://127.0.0.1:9", "--wait-timeout", "1s"], "gave up on Dkron"),
+        (&["--ca-file", "nowhere"], "--ca-file nowhere"),
+        (&["--basic-auth-file", "nowhere"], "--basic-auth-file nowhere"),
+        (&["--backups", "file/x"], "file/x"),
+        (&["--backups", "az://bucket/x"], "`az://bucket/x` is no place for backups"),
+    ] {
+        let args = [&["backup"][..], args].concat();
+        let failed = cli.run(&args);
+        assert!(!matches!(failed.code, None | Some(0)), "{failed}");
+        let ran = cli.run(&[&args[..], &["--best-effort"]].concat()).ok();
+        assert!(ran.stderr.contains("no backup was made, which is no failure here"), "{ran}");
+        assert!(ran.stderr.contains(why), "{ran}");
+    }
+    assert_eq!(shelf::files(&cli).len(), 1);
+}
+
 /// A Dkron that has just been started again gives a part of its jobs for a while: none of them is missing in a backup.
 #[test]
 fn right_after_a_restart_a_backup_is_whole() {

@@ -41,6 +41,8 @@ fn prod(server: &Server) -> Cli {
         .env("JOBS_BACKUPS", SHELF)
         .env("JOBS_RESTORE", "never")
         .env("JOBS_LOG_LEVEL", "warn")
+        // A URL in a header is cut by Dkron, and rewritten by us all the same; and a token may look like one.
+        .env("JOBS_LINT_ALLOW", "header-value-cut\nplain-secret")
         .file("jobs-templates/t.yaml", TEMPLATES);
     let _ = cli.run(&["apply", "--namespace", "prod"]).ok();
     let _ = cli.run(&["backup", "--namespace", "prod"]).ok();

@@ -19,13 +19,13 @@ use crate::emulator::{eventually, job, start, with};
 use crate::http;
 
 /// What a target of http jobs got, and what it answers.
-struct Target {
+pub(crate) struct Target {
     address: SocketAddr,
     got: Arc<Mutex<Vec<String>>>,
 }
 
 impl Target {
-    fn start(status: &'static str) -> Self {
+    pub(crate) fn start(status: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let got = Arc::new(Mutex::new(Vec::new()));
@@ -46,11 +46,11 @@ impl Target {
         Self { address, got }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/refresh", self.address)
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.got.lock().unwrap().clone()
     }
 

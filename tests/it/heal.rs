@@ -123,6 +123,7 @@ fn a_dkron_killed_in_mid_run_runs_again() {
     let cli = Cli::new()
         .dkron(server.url())
         .env("JOBS_LOG_LEVEL", "warn")
+        .env("JOBS_NO_LINT", "true")
         .file("jobs-templates/ours.yaml", documents.join("\n---\n"))
         .file("other/theirs.yaml", gate.forbid("theirs").to_string())
         .file("by-hand.json", text(&[gate.forbid("by-hand"), gate.child("child-by-hand", "mixed")]));

@@ -309,7 +309,6 @@ fn a_body_of_a_million_values_stays_a_text() {
 
 #[test]
 fn what_no_template_gives_is_named_with_its_field() {
-    let http = |key: &str, value: &str| json!({"url": "http://a/", key: value});
     let prefixed = Given { name_prefix: "eu-".to_owned(), ..given() };
     for (value, given, field, says) in [
         (json!({"name": "A", "schedule": "@daily"}), given(), "name", "illegal character"),
@@ -322,12 +321,6 @@ fn what_no_template_gives_is_named_with_its_field() {
             given(),
             "concurrency",
             "`allow` and `forbid`",
-        ),
-        (
-            json!({"name": "a", "schedule": "@daily", "executor": "http", "executor_config": http("bdoy", "x")}),
-            given(),
-            "executor_config.bdoy",
-            "no key `bdoy`",
         ),
         (
             json!({"name": "a", "schedule": "@daily", "metadata": {"{{ x }}": "x"}}),

@@ -319,7 +319,7 @@ fn a_paused_dkron_is_looked_at_and_one_that_is_not_there_is_told_of() {
 #[test]
 fn only_status_has_openmetrics_and_intervals_are_durations() {
     let ran = Cli::new().run(&["plan", "--output", "openmetrics"]).exits(2);
-    assert!(ran.stderr.contains("`plan` has no such form"), "{ran}");
+    assert!(ran.stderr.contains("`plan` has the forms"), "{ran}");
     let ran = Cli::new().env("JOBS_STATUS_WATCH", "often").run(&["status"]).exits(2);
     assert!(ran.stderr.contains("JOBS_STATUS_WATCH: `often` is no duration"), "{ran}");
     let ran = Cli::new().run(&["status", "--cache-key", "metadata."]).exits(2);

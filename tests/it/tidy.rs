@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dkron_jobs::exit::ExitCode;
+use dkron_jobs::lint::{self, Severity};
 use dkron_jobs::settings::{Kind, OPTIONS};
 
 use crate::cli::{Cli, repository};
@@ -106,6 +107,47 @@ fn the_readme_is_fresh() {
     } else {
         assert_eq!(old, new, "README.md is stale: run `BLESS=1 cargo test --test it tidy`");
     }
+}
+
+#[test]
+fn the_page_of_rules_is_fresh() {
+    let path = repository().join("docs/lint.md");
+    let new = rules_page();
+    if std::env::var_os("BLESS").is_some() {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("docs");
+        fs::write(&path, &new).expect("docs/lint.md");
+    } else {
+        assert_eq!(read(&path), new, "docs/lint.md is stale: run `BLESS=1 cargo test --test it tidy`");
+    }
+}
+
+fn rules_page() -> String {
+    let mut page = "# The rules of `dkron-jobs lint`\n\n\
+        Made from the rules themselves; the examples are tests. An *error* makes `lint`, `plan` and `apply` end with exit code 6, and nothing is \
+        written; a *warning* is only said, unless `--fail-on warning`. `--allow RULE` switches a rule off; in a job's metadata \
+        `dkron-jobs.lint-allow: \"rule, rule: why\"` does so for that job alone. Facts are numbered as in the project's list of what a real Dkron \
+        4.0.9 was seen to do.\n\n\
+        | rule | | what is wrong |\n|---|---|---|\n"
+        .to_owned();
+    for rule in lint::rules() {
+        writeln!(page, "| [`{0}`](#{0}) | {1} | {2} |", rule.id, rule.severity.word(), rule.summary)
+            .expect("a text takes all");
+    }
+    for rule in lint::rules() {
+        writeln!(
+            page,
+            "\n## {}\n\n{}: {}.\n\n{}\n\n**What to do:** {}.\n\nWrong:\n\n```yaml\n{}\n```\n\nRight:\n\n```yaml\n{}\n```",
+            rule.id,
+            if rule.severity == Severity::Error { "Error" } else { "Warning" },
+            rule.summary,
+            rule.reason,
+            rule.remedy,
+            rule.wrong,
+            rule.right
+        )
+        .expect("a text takes all");
+    }
+    page
 }
 
 /// The text with what stands between the two markers of this name replaced.

@@ -16,7 +16,7 @@ volume, and runs the hook before it is there: the pod would wait for it until th
 {{- define "dkron-jobs.backup.hooks" -}}
 {{- $namespace := .Release.Namespace -}}
 {{- $there := true -}}
-{{- if .Values.serviceAccount.create -}}
+{{- if and .Values.serviceAccount.create .Values.backup.store -}}
 {{- $there = lookup "v1" "ServiceAccount" $namespace (include "dkron-jobs.serviceAccount" .) -}}
 {{- end -}}
 {{- if not .Values.backup.store -}}

@@ -53,7 +53,7 @@ http://{{ include $service . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterD
 
 {{- define "dkron-jobs.selector" -}}
 app.kubernetes.io/name: {{ .context.Chart.Name }}
-app.kubernetes.io/instance: {{ .context.Release.Name }}
+app.kubernetes.io/instance: {{ .context.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
@@ -69,8 +69,8 @@ helm.sh/chart: {{ printf "%s-%s" .context.Chart.Name .context.Chart.Version | re
 
 {{- /* Name, namespace, labels and annotations of an object: `suffix` or `name`, `component`, and `annotations` of its own. */ -}}
 {{- define "dkron-jobs.metadata" -}}
-name: {{ if .name }}{{ .name }}{{ else }}{{ include "dkron-jobs.name" . }}{{ end }}
-namespace: {{ .context.Release.Namespace }}
+name: {{ if .name }}{{ .name | quote }}{{ else }}{{ include "dkron-jobs.name" . }}{{ end }}
+namespace: {{ .context.Release.Namespace | quote }}
 labels:
   {{- include "dkron-jobs.labels" . | nindent 2 }}
 {{- with merge (dict) (.annotations | default dict) .context.Values.commonAnnotations }}
@@ -81,7 +81,7 @@ annotations:
 
 {{- /* The label by which the network policy lets a pod of this namespace reach Dkron. Other charts put it on their pods with an init container of this one. */ -}}
 {{- define "dkron-jobs.clientLabels" -}}
-dkron-jobs/client-of: {{ include "dkron-jobs.base" . }}
+dkron-jobs/client-of: {{ include "dkron-jobs.base" . | quote }}
 {{- end -}}
 
 {{- define "dkron-jobs.image" -}}

@@ -15,7 +15,11 @@ Its volumes are in `dkron-jobs.initVolumes`, which is empty where it needs none.
 {{- end -}}
 
 {{- define "dkron-jobs.initVolumes" -}}
-{{- include "dkron-jobs.volumes" (include "dkron-jobs.initPod" . | fromJson | merge (dict "context" .context)) | trim -}}
+{{- $volumes := include "dkron-jobs.volumes" (include "dkron-jobs.initPod" . | fromJson | merge (dict "context" .context)) | trim -}}
+{{- with .context.Values.extraVolumes -}}
+{{- $volumes = printf "%s\n%s" $volumes (toYaml .) | trim -}}
+{{- end -}}
+{{- $volumes -}}
 {{- end -}}
 
 {{- define "dkron-jobs.initPod" -}}
@@ -23,9 +27,10 @@ Its volumes are in `dkron-jobs.initVolumes`, which is empty where it needs none.
 {{- if not (has $command (list "wait" "apply")) -}}
 {{- fail (printf "\n\ndkron-jobs.initContainer: command is `%s`, and must be `wait` or `apply`\n" $command) -}}
 {{- end -}}
+{{- /* Secrets can be read by whoever the other chart's pod runs as, with or without its fsGroup. */ -}}
 {{- $env := dict -}}
 {{- with .url -}}
 {{- $_ := set $env "DKRON_URL" . -}}
 {{- end -}}
-{{- toJson (dict "name" (printf "dkron-jobs-%s" $command) "command" $command "env" $env "templates" (eq $command "apply")) -}}
+{{- toJson (dict "name" (printf "dkron-jobs-%s" $command) "command" $command "env" $env "templates" (eq $command "apply") "secretMode" "0444") -}}
 {{- end -}}

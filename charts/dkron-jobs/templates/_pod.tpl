@@ -7,6 +7,7 @@ The one pod of dkron-jobs, stated once: hook, Job, CronJobs, test and init conta
   env        variables before those of the values
   templates  whether they need templates, data and variables
   backups    whether they need the store of backups
+  serviceAccount  another one than that of the values
 */ -}}
 
 {{- define "dkron-jobs.container" -}}
@@ -59,7 +60,7 @@ spec:
 {{- define "dkron-jobs.podSpec" -}}
 {{- $values := .context.Values -}}
 restartPolicy: Never
-serviceAccountName: {{ include "dkron-jobs.serviceAccount" .context }}
+serviceAccountName: {{ .serviceAccount | default (include "dkron-jobs.serviceAccount" .context) | quote }}
 automountServiceAccountToken: false
 # Kubernetes would put variables named after Services beside those of dkron-jobs.
 enableServiceLinks: false
@@ -77,7 +78,7 @@ volumes:
 {{- end }}
 {{- range $key := list "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" "priorityClassName" }}
 {{- with index $values $key }}
-{{ $key }}: {{- kindIs "string" . | ternary (printf " %s" (toString .)) (toYaml . | nindent 2) }}
+{{ $key }}: {{- kindIs "string" . | ternary (printf " %s" (quote .)) (toYaml . | nindent 2) }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -18,11 +18,12 @@
 {{- define "dkron-jobs.volumes" -}}
 {{- $context := .context -}}
 {{- $values := .context.Values -}}
+{{- $mode := .secretMode | default "0440" -}}
 {{- if .templates }}
 {{- range $at, $name := $values.existingTemplates }}
 - name: jobs-existing-{{ $at }}
   configMap:
-    name: {{ $name }}
+    name: {{ $name | quote }}
 {{- end }}
 {{- if $values.jobsTemplates }}
 - name: jobs-values
@@ -43,15 +44,15 @@
 {{- range $at, $from := $values.existingData }}
 - name: jobs-data-{{ $at }}
   configMap:
-    name: {{ $from.configMap }}
+    name: {{ $from.configMap | quote }}
     items:
-      - key: {{ $from.key }}
-        path: {{ $from.key }}
+      - key: {{ $from.key | quote }}
+        path: {{ $from.key | quote }}
 {{- end }}
 {{- with $values.secretVars }}
 - name: jobs-secret-vars
   projected:
-    defaultMode: 0440
+    defaultMode: {{ $mode }}
     sources:
       {{- range . }}
       - secret:
@@ -62,12 +63,12 @@
 {{- with $values.connection.existingSecret }}
 - name: jobs-connection
   secret:
-    secretName: {{ . }}
-    defaultMode: 0440
+    secretName: {{ . | quote }}
+    defaultMode: {{ $mode }}
 {{- end }}
 {{- if and .backups (not $values.backup.store) }}
 - name: jobs-backups
   persistentVolumeClaim:
-    claimName: {{ include "dkron-jobs.backup.claim" $context }}
+    claimName: {{ include "dkron-jobs.backup.claim" $context | quote }}
 {{- end }}
 {{- end -}}

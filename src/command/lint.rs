@@ -1,0 +1,207 @@
+//! `lint`: what is wrong with jobs, whether they are written down in templates, saved in a file or live.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::cache::{Caches, Key};
+use crate::dkron::{Reading, Role};
+use crate::exit::ExitCode;
+use crate::job::{Live, Wanted};
+use crate::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, lint};
+use crate::render::{Places, Problems};
+use crate::report::{Masker, shown_url};
+use crate::settings::{LintSettings, Output, Settings, SourceSettings};
+use crate::shutdown::Shutdown;
+
+use super::error::draw;
+use super::gather::{Prepared, Sides, dkron, gather, sides};
+use super::saved::{self, Saved, all_match};
+use super::{Ending, Error, or_stop, print_error, write_out};
+
+/// How many warnings a plan's report names one by one.
+const WARNINGS: usize = 20;
+
+pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let findings = Box::pin(find(settings, shutdown)).await.map_err(|error| print_error("lint", settings, error))?;
+    match settings.output {
+        Output::Text => write_out(&mut anstream::stdout(), |out| {
+            for finding in &findings.grouped() {
+                out.write_all(draw(finding, true).as_bytes())?;
+            }
+            writeln!(out, "lint of {}: {}", settings.templates.owner(), findings.counts())
+        }),
+        Output::Json | Output::OpenMetrics => json(&findings.json()),
+        Output::Sarif => json(&findings.sarif(env!("CARGO_PKG_VERSION"))),
+    }?;
+    let exit = if findings.has(settings.lint.fail_on) { ExitCode::Lint } else { ExitCode::Done };
+    let mut last = format!("lint {}: {}\n", settings.templates.owner(), findings.counts());
+    for finding in &findings.notes {
+        last.push_str(&finding.one_line());
+        last.push('\n');
+    }
+    Ok(Ending { exit, last })
+}
+
+fn json(value: &serde_json::Value) -> Result<(), Error> {
+    write_out(&mut io::stdout(), |out| {
+        serde_json::to_writer(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
+}
+
+async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Findings, Error> {
+    let judge = Judge::new(settings)?;
+    let Settings { lint: LintSettings { live, .. }, source, .. } = settings;
+    if *live && source.path.is_some() {
+        return Err(Error::TwoPlaces);
+    }
+    let gathered = gather(settings)?;
+    let masker = gathered.masker.clone();
+    let (mut findings, names) = if !live && source.path.is_none() {
+        let work = gathered.prepare(move |prepared| judge.templates(prepared, &masker));
+        or_stop(shutdown, async { work.await? }).await?
+    } else {
+        // Whether a cache has a job is to be seen in all of them.
+        let all = Settings { source: SourceSettings { only: Vec::new(), ..source.clone() }, ..settings.clone() };
+        let jobs = jobs(&all, *live);
+        let (saved, caches) = or_stop(shutdown, async { tokio::try_join!(jobs, gathered.caches()) }).await?;
+        judge.saved(saved, caches.as_ref(), &masker)
+    };
+    if !source.only.is_empty() {
+        all_match(&source.only, &names.iter(), "--only")?;
+        findings.retain(|name| source.only.iter().any(|pattern| pattern.matches(name)));
+    }
+    Ok(findings)
+}
+
+/// The jobs of a file or backup, or those that Dkron holds.
+async fn jobs(settings: &Settings, live: bool) -> Result<Saved, Error> {
+    if !live {
+        return saved::read(settings, &settings.templates.namespace).await;
+    }
+    let dkron = dkron(&settings.dkron)?;
+    let Reading { live, warnings, .. } = dkron.read::<Live>(Role::Reader).await?;
+    Ok(Saved::of_live(live, warnings, &shown_url(&settings.dkron.url)))
+}
+
+/// Both sides of a plan, with what lint says to those jobs that are to be written. `refuse` says whether that may go on.
+pub(super) async fn linted(
+    settings: &Settings,
+    role: Role,
+    shutdown: &Shutdown,
+    refuse: fn(Findings) -> Result<Findings, Error>,
+) -> Result<(Sides, Findings), Error> {
+    let judge = Judge::new(settings)?;
+    let off = settings.lint.off;
+    let (mut sides, findings) = sides(settings, role, shutdown, move |prepared, masker| {
+        let Prepared { rendered, caches, warnings } = prepared;
+        Problems::check(rendered.problems)?;
+        let found = if off {
+            Findings::default()
+        } else {
+            let found = judge.to_write(&rendered.desired.jobs, caches.as_ref());
+            refuse(Findings::new(found, Vec::new(), &rendered.places, masker))?
+        };
+        Ok(((rendered.desired, warnings), found))
+    })
+    .await?;
+    let warnings = findings.notes.iter().filter(|finding| finding.note.severity == Severity::Warning);
+    sides.warnings.extend(told(warnings));
+    if !off && !sides.desired.restored.is_empty() {
+        // What was there before is brought back as it was, right or wrong.
+        let ours = |name: &Arc<str>| !sides.desired.jobs.contains_key(name);
+        let restored: BTreeMap<_, _> = sides.desired.restored.iter().filter(|(name, _)| ours(name)).collect();
+        let restored = restored.into_iter().map(|(name, wanted)| (name.clone(), wanted.clone())).collect();
+        let found = Judge::new(settings)?.to_write(&restored, None);
+        let found = Findings::new(found, Vec::new(), &Places::default(), &sides.masker);
+        sides.warnings.extend(told(found.notes.iter()));
+    }
+    Ok((sides, findings))
+}
+
+/// The errors among them, as what ends a run.
+pub(super) fn errors(findings: Findings) -> Result<Findings, Error> {
+    if !findings.has(Severity::Error) {
+        return Ok(findings);
+    }
+    Err(Error::Lint(findings.notes.into_iter().filter(|finding| finding.note.severity == Severity::Error).collect()))
+}
+
+/// The first of them, one line each, and how many more there are.
+fn told<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
+    let mut lines: Vec<_> = findings.map(Finding::one_line).collect();
+    let more = lines.len().saturating_sub(WARNINGS);
+    lines.truncate(WARNINGS);
+    if more > 0 {
+        lines.push(format!("lint has {more} more like these: `dkron-jobs lint` shows all"));
+    }
+    lines
+}
+
+/// What the judgement of jobs depends on, beside the jobs.
+#[derive(Debug)]
+pub(super) struct Judge {
+    namespace: String,
+    key: Key,
+    stampede: usize,
+    allow: BTreeSet<String>,
+    now: Timestamp,
+}
+
+impl Judge {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let lint = &settings.lint;
+        Ok(Self {
+            namespace: settings.templates.namespace.clone(),
+            key: Key::parse(&lint.cache_key).map_err(Error::CacheKey)?,
+            stampede: lint.stampede,
+            allow: lint.allow.clone(),
+            now: Timestamp::now(),
+        })
+    }
+
+    fn circumstances<'a>(&'a self, caches: Option<&'a Caches>, others: Others) -> Circumstances<'a> {
+        Circumstances {
+            namespace: &self.namespace,
+            caches,
+            key: &self.key,
+            stampede: self.stampede,
+            allow: &self.allow,
+            now: self.now,
+            others,
+        }
+    }
+
+    /// What is wrong with templates, and the names of their jobs. What Dkron would refuse is among it.
+    ///
+    /// # Errors
+    /// Templates that are wrong in themselves.
+    fn templates(&self, prepared: Prepared, masker: &Masker) -> Result<(Findings, Vec<Arc<str>>), Error> {
+        let Prepared { rendered, caches, .. } = prepared;
+        let (refused, wrong): (Vec<_>, Vec<_>) =
+            rendered.problems.into_iter().partition(|problem| problem.verdict().is_some());
+        Problems::check(wrong)?;
+        let refused: Vec<_> = refused.iter().filter_map(Finding::of_problem).collect();
+        let names = refused.iter().filter_map(|finding| finding.note.job.clone());
+        let names = rendered.desired.jobs.keys().cloned().chain(names).collect();
+        // What could not be rendered may be the parent of something, and the job of a cache.
+        let others = if refused.is_empty() { Others::None } else { Others::Possible };
+        let found = lint(&rendered.desired.jobs, &self.circumstances(caches.as_ref(), others));
+        Ok((Findings::new(found, refused, &rendered.places, masker), names))
+    }
+
+    /// What is wrong with jobs from elsewhere, and their names.
+    fn saved(&self, saved: Saved, caches: Option<&Caches>, masker: &Masker) -> (Findings, Vec<Arc<str>>) {
+        let found = lint(&saved.jobs, &self.circumstances(caches, Others::None));
+        let names = saved.jobs.into_keys().collect();
+        (Findings::new(found, Vec::new(), &Places::default(), masker), names)
+    }
+
+    /// What is wrong with jobs that are to be written: whether their parents are there is for the plan to say.
+    fn to_write(&self, jobs: &BTreeMap<Arc<str>, Wanted>, caches: Option<&Caches>) -> Lint {
+        lint(jobs, &self.circumstances(caches, Others::Possible))
+    }
+}
