@@ -293,6 +293,21 @@ fn unreadable(path: &Path, error: &io::Error, remedy: &str) -> Problem {
     Problem::of_file(path.display().to_string(), format!("this cannot be read: {error}"), remedy)
 }
 
+/// Writes a file, over the one that may be there, and makes its folder if need be. A reader sees the old one or the new one.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
+    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+    let written = made.and_then(|()| fs::write(&temporary, bytes)).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // It may not even be there; the first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
 /// Writes files into a folder, which is made if need be: all of them or none.
 ///
 /// # Errors

@@ -19,6 +19,7 @@
 //! | [`import`] | jobs to templates: `render` of them is the jobs again | yes |
 //! | [`cache`] | the caches of table `cache_param`, and which job keeps which fresh | yes |
 //! | [`lint`] | what is wrong with jobs that Dkron accepts | yes |
+//! | [`page`] | what lint found, as one HTML file with the day drawn | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
 //! | [`status`] | how jobs and caches are doing, as tables, JSON and metrics | yes |
 //! | [`snapshot`] | files of many jobs: cutting, reading, writing, judging and rotating backups | yes |
@@ -46,6 +47,7 @@ pub mod fetch;
 pub mod import;
 pub mod job;
 pub mod lint;
+pub mod page;
 pub mod plan;
 pub mod render;
 pub mod report;

@@ -109,6 +109,14 @@ pub enum Error {
     /// What says which cache a job is for.
     #[error("--cache-key (JOBS_CACHE_KEY): it {0}")]
     CacheKey(String),
+    /// The page of lint.
+    #[error("--html (JOBS_LINT_HTML): {file} cannot be written: {error}; make room, or let this user write there")]
+    Page {
+        /// Where it was to be.
+        file: String,
+        /// What is wrong.
+        error: io::Error,
+    },
     /// What is to be rewritten does not occur.
     #[error(
         "no job of {place} calls into namespace `{namespace}` or belongs to it; nothing was written. Correct `--from-namespace`"
@@ -192,10 +200,15 @@ impl Error {
             | Self::NotConfirmed { .. }
             | Self::Leftovers { .. }
             | Self::Store(StoreError::Exists { .. }) => ExitCode::Refused,
-            Self::Store(_) | Self::NoBackup { .. } | Self::NoJobs { .. } | Self::Jobs { .. } => ExitCode::Failed,
-            Self::Fetch(_) | Self::Wait(WaitError::BarrierStored { .. }) | Self::Output(_) | Self::Signals(_) => {
-                ExitCode::Failed
-            }
+            Self::Store(_)
+            | Self::NoBackup { .. }
+            | Self::NoJobs { .. }
+            | Self::Jobs { .. }
+            | Self::Page { .. }
+            | Self::Fetch(_)
+            | Self::Wait(WaitError::BarrierStored { .. })
+            | Self::Output(_)
+            | Self::Signals(_) => ExitCode::Failed,
             Self::Lint(_) => ExitCode::Lint,
             Self::Stopped(signal) => signal.exit_code(),
         }

@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use glob::Pattern;
 use jiff::Timestamp;
 
 use crate::cache::{Caches, Key};
+use crate::disk;
 use crate::dkron::{Reading, Role};
 use crate::exit::ExitCode;
 use crate::job::{Live, Wanted};
-use crate::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, lint};
+use crate::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, Subjects, lint};
+use crate::page::{self, Page};
 use crate::render::{Places, Problems};
 use crate::report::{Masker, shown_url};
 use crate::settings::{LintSettings, Output, Settings, SourceSettings};
 use crate::shutdown::Shutdown;
 
 use super::error::draw;
-use super::gather::{Prepared, Sides, dkron, gather, sides};
+use super::gather::{Prepared, Sides, beside, dkron, gather, sides};
 use super::saved::{self, Saved, all_match};
 use super::{Ending, Error, or_stop, print_error, write_out};
 
@@ -25,7 +29,11 @@ use super::{Ending, Error, or_stop, print_error, write_out};
 const WARNINGS: usize = 20;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let findings = Box::pin(find(settings, shutdown)).await.map_err(|error| print_error("lint", settings, error))?;
+    let found = Box::pin(find(settings, shutdown)).await.map_err(|error| print_error("lint", settings, error))?;
+    let findings = match &settings.lint.html {
+        Some(file) => or_stop(shutdown, found.write_page(settings, file.clone())).await?,
+        None => found.findings,
+    };
     match settings.output {
         Output::Text => write_out(&mut anstream::stdout(), |out| {
             for finding in &findings.grouped() {
@@ -52,7 +60,7 @@ fn json(value: &serde_json::Value) -> Result<(), Error> {
     })
 }
 
-async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Findings, Error> {
+async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> {
     let judge = Judge::new(settings)?;
     let Settings { lint: LintSettings { live, .. }, source, .. } = settings;
     if *live && source.path.is_some() {
@@ -60,21 +68,74 @@ async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Findings, Erro
     }
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
-    let (mut findings, names) = if !live && source.path.is_none() {
-        let work = gathered.prepare(move |prepared| judge.templates(prepared, &masker));
+    let mut found = if !live && source.path.is_none() {
+        let work = gathered.prepare(move |prepared| judge.templates(prepared, masker));
         or_stop(shutdown, async { work.await? }).await?
     } else {
         // Whether a cache has a job is to be seen in all of them.
         let all = Settings { source: SourceSettings { only: Vec::new(), ..source.clone() }, ..settings.clone() };
         let jobs = jobs(&all, *live);
         let (saved, caches) = or_stop(shutdown, async { tokio::try_join!(jobs, gathered.caches()) }).await?;
-        judge.saved(saved, caches.as_ref(), &masker)
+        judge.saved(saved, caches, masker)
     };
     if !source.only.is_empty() {
-        all_match(&source.only, &names.iter(), "--only")?;
-        findings.retain(|name| source.only.iter().any(|pattern| pattern.matches(name)));
+        all_match(&source.only, &found.names.iter(), "--only")?;
+        found.findings.retain(|name| matches(&source.only, name));
     }
-    Ok(findings)
+    Ok(found)
+}
+
+/// Whether a job is among those that are asked for: all are where none is named.
+fn matches(only: &[Pattern], name: &str) -> bool {
+    only.is_empty() || only.iter().any(|pattern| pattern.matches(name))
+}
+
+/// What was found, and in what.
+struct Found {
+    findings: Findings,
+    /// Where the jobs are from, for people; `None` for templates.
+    source: Option<String>,
+    jobs: BTreeMap<Arc<str>, Wanted>,
+    /// The names of the jobs, also of those that cannot be rendered.
+    names: Vec<Arc<str>>,
+    caches: Option<Caches>,
+    judge: Judge,
+    masker: Masker,
+}
+
+impl Found {
+    /// Writes the page, beside what else goes on.
+    async fn write_page(self, settings: &Settings, file: PathBuf) -> Result<Findings, Error> {
+        let title = self.source.clone().unwrap_or_else(|| settings.templates.owner().to_string());
+        let only = settings.source.only.clone();
+        beside(move || {
+            let circumstances = self.judge.circumstances(self.caches.as_ref(), Others::None);
+            let subjects = Subjects::new(&self.jobs);
+            let page = Page {
+                title: &title,
+                findings: &self.findings,
+                subjects: &subjects,
+                wanted: &|name| matches(&only, name),
+                circumstances: &circumstances,
+                // A page of the same jobs is the same all day.
+                from: midnight(self.judge.now),
+                masker: &self.masker,
+            };
+            let mut html = Vec::new();
+            page::write(&mut html, &page).map_err(Error::Output)?;
+            let place = file.display().to_string();
+            disk::write(&file, &html).map_err(|error| Error::Page { file: place.clone(), error })?;
+            tracing::info!("the page is in {place}");
+            Ok(self.findings)
+        })
+        .await
+    }
+}
+
+/// When the day began, in UTC.
+fn midnight(at: Timestamp) -> Timestamp {
+    let day = 24 * 60 * 60;
+    Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(day)).unwrap_or(at)
 }
 
 /// The jobs of a file or backup, or those that Dkron holds.
@@ -175,29 +236,33 @@ impl Judge {
         }
     }
 
-    /// What is wrong with templates, and the names of their jobs. What Dkron would refuse is among it.
+    /// What is wrong with templates. What Dkron would refuse is among it.
     ///
     /// # Errors
     /// Templates that are wrong in themselves.
-    fn templates(&self, prepared: Prepared, masker: &Masker) -> Result<(Findings, Vec<Arc<str>>), Error> {
+    fn templates(self, prepared: Prepared, masker: Masker) -> Result<Found, Error> {
         let Prepared { rendered, caches, .. } = prepared;
         let (refused, wrong): (Vec<_>, Vec<_>) =
             rendered.problems.into_iter().partition(|problem| problem.verdict().is_some());
         Problems::check(wrong)?;
         let refused: Vec<_> = refused.iter().filter_map(Finding::of_problem).collect();
+        let jobs = rendered.desired.jobs;
         let names = refused.iter().filter_map(|finding| finding.note.job.clone());
-        let names = rendered.desired.jobs.keys().cloned().chain(names).collect();
+        let names = jobs.keys().cloned().chain(names).collect();
         // What could not be rendered may be the parent of something, and the job of a cache.
         let others = if refused.is_empty() { Others::None } else { Others::Possible };
-        let found = lint(&rendered.desired.jobs, &self.circumstances(caches.as_ref(), others));
-        Ok((Findings::new(found, refused, &rendered.places, masker), names))
+        let found = lint(&jobs, &self.circumstances(caches.as_ref(), others));
+        let findings = Findings::new(found, refused, &rendered.places, &masker);
+        Ok(Found { findings, source: None, jobs, names, caches, judge: self, masker })
     }
 
-    /// What is wrong with jobs from elsewhere, and their names.
-    fn saved(&self, saved: Saved, caches: Option<&Caches>, masker: &Masker) -> (Findings, Vec<Arc<str>>) {
-        let found = lint(&saved.jobs, &self.circumstances(caches, Others::None));
-        let names = saved.jobs.into_keys().collect();
-        (Findings::new(found, Vec::new(), &Places::default(), masker), names)
+    /// What is wrong with jobs from elsewhere.
+    fn saved(self, saved: Saved, caches: Option<Caches>, masker: Masker) -> Found {
+        let Saved { jobs, source, .. } = saved;
+        let found = lint(&jobs, &self.circumstances(caches.as_ref(), Others::None));
+        let findings = Findings::new(found, Vec::new(), &Places::default(), &masker);
+        let names = jobs.keys().cloned().collect();
+        Found { findings, source: Some(source), jobs, names, caches, judge: self, masker }
     }
 
     /// What is wrong with jobs that are to be written: whether their parents are there is for the plan to say.

@@ -62,13 +62,19 @@ impl Finding {
         self.note.origin.as_ref().map(|origin| &*origin.file)
     }
 
+    /// Where it is written down, as `file:line:column` or `file:line`; `None` for what is live or about no job.
+    pub fn place(&self) -> Option<String> {
+        let file = self.file()?;
+        match self.position() {
+            (Some(line), Some(column)) => Some(format!("{file}:{line}:{column}")),
+            (Some(line), None) => Some(format!("{file}:{line}")),
+            (None, _) => None,
+        }
+    }
+
     /// All of it on one line: `rule: file:line: job: message; remedy`.
     pub fn one_line(&self) -> String {
-        let place = match (self.file(), self.position()) {
-            (Some(file), (Some(line), Some(column))) => format!("{file}:{line}:{column}: "),
-            (Some(file), (Some(line), None)) => format!("{file}:{line}: "),
-            _ => String::new(),
-        };
+        let place = self.place().map_or_else(String::new, |place| format!("{place}: "));
         let job = self.note.job.as_ref().map_or_else(String::new, |job| format!("job `{job}`: "));
         format!("{}: {place}{job}{}; {}", self.note.rule.id, self.note.message, self.note.remedy)
     }

@@ -81,6 +81,8 @@ pub struct LintSettings {
     pub off: bool,
     /// Whether the jobs are those of Dkron.
     pub live: bool,
+    /// Where to write the page.
+    pub html: Option<PathBuf>,
     /// The least bad thing that makes `lint` fail.
     pub fail_on: Severity,
 }

@@ -245,6 +245,8 @@ options! {
     NO_LINT = "no-lint", "JOBS_NO_LINT", Bool "", "false", NoLint;
     /// Look at the jobs that Dkron holds, in place of the templates
     LIVE = "live", "JOBS_LINT_LIVE", Bool "", "false", Lint;
+    /// Also write a page to this file: the notes, a day of runs and TTLs drawn, the load of each target, coverage and jobs
+    HTML = "html", "JOBS_LINT_HTML", Value "FILE", "", Lint;
     /// The least bad thing that makes lint fail: `error` or `warning`
     FAIL_ON = "fail-on", "JOBS_LINT_FAIL_ON", Value "SEVERITY", "error", Lint;
 

@@ -338,6 +338,7 @@ impl Given<'_> {
             stampede: self.parsed(&options::STAMPEDE, number, usize::MAX),
             off: self.bool(&options::NO_LINT),
             live: self.bool(&options::LIVE),
+            html: self.path(&options::HTML),
             fail_on: self.choice(&options::FAIL_ON, &[("error", Severity::Error), ("warning", Severity::Warning)]),
         }
     }
