@@ -2,8 +2,8 @@
 
 use crate::job::CONCURRENCY_ALLOW;
 use crate::render::{EXPECT_CODE, HTTP_KEYS, LONGEST_TIMEOUT, TIMEOUT, nearest, url_problem};
+use crate::schedule::spoken;
 
-use super::freshness::shown;
 use super::{Notes, Rule, Severity, Subject};
 
 pub(super) const RULES: &[&Rule] = &[
@@ -266,8 +266,11 @@ fn timeout(subject: &Subject<'_>, notes: &mut Notes) {
     }
     let (Some(timeout), Some(gaps)) = (subject.timeout(), subject.gaps) else { return };
     if timeout > gaps.shortest {
-        let message =
-            format!("an attempt may take {}, and the next run follows after {}", shown(timeout), shown(gaps.shortest));
+        let message = format!(
+            "an attempt may take {}, and the next run follows after {}",
+            spoken(timeout),
+            spoken(gaps.shortest)
+        );
         notes.add(&TIMEOUT_LONGER_THAN_INTERVAL, subject, &field, message);
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cache::Covered;
-use crate::job::Origin;
+use crate::job::{Origin, printable};
 use crate::render::{Places, Problem};
 use crate::report::Masker;
 
@@ -26,8 +26,9 @@ pub struct Finding {
 impl Finding {
     /// Masks a note and finds its place.
     pub fn new(mut note: Note, places: &Places, masker: &Masker) -> Self {
-        note.message = masker.text(&note.message);
-        note.remedy = masker.text(&note.remedy);
+        // Anybody may have written what a live job or a file has in it.
+        note.message = printable(&masker.text(&note.message)).into_owned();
+        note.remedy = printable(&masker.text(&note.remedy)).into_owned();
         let place =
             note.origin.as_ref().and_then(|origin| places.problem(origin, &note.field, &note.message, &note.remedy));
         Self { note, place }
@@ -75,7 +76,7 @@ impl Finding {
     /// All of it on one line: `rule: file:line: job: message; remedy`.
     pub fn one_line(&self) -> String {
         let place = self.place().map_or_else(String::new, |place| format!("{place}: "));
-        let job = self.note.job.as_ref().map_or_else(String::new, |job| format!("job `{job}`: "));
+        let job = self.note.job.as_ref().map_or_else(String::new, |job| format!("job `{}`: ", printable(job)));
         format!("{}: {place}{job}{}; {}", self.note.rule.id, self.note.message, self.note.remedy)
     }
 
@@ -102,10 +103,10 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.note.rule.id)?;
         if let (None, Some(origin)) = (&self.place, &self.note.origin) {
-            write!(f, "{}:{}: ", origin.file, origin.line)?;
+            write!(f, "{}:{}: ", printable(&origin.file), origin.line)?;
         }
         if let Some(job) = &self.note.job {
-            write!(f, "job `{job}`: ")?;
+            write!(f, "job `{}`: ", printable(job))?;
         }
         f.write_str(&self.note.message)
     }

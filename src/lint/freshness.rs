@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::cache::{self, Caches, Covered, Ttl, Verdict, coverage};
+use crate::schedule::spoken;
 
 use super::{Circumstances, Notes, Others, Rule, Severity, Subject, Subjects};
 
@@ -148,10 +148,10 @@ fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
             let message = format!(
                 "`{}` leaves up to {} between two runs, and a soft TTL of {}{} allows {}",
                 subject.job.schedule,
-                shown(gaps.worst),
-                shown(ttl.soft),
-                ttl.hard.map_or_else(String::new, |hard| format!(" (hard {})", shown(hard))),
-                shown(allowed),
+                spoken(gaps.worst),
+                spoken(ttl.soft),
+                ttl.hard.map_or_else(String::new, |hard| format!(" (hard {})", spoken(hard))),
+                spoken(allowed),
             );
             notes.add(&SLOWER_THAN_SOFT_TTL, subject, "schedule", message);
         }
@@ -163,16 +163,11 @@ fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
     if latest.is_none_or(|latest| latest > hard) {
         let message = format!(
             "up to {} between two runs and {attempts} attempt{} of {} each are more than the hard TTL of {}",
-            shown(gaps.worst),
+            spoken(gaps.worst),
             if attempts == 1 { "" } else { "s" },
-            shown(timeout),
-            shown(hard)
+            spoken(timeout),
+            spoken(hard)
         );
         notes.add(&MAY_MISS_HARD_TTL, subject, "schedule", message);
     }
-}
-
-/// A time as people say it: `5m`, `1h 30m`.
-pub(super) fn shown(time: SignedDuration) -> String {
-    format!("{time:#}")
 }

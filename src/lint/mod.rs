@@ -1,7 +1,7 @@
 //! Says what is wrong with jobs that Dkron accepts (FACTS 19 to 24c): jobs that never run, that report success for
 //! refreshes that failed, that let a cache grow stale, or that take a node down with them.
 //!
-//! A rule is a line of [`RULES`]: what is wrong, why, what to do, and an example of each. Rules of one family share a
+//! A rule is one of [`rules`]: what is wrong, why, what to do, and an example of each. Rules of one family share a
 //! file with the function that looks.
 
 mod executor;

@@ -10,10 +10,11 @@ use serde_json::Value as Json;
 
 use crate::cache::{self, Covered, Ttl, Verdict};
 use crate::lint::Subject;
+use crate::schedule::spoken;
 
 use super::day::{Day, Runs};
 use super::strip::{DAY, Span, Strip, joined};
-use super::{Chunk, Page, UNFOLDED, chunks, count, duration, plural};
+use super::{Chunk, Page, UNFOLDED, chunks, count, plural};
 
 /// How tall a lane is, in pixels.
 const LANE: usize = 20;
@@ -173,7 +174,7 @@ fn lane(name: &str, verdict: &'static str, word: &str, ttl: Option<Ttl>, runs: &
     let mut title = format!("{name}: {word}, {} run{}", count(runs.at.len()), plural(runs.at.len()));
     for (seconds, what) in [(uncovered.0 - uncovered.1, "late"), (uncovered.1, "gone")] {
         if seconds > 0 {
-            let _ = write!(title, ", {what} for {}", duration(SignedDuration::from_secs(seconds)));
+            let _ = write!(title, ", {what} for {}", spoken(SignedDuration::from_secs(seconds)));
         }
     }
     let [single, dense] = Strip::of_runs(&runs.at);

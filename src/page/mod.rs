@@ -15,8 +15,8 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, escape_formatter};
@@ -214,11 +214,6 @@ fn count(number: usize) -> String {
 
 fn plural(number: usize) -> &'static str {
     if number == 1 { "" } else { "s" }
-}
-
-/// A time as people say it: `5m`, `1h 30m`.
-fn duration(time: SignedDuration) -> String {
-    format!("{time:#}")
 }
 
 /// The time of the day, so many seconds from its start.

@@ -7,9 +7,10 @@ use serde::Serialize;
 use crate::cache::{Covered, Verdict};
 use crate::lint::Subject;
 use crate::report::MASK;
+use crate::schedule::spoken;
 
 use super::day::Day;
-use super::{Chunk, Page, ROWS, UNFOLDED, chunks, count, duration};
+use super::{Chunk, Page, ROWS, UNFOLDED, chunks, count};
 
 /// How many of a cache's jobs are named.
 const NAMED: usize = 3;
@@ -42,7 +43,7 @@ pub(super) fn coverage(page: &Page<'_>, uncovered: &[(i64, i64)]) -> Vec<Chunk<R
 }
 
 fn row(covered: &Covered, (late, gone): (i64, i64)) -> Row {
-    let seconds = |seconds: i64| duration(jiff::SignedDuration::from_secs(seconds));
+    let seconds = |seconds: i64| spoken(jiff::SignedDuration::from_secs(seconds));
     let mut jobs: Vec<_> = covered
         .keepers
         .iter()
@@ -55,11 +56,11 @@ fn row(covered: &Covered, (late, gone): (i64, i64)) -> Row {
     let ttl = covered.cache.ttl;
     Row {
         name: covered.cache.name.clone(),
-        soft: duration(ttl.soft),
-        hard: ttl.hard.map_or_else(String::new, duration),
-        allowed: duration(ttl.allowed_interval()),
+        soft: spoken(ttl.soft),
+        hard: ttl.hard.map_or_else(String::new, spoken),
+        allowed: spoken(ttl.allowed_interval()),
         jobs: jobs.join(", "),
-        worst: covered.worst_gap().map_or_else(String::new, duration),
+        worst: covered.worst_gap().map_or_else(String::new, spoken),
         late: match (late, gone) {
             (0, 0) => String::new(),
             (late, 0) => format!("{} late", seconds(late)),
@@ -124,7 +125,7 @@ fn next(subject: &Subject<'_>, from: Timestamp) -> String {
         Some(Ok(schedule)) => schedule,
     };
     if let Some(every) = schedule.every() {
-        return format!("each {} from Dkron's start", duration(every));
+        return format!("each {} from Dkron's start", spoken(every));
     }
     if schedule.is_manual() {
         return "by hand only".to_owned();

@@ -116,6 +116,23 @@ impl Schedule {
     }
 }
 
+/// A time as people say it, exactly: `5m`, `1h 30m`, `366d`.
+pub fn spoken(time: SignedDuration) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    if time.subsec_nanos() != 0 || !time.is_positive() {
+        return format!("{time:#}");
+    }
+    let mut rest = time.as_secs();
+    let mut parts = Vec::new();
+    for (size, unit) in units {
+        if rest >= size {
+            parts.push(format!("{}{unit}", rest / size));
+        }
+        rest %= size;
+    }
+    parts.join(" ")
+}
+
 /// The second an instant lies in, counted from 1970, rounding down before it too.
 fn whole_second(instant: Timestamp) -> i64 {
     instant.as_second() - i64::from(instant.subsec_nanosecond() < 0)
