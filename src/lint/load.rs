@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::schedule::{Schedule, stagger};
+use crate::schedule::Schedule;
 
 use super::{Circumstances, Notes, Rule, Severity, Subject, Subjects};
 
@@ -128,20 +128,21 @@ fn listed(jobs: &[&Subject<'_>]) -> String {
     list
 }
 
-/// The same schedules, begun at seconds of their own.
+/// The same schedules, each begun at a second of its own.
 fn proposal(jobs: &[&Subject<'_>]) -> String {
-    let spread: Vec<_> = jobs.iter().filter_map(|job| Some((job, spread(job)?))).take(NAMED).collect();
-    if spread.is_empty() {
+    let one_second = |job: &&Subject<'_>| {
+        let (second, rest) = job.job.schedule.split_once(' ')?;
+        Some((job.name.clone(), second.parse::<usize>().ok()?, rest.to_owned()))
+    };
+    let jobs: Vec<_> = jobs.iter().filter_map(one_second).collect();
+    if jobs.is_empty() {
         return STAMPEDE.remedy.to_owned();
     }
-    let list = spread.iter().map(|(job, schedule)| format!("`{}`: `{schedule}`", job.name)).collect::<Vec<_>>();
-    format!("write `{{{{ stagger(60) }}}}` in place of the seconds, which gives {}", list.join(", "))
-}
-
-/// Six fields with one second, begun at another one; where all would begin at the same minute of an hour too, that is for the
-/// people who chose it.
-fn spread(job: &Subject<'_>) -> Option<String> {
-    let (second, rest) = job.job.schedule.split_once(' ')?;
-    second.parse::<u8>().ok()?;
-    Some(format!("{} {rest}", stagger(&job.name, 60)))
+    let apart = (60 / jobs.len()).max(1);
+    let spread = jobs
+        .iter()
+        .enumerate()
+        .take(NAMED)
+        .map(|(index, (name, second, rest))| format!("`{name}`: `{} {rest}`", (second + index * apart) % 60));
+    format!("{}; here: {}", STAMPEDE.remedy, spread.collect::<Vec<_>>().join(", "))
 }
