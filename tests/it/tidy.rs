@@ -99,7 +99,13 @@ fn the_readme_is_fresh() {
     let path = repository().join("README.md");
     let old = read(&path);
     let mut new = old.clone();
-    for (name, text) in [("options", options()), ("exit codes", exit_codes()), ("plan", plan()), ("error", error())] {
+    for (name, text) in [
+        ("options", options()),
+        ("exit codes", exit_codes()),
+        ("plan", plan()),
+        ("error", error()),
+        ("lint", lint_notes()),
+    ] {
         new = replaced(&new, name, &text);
     }
     if std::env::var_os("BLESS").is_some() {
@@ -157,6 +163,17 @@ fn replaced(text: &str, name: &str, with: &str) -> String {
     let start = text.find(&begin).expect("a marker where it begins") + begin.len();
     let stop = start + text[start..].find(&end).expect("a marker where it ends");
     format!("{}{with}{}", &text[..start], &text[stop..])
+}
+
+/// What lint says to a schedule that was fine before the TTL was shortened.
+fn lint_notes() -> String {
+    let cli = Cli::new().file("jobs-templates/data/cache_param.csv", "name,soft_ttl,hard_ttl\nstock,240,300\n").file(
+        "jobs-templates/stock.yaml",
+        "name: refresh-stock\nschedule: 0 */5 * * * *\nexecutor_config:\n  method: POST\n  url: \"{{ service('cache-manager', 8080) }}/refresh/stock\"\n  \
+         expect_code: 200\nmetadata:\n  cache_param: stock\n",
+    );
+    let ran = cli.run(&["lint", "--namespace", "shop"]).exits(6);
+    format!("```text\n$ dkron-jobs lint\n{}```\n", ran.stdout)
 }
 
 fn options() -> String {
