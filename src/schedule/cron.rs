@@ -190,6 +190,19 @@ impl Cron {
         self.months.has(unsigned(date.month()))
     }
 
+    /// The seconds of each day at which it runs, from midnight UTC, where every day is like every other.
+    pub(super) fn seconds_of_day(&self) -> Option<impl Iterator<Item = u32>> {
+        let (seconds, minutes) = (self.seconds, self.minutes);
+        let same = self.every_day() && self.zone == TimeZone::UTC && !self.never();
+        same.then(|| {
+            self.hours.values().flat_map(move |hour| {
+                minutes
+                    .values()
+                    .flat_map(move |minute| seconds.values().map(move |second| (hour * 60 + minute) * 60 + second))
+            })
+        })
+    }
+
     /// Whether there is no day without a run, as far as can be told without a calendar.
     pub(super) fn every_day(&self) -> bool {
         self.months.star && self.days.star && self.weekdays.star

@@ -102,6 +102,15 @@ impl Schedule {
         self.0 == Kind::Once(None)
     }
 
+    /// The seconds of the day at which it runs, from midnight UTC, where every day is like every other; `None` where not, and for
+    /// what is no six fields.
+    pub fn seconds_of_day(&self) -> Option<impl Iterator<Item = u32>> {
+        match &self.0 {
+            Kind::Cron(cron) => cron.seconds_of_day(),
+            Kind::Every { .. } | Kind::Once(_) => None,
+        }
+    }
+
     /// The gaps between runs; `None` where there are no two runs.
     ///
     /// For six fields they are exact over all runs from the start of 2026 to the end of 2053 in the schedule's time zone: 28

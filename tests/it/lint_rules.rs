@@ -276,6 +276,27 @@ fn the_worst_gap_is_what_a_ttl_is_compared_with() {
     assert_eq!((child("300"), child("299")), (vec![], vec![slow.to_owned()]));
 }
 
+/// Crowds of schedules that make each day alike, of others, and of both together.
+#[test]
+fn crowds() {
+    let crowd = |schedules: &[&str]| {
+        let jobs = schedules.iter().enumerate().map(|(index, schedule)| {
+            format!("name: job-{index}\nschedule: '{schedule}'\nexecutor_config: {{method: GET, url: 'http://x/', timeout: 1}}")
+        });
+        said(&jobs.collect::<Vec<_>>().join("\n---\n"), None)
+    };
+    let (none, some) = (Vec::<String>::new(), ["warning stampede"]);
+    // More than three are too many here.
+    assert_eq!(crowd(&["0 0 8 * * *"; 3]), none);
+    assert_eq!(crowd(&["0 0 8 * * *"; 4]), some);
+    assert_eq!(crowd(&["0 0 8 * * *", "0 0 8 * * *", "1 0 8 * * *", "0 0 9 * * *"]), none);
+    assert_eq!(crowd(&["0 0 8 * * MON"; 4]), some);
+    assert_eq!(crowd(&["0 0 8 * * MON", "0 0 8 * * MON", "0 0 8 * * MON", "0 0 8 * * TUE"]), none);
+    assert_eq!(crowd(&["0 0 8 * * MON", "0 0 8 * * *", "0 0 */4 * * *", "0 */5 * * * *"]), some);
+    assert_eq!(crowd(&["TZ=Asia/Tokyo 0 0 8 * * *", "0 0 23 * * *", "0 0 23 * * *", "0 0 23 * * SUN"]), some);
+    assert_eq!(crowd(&["@every 1h"; 5]), none, "when they begin is not known");
+}
+
 /// Another job that runs often enough does for both, and one that is switched off does for nothing.
 #[test]
 fn several_jobs_of_one_cache() {

@@ -175,3 +175,30 @@ fn each_day_of_years() {
         Ok(())
     });
 }
+
+/// Where every day is like every other, a day's seconds are those that walking from run to run gives.
+#[test]
+fn a_day_that_is_like_every_other() {
+    law((model(), instant()), |(mut model, from)| {
+        for field in &mut model.fields[3..] {
+            *field = Field { text: "*".to_owned(), values: field.values.clone(), star: true };
+        }
+        let schedule = Schedule::parse(&model.text(), "a", "").expect("a schedule that Dkron takes");
+        let midnight = from.as_second().div_euclid(86_400) * 86_400;
+        let mut walked = Vec::new();
+        let mut at = midnight - 1;
+        // Those that run more often than that are looked at by their first runs.
+        while walked.len() < 2_000 {
+            let next = schedule.next(Timestamp::from_second(at).expect("an instant")).expect("a run").as_second();
+            if next >= midnight + 86_400 {
+                break;
+            }
+            walked.push(u32::try_from(next - midnight).expect("a second of the day"));
+            at = next;
+        }
+        let seconds: Vec<_> = schedule.seconds_of_day().expect("each day alike").collect();
+        prop_assert_eq!(&seconds[..walked.len()], &walked[..], "{}", model.text());
+        prop_assert!(walked.len() == 2_000 || seconds.len() == walked.len(), "{}", model.text());
+        Ok(())
+    });
+}
