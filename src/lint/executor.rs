@@ -237,8 +237,12 @@ fn expect_code(subject: &Subject<'_>, notes: &mut Notes) {
         let message = format!("without `{key}` a 404 counts as a success; say `{usual}`");
         return notes.add(&EXPECT_CODE_MISSING, subject, "executor_config", message);
     };
-    let never: Vec<_> = said.split(',').filter(|code| !can_match(code)).collect();
-    if !never.is_empty() && said.split(',').any(|code| !code.trim().is_empty()) {
+    // `200,` and `200, ` are as good as `200`; a text of nothing else is in no answer.
+    let codes: Vec<_> = said.split(',').filter(|code| !code.trim().is_empty()).collect();
+    let never: Vec<_> = codes.iter().copied().filter(|code| !can_match(code)).collect();
+    if codes.is_empty() {
+        notes.add(&EXPECT_CODE_NEVER_MATCHES, subject, &field, format!("`{key}` holds no code, and each run fails"));
+    } else if !never.is_empty() {
         let never = never.join("`, `");
         notes.add(&EXPECT_CODE_NEVER_MATCHES, subject, &field, format!("`{never}` in `{key}` is in no answer"));
     }
