@@ -11,7 +11,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-use crate::job::Job;
+use crate::job::{Job, Packed};
 use crate::render::Table;
 use crate::schedule::allowed_interval;
 
@@ -80,7 +80,8 @@ fn cache(row: &Map<String, Value>) -> Result<Cache, String> {
     let soft = ttl("soft_ttl", column("soft_ttl"))?.ok_or_else(|| format!("cache `{name}` has no `soft_ttl`"))?;
     let hard = ttl("hard_ttl", column("hard_ttl"))?;
     if !soft.is_positive() {
-        return Err(format!("the soft TTL of cache `{name}` is {soft:#}, which is not positive"));
+        let said = text(column("soft_ttl")).unwrap_or_default();
+        return Err(format!("the soft TTL of cache `{name}` is `{said}`, which is not positive"));
     }
     let off = match column("enabled") {
         Value::Bool(on) => !on,
@@ -199,10 +200,24 @@ pub struct Keeper {
     pub job: Arc<str>,
     /// The cache that it is for.
     pub cache: String,
-    /// Whether it is switched off.
-    pub disabled: bool,
+    /// The job that keeps it from running: see [`off`].
+    pub off: Option<Arc<str>>,
     /// The longest time between two runs by its schedule; `None` where there are no two.
     pub worst_gap: Option<SignedDuration>,
+}
+
+/// The job because of which this one does not run by itself: the nearest that is switched off, of it and of those that it runs
+/// after. `find` gives a job by its name; there are so many.
+pub fn off<'j>(job: &'j Packed, jobs: usize, find: impl Fn(&str) -> Option<&'j Packed>) -> Option<Arc<str>> {
+    let mut at = job;
+    // A walk longer than the number of jobs goes round in a circle.
+    for _ in 0..=jobs {
+        if at.disabled() {
+            return Some(at.name().clone());
+        }
+        at = find(at.parent()?)?;
+    }
+    None
 }
 
 /// How a cache is kept fresh.
@@ -212,7 +227,7 @@ pub enum Verdict {
     Kept,
     /// Jobs run, and none of them often enough.
     TooSlow,
-    /// Its only jobs are switched off.
+    /// Its only jobs are switched off, or run after others that are.
     SwitchedOff,
     /// There is no job for it.
     NoJob,
@@ -247,7 +262,22 @@ pub struct Covered {
 impl Covered {
     /// The shortest of the worst gaps of the jobs that are switched on.
     pub fn worst_gap(&self) -> Option<SignedDuration> {
-        self.keepers.iter().filter(|keeper| !keeper.disabled).filter_map(|keeper| keeper.worst_gap).min()
+        self.keepers.iter().filter(|keeper| keeper.off.is_none()).filter_map(|keeper| keeper.worst_gap).min()
+    }
+
+    /// Why nobody refreshes it, in words; `None` where a job does, or none is wanted.
+    pub fn abandoned(&self) -> Option<String> {
+        match (self.verdict, self.keepers.as_slice()) {
+            (Verdict::Kept | Verdict::TooSlow | Verdict::NotWanted, _) => None,
+            (Verdict::NoJob | Verdict::SwitchedOff, []) => Some("no job is for it".to_owned()),
+            (Verdict::NoJob | Verdict::SwitchedOff, [Keeper { job, off: Some(off), .. }]) if job != off => {
+                Some(format!("its job `{job}` runs after `{off}`, which is switched off"))
+            }
+            (Verdict::NoJob | Verdict::SwitchedOff, [Keeper { job, .. }]) => {
+                Some(format!("its job `{job}` is switched off"))
+            }
+            (Verdict::NoJob | Verdict::SwitchedOff, all) => Some(format!("its {} jobs are switched off", all.len())),
+        }
     }
 }
 
@@ -263,7 +293,7 @@ pub fn coverage(caches: &Caches, keepers: impl IntoIterator<Item = Keeper>) -> (
     }
     let covered = caches.caches.values().map(|cache| {
         let keepers = by_cache.remove(cache.name.as_str()).unwrap_or_default();
-        let running = || keepers.iter().filter(|keeper| !keeper.disabled);
+        let running = || keepers.iter().filter(|keeper| keeper.off.is_none());
         let often_enough = |keeper: &Keeper| keeper.worst_gap.is_some_and(|gap| gap <= cache.ttl.allowed_interval());
         let verdict = if running().any(often_enough) {
             Verdict::Kept

@@ -80,7 +80,7 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
         if circumstances.caches.is_some() && row.is_none() && subject.is_http() && subject.job.parent().is_none() {
             no_row(subject, named.as_deref(), &by_name, notes);
         }
-        if subject.job.disabled {
+        if subject.off.is_some() {
             continue;
         }
         let ttl = match row {
@@ -92,15 +92,15 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
         if let Some(ttl) = ttl {
             judge(subject, ttl, kept, notes);
         }
+        if let Some(row) = row.filter(|row| row.verdict == Verdict::TooSlow)
+            && let Some(root) = subjects.root(subject)
+        {
+            judge_single(subject, root, row.cache.ttl, notes);
+        }
     }
     for row in &covered {
-        if matches!(row.verdict, Verdict::NoJob | Verdict::SwitchedOff) {
+        if let Some(why) = row.abandoned() {
             let name = &row.cache.name;
-            let why = match row.keepers.as_slice() {
-                [] => "no job is for it".to_owned(),
-                [one] => format!("its job `{}` is switched off", one.job),
-                [first, ..] => format!("its {} jobs (`{}`, …) are switched off", row.keepers.len(), first.job),
-            };
             let message = format!("cache `{name}` is not refreshed: {why}");
             notes.add_without_job(&CACHE_WITHOUT_JOB, message, CACHE_WITHOUT_JOB.remedy.to_owned());
             if circumstances.others == Others::Possible {
@@ -126,11 +126,11 @@ fn no_row(subject: &Subject<'_>, named: Option<&str>, rows: &BTreeMap<&str, &Cov
 /// The TTLs that the job's own metadata gives, where no table does.
 fn own_ttl(subject: &Subject<'_>, notes: &mut Notes) -> Option<Ttl> {
     let mut read = |key: &str| {
-        let value = Value::from(subject.job.metadata.get(key)?.as_str());
-        let problem = match cache::ttl(key, &value) {
+        let said = subject.job.metadata.get(key)?;
+        let problem = match cache::ttl(key, &Value::from(said.as_str())) {
             Ok(Some(ttl)) if ttl.is_positive() => return Some(ttl),
             Ok(None) => return None,
-            Ok(Some(ttl)) => format!("the {key} {ttl:#} is not positive"),
+            Ok(Some(_)) => format!("the {key} `{said}` is not positive"),
             Err(problem) => problem,
         };
         notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
@@ -138,6 +138,16 @@ fn own_ttl(subject: &Subject<'_>, notes: &mut Notes) -> Option<Ttl> {
     };
     let (soft, hard) = (read("soft_ttl"), read("hard_ttl"));
     Some(Ttl { soft: soft?, hard })
+}
+
+/// A job that does not come again by itself, of a cache that no other job keeps.
+fn judge_single(subject: &Subject<'_>, root: &Subject<'_>, ttl: Ttl, notes: &mut Notes) {
+    let Some(Ok(schedule)) = &root.schedule else { return };
+    if schedule.is_manual() || schedule.once().is_some() {
+        let (said, soft) = (&root.job.schedule, spoken(ttl.soft));
+        let message = format!("`{said}` does not come again by itself, and the cache has a soft TTL of {soft}");
+        notes.add(&SLOWER_THAN_SOFT_TTL, subject, "schedule", message);
+    }
 }
 
 fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {

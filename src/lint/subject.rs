@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use url::Url;
 
-use crate::cache::{Keeper, Key};
+use crate::cache::{Keeper, Key, off};
 use crate::job::{Job, Origin, Owner, Wanted};
 use crate::render::{HTTP, LONGEST_TIMEOUT, TIMEOUT};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
@@ -24,6 +24,8 @@ pub struct Subject<'a> {
     pub schedule: Option<Result<Schedule, ScheduleError>>,
     /// The time between its own runs; of a child, those of the job that its family begins with.
     pub gaps: Option<Gaps>,
+    /// The job that keeps it from running by itself: it, or one that it runs after, is switched off.
+    pub off: Option<Arc<str>>,
     wanted: &'a Wanted,
 }
 
@@ -83,7 +85,7 @@ impl Subject<'_> {
     /// The job as one that keeps a cache, if it is.
     pub fn keeper(&self, key: &Key) -> Option<Keeper> {
         let worst_gap = self.gaps.map(|gaps| gaps.worst);
-        Some(Keeper { job: self.name.clone(), cache: key.of(&self.job)?, disabled: self.job.disabled, worst_gap })
+        Some(Keeper { job: self.name.clone(), cache: key.of(&self.job)?, off: self.off.clone(), worst_gap })
     }
 }
 
@@ -110,7 +112,8 @@ impl<'a> Subjects<'a> {
                 }
                 _ => None,
             };
-            by_name.insert(name.clone(), Subject { name: name.clone(), job, schedule, gaps: of_this, wanted });
+            let off = off(&wanted.job, jobs.len(), |name| jobs.get(name).map(|wanted| &wanted.job));
+            by_name.insert(name.clone(), Subject { name: name.clone(), job, schedule, gaps: of_this, off, wanted });
         }
         let inherited: Vec<_> = by_name
             .values()

@@ -33,15 +33,14 @@ pub(super) struct Runs {
 pub(super) struct Day<'a> {
     pub(super) from: Timestamp,
     subjects: &'a Subjects<'a>,
-    jobs: usize,
     known: BTreeMap<(&'a str, &'a str, &'a str), Runs>,
     left: usize,
 }
 
 impl<'a> Day<'a> {
-    /// The 24 hours from this instant, for these jobs, of which there are so many.
-    pub(super) fn new(from: Timestamp, subjects: &'a Subjects<'a>, jobs: usize) -> Self {
-        Self { from, subjects, jobs, known: BTreeMap::new(), left: MOST_RUNS }
+    /// The 24 hours from this instant, for these jobs.
+    pub(super) fn new(from: Timestamp, subjects: &'a Subjects<'a>) -> Self {
+        Self { from, subjects, known: BTreeMap::new(), left: MOST_RUNS }
     }
 
     /// The instant so many seconds from the day's start.
@@ -51,7 +50,7 @@ impl<'a> Day<'a> {
 
     /// The runs of a job; of a child, those of the job that its family begins with. None where one of them is switched off.
     pub(super) fn runs(&mut self, subject: &'a Subject<'a>) -> Runs {
-        let Some(root) = self.beginning(subject) else { return Runs::default() };
+        let Some(root) = self.subjects.root(subject).filter(|_| subject.off.is_none()) else { return Runs::default() };
         let Some(Ok(schedule)) = &root.schedule else { return Runs::default() };
         let name = if root.job.schedule.contains('~') { &*root.name } else { "" };
         let (from, left) = (self.from, &mut self.left);
@@ -65,19 +64,6 @@ impl<'a> Day<'a> {
         let end = ends.map_or(i64::MAX, |ends| ends.duration_since(from).as_secs());
         let within = |run: &i64| (first..end).contains(run);
         Runs { at: runs.at.iter().copied().filter(within).collect(), before: runs.before.filter(within), ..runs }
-    }
-
-    fn beginning(&self, subject: &'a Subject<'a>) -> Option<&'a Subject<'a>> {
-        let mut at = subject;
-        // A walk longer than the number of jobs goes round in a circle.
-        for _ in 0..=self.jobs {
-            match at.job.parent() {
-                _ if at.job.disabled => return None,
-                None => return Some(at),
-                Some(parent) => at = self.subjects.get(parent)?,
-            }
-        }
-        None
     }
 }
 

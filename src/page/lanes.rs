@@ -159,7 +159,7 @@ fn of_job(subject: &Subject<'_>, runs: &Runs) -> Lane {
     let running = !runs.at.is_empty() || runs.before.is_some();
     let ttl = own("soft_ttl").filter(|_| running).map(|soft| Ttl { soft, hard: own("hard_ttl") });
     let mut lane = lane(&subject.name, "", "keeps no cache of the table", ttl, runs);
-    if subject.job.disabled {
+    if subject.off.is_some() {
         lane.verdict = Verdict::SwitchedOff.word();
     } else if lane.uncovered != (0, 0) {
         lane.verdict = LATE;

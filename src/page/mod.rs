@@ -127,7 +127,7 @@ struct View<'a> {
 
 fn view<'a>(page: &Page<'a>) -> View<'a> {
     let found = page.findings;
-    let mut day = Day::new(page.from, page.subjects, found.jobs);
+    let mut day = Day::new(page.from, page.subjects);
     let (timeline, uncovered) = lanes::timeline(page, &mut day);
     let load = load::load(page, &mut day);
     let (errors, warnings) = (found.count(Severity::Error), found.count(Severity::Warning));

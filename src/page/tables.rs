@@ -48,7 +48,7 @@ fn row(covered: &Covered, (late, gone): (i64, i64)) -> Row {
         .keepers
         .iter()
         .take(NAMED)
-        .map(|keeper| if keeper.disabled { format!("{} (off)", keeper.job) } else { keeper.job.to_string() })
+        .map(|keeper| if keeper.off.is_some() { format!("{} (off)", keeper.job) } else { keeper.job.to_string() })
         .collect();
     if covered.keepers.len() > NAMED {
         jobs.push(format!("{} more", count(covered.keepers.len() - NAMED)));

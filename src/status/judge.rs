@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::cache::{self, Covered, Keeper, Ttl, Verdict, coverage};
+use crate::cache::{self, Covered, Keeper, Ttl, Verdict, coverage, off};
 use crate::job::{History, Job, LiveJob, printable};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Masker;
@@ -56,7 +56,7 @@ impl Status {
     pub fn new(look: &Look<'_>, warnings: impl IntoIterator<Item = String>, masker: &Masker) -> Self {
         let seen: Vec<Seen<'_>> = look.live.jobs.iter().map(|(name, live)| Seen::new(name, live, look)).collect();
         let missing: Vec<(&Item, Job)> = look.plan.map(missing).unwrap_or_default();
-        let covered = look.caches.map(|caches| coverage(caches, seen.iter().filter_map(Seen::keeper)).0);
+        let covered = look.caches.map(|caches| coverage(caches, seen.iter().filter_map(|seen| seen.keeper(look))).0);
         let mut newest: BTreeMap<&str, (Timestamp, &Arc<str>)> = BTreeMap::new();
         for (job, cache, at) in
             seen.iter().filter_map(|job| Some((job, job.cache.as_deref()?, job.history.last_success?)))
@@ -128,10 +128,10 @@ impl<'a> Seen<'a> {
         Self { name, live, job, cache, history }
     }
 
-    fn keeper(&self) -> Option<Keeper> {
+    fn keeper(&self, look: &Look<'_>) -> Option<Keeper> {
         // How often it runs is for lint to judge.
-        let (cache, disabled) = (self.cache.clone()?, self.job.disabled);
-        Some(Keeper { job: self.name.clone(), cache, disabled, worst_gap: None })
+        let off = off(&self.live.job, look.live.jobs.len(), |name| look.live.jobs.get(name).map(|live| &live.job));
+        Some(Keeper { job: self.name.clone(), cache: self.cache.clone()?, off, worst_gap: None })
     }
 
     fn status(&self, look: &Look<'_>, rows: &BTreeMap<&str, Row<'_>>, masker: &Masker) -> JobStatus {
@@ -263,18 +263,10 @@ impl<'a> Row<'a> {
     fn status(&self, look: &Look<'_>, missing: &[(&Item, Job)], masker: &Masker) -> CacheStatus {
         let keepers = &self.covered.keepers;
         let mut notes = Vec::new();
-        match (self.covered.verdict, keepers.as_slice()) {
-            (Verdict::NoJob, _) => notes.push(match self.awaited(look, missing).next() {
-                Some(item) => format!("not refreshed: its job `{}` is not there yet", item.name),
-                None => "not refreshed: no job is for it".to_owned(),
-            }),
-            (Verdict::SwitchedOff, [one]) => {
-                notes.push(format!("not refreshed: its job `{}` is switched off", one.job));
-            }
-            (Verdict::SwitchedOff, _) => {
-                notes.push(format!("not refreshed: its {} jobs are switched off", keepers.len()));
-            }
-            (Verdict::Kept | Verdict::TooSlow | Verdict::NotWanted, _) => {}
+        if let Some(why) = self.covered.abandoned() {
+            let awaited = self.awaited(look, missing).next().filter(|_| self.covered.verdict == Verdict::NoJob);
+            let why = awaited.map_or(why, |item| format!("its job `{}` is not there yet", item.name));
+            notes.push(format!("not refreshed: {why}"));
         }
         CacheStatus {
             name: masker.text(&self.covered.cache.name),

@@ -134,6 +134,10 @@ fn executor_configurations() {
         // What precedes a comma is searched for anywhere.
         (format!("{good}, expectCode: '200, 204'"), ""),
         (format!("{good}, expectCode: '1200'"), ""),
+        (format!("{good}, expectCode: '200,'"), ""),
+        (format!("{good}, expectCode: ',200, '"), ""),
+        (format!("{good}, expectCode: ','"), "error expect-code-never-matches"),
+        (format!("{good}, expectCode: ' '"), "error expect-code-never-matches"),
         (format!("{good}, expectCode: '200 ,204'"), "error expect-code-never-matches"),
         (format!("{good}, expectCode: '20'"), "error expect-code-never-matches"),
         (format!("{good}, expectCode: '200-299'"), ""),
@@ -312,6 +316,27 @@ fn several_jobs_of_one_cache() {
     assert_eq!(off, ["error cache-without-job"]);
     let unwanted = said(&job("a", "@daily", "disabled: true"), Some("name,soft_ttl,enabled\naccounts,300,false\n"));
     assert_eq!(unwanted, Vec::<String>::new());
+    // What is only run by hand, or once, keeps nothing fresh, unless another job does.
+    for once in ["@manually", "@at 2027-01-01T00:00:00Z"] {
+        assert_eq!(said(&job("a", once, ""), Some(CACHES)), ["error schedule-slower-than-soft-ttl"], "{once}");
+        let other = format!("{}\n---\n{}", job("a", once, ""), job("b", "0 */5 * * * *", ""));
+        assert_eq!(said(&other, Some(CACHES)), Vec::<String>::new(), "{once}");
+        assert_eq!(said(&job("a", once, ""), None), Vec::<String>::new(), "{once}");
+    }
+    // A child runs when its parent does, and never after one that is switched off.
+    let family = |first: &str, rest: &str| {
+        let allow = "metadata: {dkron-jobs.lint-allow: 'job-without-cache: it prepares'}";
+        let config = "executor_config: {method: GET, url: 'http://x/', timeout: 1}";
+        let between = format!("name: b\nparent_job: a\n{config}\n{allow}");
+        let child = format!("name: c\nparent_job: b\n{config}\nmetadata: {{cache_param: accounts}}");
+        said(
+            &format!("name: a\nschedule: '{first}'\n{rest}\n{config}\n{allow}\n---\n{between}\n---\n{child}"),
+            Some(CACHES),
+        )
+    };
+    assert_eq!(family("0 */5 * * * *", ""), Vec::<String>::new());
+    assert_eq!(family("0 */5 * * * *", "disabled: true"), ["error cache-without-job"]);
+    assert_eq!(family("@manually", ""), ["error schedule-slower-than-soft-ttl"]);
     let broken = said(
         &job("a", "0 */5 * * * *", ""),
         Some("name,soft_ttl\naccounts,1000\nother,soon\n,5\naccounts,7\nzero,0\n"),

@@ -154,6 +154,25 @@ fn one_job_in_each_state() {
     assert!(status(&nobody)["errors"][0].as_str().is_some_and(|error| error.contains("no job is called")), "{nobody}");
 }
 
+/// Dkron runs a child when its parent has succeeded, so it is of no use to a cache while that is switched off.
+#[test]
+fn a_cache_whose_job_runs_after_one_that_is_switched_off() {
+    let server = Server::start();
+    let mut parent = aged("first", Some(100));
+    parent["disabled"] = true.into();
+    server.put(&parent);
+    let mut child = aged("accounts", Some(100));
+    child["parent_job"] = "refresh-first".into();
+    child["schedule"] = "".into();
+    server.put(&child);
+    let cli = Cli::new().dkron(server.url()).file("t.csv", "name,soft_ttl,hard_ttl\naccounts,300,600\n");
+    fs::remove_dir(cli.path("jobs-templates")).expect("an empty folder");
+    let told = status(&cli.run(&["status", "--data", "cache_param=t.csv", "--output", "json"]).ok());
+    let cache = of(&told, "caches", "accounts");
+    let note = "not refreshed: its job `refresh-accounts` runs after `refresh-first`, which is switched off";
+    assert_eq!((&cache["state"], &cache["notes"]), (&json!("unrefreshed"), &json!([note])), "{told:#}");
+}
+
 #[test]
 fn what_is_fresh_exits_0_and_drift_is_told() {
     let server = Server::start();
