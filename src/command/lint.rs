@@ -19,6 +19,8 @@ use crate::render::{Places, Problems};
 use crate::report::{Masker, shown_url};
 use crate::settings::{LintSettings, Output, Settings, SourceSettings};
 use crate::shutdown::Shutdown;
+use crate::snapshot;
+use crate::store::is_store;
 
 use super::error::draw;
 use super::gather::{Prepared, Sides, beside, dkron, gather, sides};
@@ -75,8 +77,9 @@ async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> 
         // Whether a cache has a job is to be seen in all of them.
         let all = Settings { source: SourceSettings { only: Vec::new(), ..source.clone() }, ..settings.clone() };
         let jobs = jobs(&all, *live);
-        let (saved, caches) = or_stop(shutdown, async { tokio::try_join!(jobs, gathered.caches()) }).await?;
-        judge.saved(saved, caches, masker)
+        let ((saved, refused), caches) = or_stop(shutdown, async { tokio::try_join!(jobs, gathered.caches()) }).await?;
+        let refused = refused.iter().filter_map(|problem| Finding::of_flaw(problem, &masker)).collect();
+        judge.saved(saved, refused, caches, masker)
     };
     if !source.only.is_empty() {
         all_match(&source.only, &found.names.iter(), "--only")?;
@@ -138,14 +141,16 @@ fn midnight(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second() - at.as_second().rem_euclid(day)).unwrap_or(at)
 }
 
-/// The jobs of a file or backup, or those that Dkron holds.
-async fn jobs(settings: &Settings, live: bool) -> Result<Saved, Error> {
-    if !live {
-        return saved::read(settings, &settings.templates.namespace).await;
+/// The jobs of a file or backup, or those that Dkron holds; and what Dkron would refuse.
+async fn jobs(settings: &Settings, live: bool) -> Result<(Saved, Vec<snapshot::Problem>), Error> {
+    match &settings.source.path {
+        Some(path) if !live && !is_store(path) => return saved::to_judge(path, &settings.source),
+        _ if !live => return Ok((saved::read(settings, &settings.templates.namespace).await?, Vec::new())),
+        _ => {}
     }
     let dkron = dkron(&settings.dkron)?;
     let Reading { live, warnings, .. } = dkron.read::<Live>(Role::Reader).await?;
-    Ok(Saved::of_live(live, warnings, &shown_url(&settings.dkron.url)))
+    Ok((Saved::of_live(live, warnings, &shown_url(&settings.dkron.url)), Vec::new()))
 }
 
 /// Both sides of a plan, with what lint says to those jobs that are to be written. `refuse` says whether that may go on.
@@ -256,12 +261,13 @@ impl Judge {
         Ok(Found { findings, source: None, jobs, names, caches, judge: self, masker })
     }
 
-    /// What is wrong with jobs from elsewhere.
-    fn saved(self, saved: Saved, caches: Option<Caches>, masker: Masker) -> Found {
+    /// What is wrong with jobs from elsewhere. What Dkron would refuse is among it.
+    fn saved(self, saved: Saved, refused: Vec<Finding>, caches: Option<Caches>, masker: Masker) -> Found {
         let Saved { jobs, source, .. } = saved;
-        let found = lint(&jobs, &self.circumstances(caches.as_ref(), Others::None));
-        let findings = Findings::new(found, Vec::new(), &Places::default(), &masker);
-        let names = jobs.keys().cloned().collect();
+        let others = if refused.is_empty() { Others::None } else { Others::Possible };
+        let names = jobs.keys().cloned().chain(refused.iter().filter_map(|finding| finding.note.job.clone())).collect();
+        let found = lint(&jobs, &self.circumstances(caches.as_ref(), others));
+        let findings = Findings::new(found, refused, &Places::default(), &masker);
         Found { findings, source: Some(source), jobs, names, caches, judge: self, masker }
     }
 

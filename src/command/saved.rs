@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::job::{Live, LiveJob, Origin, Wanted};
 use crate::settings::{Settings, SourceSettings};
-use crate::snapshot::{Entry, Fault, Problem, Reader, Record, Shape};
+use crate::snapshot::{Entry, Fault, Flaw, Problem, Reader, Record, Shape};
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 
 use super::Error;
@@ -177,6 +177,21 @@ async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Save
 }
 
 fn files(path: &Path, given: &SourceSettings) -> Result<Saved, Error> {
+    collect(path, given)?.finish(path.display().to_string())
+}
+
+/// The jobs of a file or folder, right or wrong, to be judged: what Dkron would refuse is set apart.
+pub(super) fn to_judge(path: &Path, given: &SourceSettings) -> Result<(Saved, Vec<Problem>), Error> {
+    let mut collector = collect(path, given)?;
+    let refused = std::mem::take(&mut collector.taken.refused);
+    let saved = collector.finish(path.display().to_string())?;
+    if saved.jobs.is_empty() && saved.warnings.is_empty() && refused.is_empty() {
+        return Err(Error::NoJobs { place: saved.source });
+    }
+    Ok((saved, refused))
+}
+
+fn collect(path: &Path, given: &SourceSettings) -> Result<Collector, Error> {
     let paths = job_files(path)?;
     let mut names = paths.iter().map(|path| path.display().to_string());
     let mut collector = Collector::new(names.next().unwrap_or_default(), given.skip_invalid);
@@ -187,7 +202,7 @@ fn files(path: &Path, given: &SourceSettings) -> Result<Saved, Error> {
         })?;
         collector.end(names.next());
     }
-    collector.finish(path.display().to_string())
+    Ok(collector)
 }
 
 /// Takes what a [`Reader`] finds.
@@ -205,6 +220,8 @@ struct Taken {
     jobs: BTreeMap<Arc<str>, Wanted>,
     problems: Vec<Problem>,
     more: usize,
+    /// Jobs with a name, schedule or time zone that Dkron would refuse.
+    refused: Vec<Problem>,
 }
 
 impl Taken {
@@ -215,6 +232,9 @@ impl Taken {
                 let name = record.live.job.name().clone();
                 self.jobs.insert(name, Wanted { job: record.live.job, secret_fields: BTreeSet::new(), origin });
             }
+            Err(problem) if matches!(problem.flaw, Flaw::Refused { field: "name" | "schedule" | "timezone", .. }) => {
+                self.refused.push(problem);
+            }
             Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),
             Err(_) => self.more += 1,
         }
@@ -224,7 +244,13 @@ impl Taken {
 impl Collector {
     fn new(file: impl Into<String>, skip_invalid: bool) -> Self {
         let file = file.into();
-        let taken = Taken { file: file.as_str().into(), jobs: BTreeMap::new(), problems: Vec::new(), more: 0 };
+        let taken = Taken {
+            file: file.as_str().into(),
+            jobs: BTreeMap::new(),
+            problems: Vec::new(),
+            more: 0,
+            refused: Vec::new(),
+        };
         Self { reader: Reader::new(file, LONGEST_JOB), taken, pieces: 0, mended: 0, skip_invalid }
     }
 
@@ -255,7 +281,11 @@ impl Collector {
     }
 
     fn finish(self, source: String) -> Result<Saved, Error> {
-        let Taken { jobs, problems, more, .. } = self.taken;
+        let Taken { jobs, mut problems, mut more, refused, .. } = self.taken;
+        problems.extend(refused);
+        problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        more += problems.len().saturating_sub(PROBLEMS);
+        problems.truncate(PROBLEMS);
         if !problems.is_empty() && !self.skip_invalid {
             return Err(Error::Jobs { problems, more });
         }

@@ -12,7 +12,9 @@ use crate::cache::Covered;
 use crate::job::{Origin, printable};
 use crate::render::{Places, Problem};
 use crate::report::Masker;
+use crate::snapshot::{self, Flaw};
 
+use super::schedule::{NAME_INVALID, SCHEDULE_INVALID};
 use super::{Lint, Note, Rule, Severity, rule, rules};
 
 /// A note, with the field's own place where it is a template's.
@@ -49,6 +51,23 @@ impl Finding {
             remedy: problem.remedy().to_owned(),
         };
         Some(Self { note, place: Some(problem.clone()) })
+    }
+
+    /// A job of a file that Dkron would refuse; `None` where the piece of the file is no job at all.
+    pub fn of_flaw(problem: &snapshot::Problem, masker: &Masker) -> Option<Self> {
+        let Flaw::Refused { name, field, words } = &problem.flaw else { return None };
+        let rule = if *field == "name" { &NAME_INVALID } else { &SCHEDULE_INVALID };
+        let line = problem.line.try_into().unwrap_or(usize::MAX);
+        let note = Note {
+            rule,
+            severity: rule.severity,
+            job: (!name.is_empty()).then(|| name.as_str().into()),
+            field: (*field).to_owned(),
+            origin: Some(Origin { file: problem.file.as_str().into(), line }),
+            message: words.clone(),
+            remedy: rule.remedy.to_owned(),
+        };
+        Some(Self::new(note, &Places::default(), masker))
     }
 
     /// Line and column of the field, both from 1; of a job from elsewhere its line alone.

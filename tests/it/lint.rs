@@ -258,6 +258,37 @@ fn files_backups_and_live_jobs() {
     assert_eq!(by_name["coverage"][2]["jobs"], json!(["good"]));
 }
 
+/// A file may hold what Dkron would refuse: it is said like all else, and hides nothing.
+#[test]
+fn files_with_jobs_that_dkron_would_refuse() {
+    let job = |name: &str, schedule: &str, zone: &str| {
+        json!({
+            "name": name, "schedule": schedule, "timezone": zone, "executor": "http", "concurrency": "forbid",
+            "executor_config": {"method": "GET", "url": "http://x/", "expectCode": "200"}, "tags": {"server": "true:1"},
+        })
+        .to_string()
+    };
+    let many: Vec<_> = (0..30).map(|index| job(&format!("bad-{index}"), "* * *", "")).collect();
+    let cli = Cli::new().file(
+        "jobs.ndjson",
+        [
+            &[job("Upper", "@daily", ""), job("zone", "0 0 0 * * *", "Mars/Olympus"), job("good", "@daily", "")][..],
+            &many,
+        ]
+        .concat()
+        .join("\n"),
+    );
+    let found = report(&cli, &["lint", "jobs.ndjson"], 6);
+    let said = notes(&found);
+    assert_eq!(said[..2], ["error name-invalid Upper", "error schedule-invalid zone"], "{found:#}");
+    assert_eq!((said.len(), said.last().map(String::as_str)), (33, Some("warning forbid-can-stick good")));
+    assert_eq!((&found["notes"][1]["line"], &found["summary"]["jobs"]), (&json!(2), &json!(33)));
+    // For whoever would write them they are errors as before.
+    let ran =
+        cli.run(&["restore", "jobs.ndjson", "--dkron-url", "http://127.0.0.1:1", "--wait-timeout", "1s"]).exits(1);
+    assert!(ran.stderr.contains("Dkron refuses the name `Upper`") && ran.stderr.contains("and 12 more"), "{ran}");
+}
+
 #[test]
 fn apply_refuses_and_plan_says_so() {
     let server = Server::start();
