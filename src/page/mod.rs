@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, escape_formatter};
+use minijinja::{AutoEscape, Environment, Error, Output, UndefinedBehavior, Value, escape_formatter};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -79,13 +79,32 @@ pub fn write(out: &mut dyn Write, page: &Page<'_>) -> io::Result<()> {
     environment.set_syntax(syntax.map_err(io::Error::other)?);
     let masker = page.masker.clone();
     environment.set_formatter(move |out, state, value| match value.as_str() {
-        Some(text) if !value.is_safe() => escape_formatter(out, state, &Value::from(&*printable(&masker.text(text)))),
+        Some(text) if !value.is_safe() => escape(out, &printable(&masker.text(text))),
         _ => escape_formatter(out, state, value),
     });
     environment.add_template("page", TEMPLATE).map_err(io::Error::other)?;
     let template = environment.get_template("page").map_err(io::Error::other)?;
     template.render_captured_to(Value::from(Serde(view(page))), out).map_err(io::Error::other)?;
     Ok(())
+}
+
+/// The characters that mean something in HTML, between tags and in quoted attributes. minijinja's own escape also takes slashes,
+/// of which schedules and URLs have many.
+fn escape(out: &mut Output<'_>, text: &str) -> Result<(), Error> {
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        let name = match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#x27;",
+        };
+        out.write_str(&rest[..at])?;
+        out.write_str(name)?;
+        rest = &rest[at + 1..];
+    }
+    Ok(out.write_str(rest)?)
 }
 
 /// What the template sees.

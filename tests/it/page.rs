@@ -412,8 +412,7 @@ fn the_command_writes_it_and_the_same_twice() {
     assert!(ran.stderr.contains("the page is in public/lint.html"), "{ran}");
     let read = |cli: &Cli| std::fs::read_to_string(cli.path("public/lint.html")).expect("the page");
     let page = read(&cli);
-    for text in
-        ["<h1>default&#x2f;dkron-jobs</h1>", "schedule-slower-than-soft-ttl", "caches.yaml:3:1", "<li><span>orders"]
+    for text in ["<h1>default/dkron-jobs</h1>", "schedule-slower-than-soft-ttl", "caches.yaml:3:1", "<li><span>orders"]
     {
         assert!(page.contains(text), "{text} is not in it");
     }
