@@ -130,6 +130,32 @@ pub fn ttl(what: &str, value: &Value) -> Result<Option<SignedDuration>, String> 
     }
 }
 
+/// Why a TTL of a job's own metadata counts as none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadTtl {
+    /// It cannot be understood; in words.
+    NoDuration(String),
+    /// It is zero or negative.
+    NotPositive,
+}
+
+/// The TTLs that a job's own metadata gives (`soft_ttl`, `hard_ttl`), which count where no table gives them. `bad` is told of each
+/// that counts as none, by its key.
+pub fn own_ttl(job: &Job, mut bad: impl FnMut(&'static str, BadTtl)) -> Option<Ttl> {
+    let mut read = |key| {
+        let said = job.metadata.get(key)?;
+        match ttl(key, &Value::from(said.as_str())) {
+            Ok(Some(ttl)) if ttl.is_positive() => return Some(ttl),
+            Ok(Some(_)) => bad(key, BadTtl::NotPositive),
+            Ok(None) => {}
+            Err(words) => bad(key, BadTtl::NoDuration(words)),
+        }
+        None
+    };
+    let (soft, hard) = (read("soft_ttl"), read("hard_ttl"));
+    Some(Ttl { soft: soft?, hard })
+}
+
 /// The name of a key's template.
 const EXPRESSION: &str = "cache key";
 

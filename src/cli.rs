@@ -22,6 +22,18 @@ const DKRON: [Group; 2] = [Group::Dkron, Group::Network];
 /// What rendering needs.
 const TEMPLATES: [Group; 3] = [Group::Owner, Group::Names, Group::Templates];
 
+/// What deciding what to write needs.
+const DECIDING: [Group; 8] = [
+    Group::Policy,
+    Group::Force,
+    Group::Ownership,
+    Group::Store,
+    Group::Restore,
+    Group::Caches,
+    Group::Linting,
+    Group::NoLint,
+];
+
 const VERBS: &[Verb] = &[
     Verb {
         name: "wait",
@@ -46,40 +58,12 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "plan",
         about: "Show what `apply` would do, field by field, and do nothing",
-        groups: &[
-            &DKRON,
-            &TEMPLATES,
-            &[
-                Group::Policy,
-                Group::Force,
-                Group::Ownership,
-                Group::Store,
-                Group::Restore,
-                Group::Caches,
-                Group::Linting,
-                Group::NoLint,
-            ],
-            &[Group::Output, Group::Plan],
-        ],
+        groups: &[&DKRON, &TEMPLATES, &DECIDING, &[Group::Output, Group::Plan]],
     },
     Verb {
         name: "apply",
         about: "Wait, render, lint, plan, write what differs, and prove that Dkron holds it",
-        groups: &[
-            &DKRON,
-            &TEMPLATES,
-            &[
-                Group::Policy,
-                Group::Force,
-                Group::Ownership,
-                Group::Store,
-                Group::Restore,
-                Group::Caches,
-                Group::Linting,
-                Group::NoLint,
-            ],
-            &[Group::Output],
-        ],
+        groups: &[&DKRON, &TEMPLATES, &DECIDING, &[Group::Output]],
     },
     Verb {
         name: "check",

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::cache::{self, Caches, Covered, Ttl, Verdict, coverage};
+use crate::cache::{self, BadTtl, Caches, Covered, Ttl, Verdict, coverage};
 use crate::schedule::spoken;
 
 use super::{Circumstances, Notes, Others, Rule, Severity, Subject, Subjects};
@@ -125,19 +123,16 @@ fn no_row(subject: &Subject<'_>, named: Option<&str>, rows: &BTreeMap<&str, &Cov
 
 /// The TTLs that the job's own metadata gives, where no table does.
 fn own_ttl(subject: &Subject<'_>, notes: &mut Notes) -> Option<Ttl> {
-    let mut read = |key: &str| {
-        let said = subject.job.metadata.get(key)?;
-        let problem = match cache::ttl(key, &Value::from(said.as_str())) {
-            Ok(Some(ttl)) if ttl.is_positive() => return Some(ttl),
-            Ok(None) => return None,
-            Ok(Some(_)) => format!("the {key} `{said}` is not positive"),
-            Err(problem) => problem,
+    cache::own_ttl(&subject.job, |key, bad| {
+        let problem = match bad {
+            BadTtl::NoDuration(words) => words,
+            BadTtl::NotPositive => {
+                let said = subject.job.metadata.get(key).map(String::as_str).unwrap_or_default();
+                format!("the {key} `{said}` is not positive")
+            }
         };
         notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
-        None
-    };
-    let (soft, hard) = (read("soft_ttl"), read("hard_ttl"));
-    Some(Ttl { soft: soft?, hard })
+    })
 }
 
 /// A job that does not come again by itself, of a cache that no other job keeps.

@@ -6,7 +6,6 @@ use std::fmt::Write;
 use jiff::SignedDuration;
 use minijinja::Value;
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::cache::{self, Covered, Ttl, Verdict};
 use crate::lint::Subject;
@@ -152,12 +151,9 @@ fn of_cache(covered: &Covered, runs: &Runs) -> Lane {
 }
 
 fn of_job(subject: &Subject<'_>, runs: &Runs) -> Lane {
-    let own = |key: &str| {
-        let text = subject.job.metadata.get(key)?;
-        cache::ttl(key, &Json::from(text.as_str())).ok().flatten().filter(SignedDuration::is_positive)
-    };
     let running = !runs.at.is_empty() || runs.before.is_some();
-    let ttl = own("soft_ttl").filter(|_| running).map(|soft| Ttl { soft, hard: own("hard_ttl") });
+    // What is wrong with one is among the notes.
+    let ttl = cache::own_ttl(&subject.job, |_, _| {}).filter(|_| running);
     let mut lane = lane(&subject.name, "", "keeps no cache of the table", ttl, runs);
     if subject.off.is_some() {
         lane.verdict = Verdict::SwitchedOff.word();

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
-use crate::cache::{self, Covered, Keeper, Ttl, Verdict, coverage, off};
+use crate::cache::{self, BadTtl, Covered, Keeper, Ttl, Verdict, coverage, off};
 use crate::job::{History, Job, LiveJob, printable};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Masker;
@@ -292,18 +291,11 @@ fn item<'p>(plan: &'p Plan, name: &str) -> Option<&'p Item> {
 
 /// The TTLs in a job's own metadata.
 fn own_limits(job: &Job, notes: &mut Vec<String>) -> Option<Limits> {
-    let mut read = |key: &str| {
-        let value = Value::from(job.metadata.get(key)?.as_str());
-        match cache::ttl(key, &value) {
-            Ok(ttl) => ttl.filter(SignedDuration::is_positive),
-            Err(problem) => {
-                notes.push(problem);
-                None
-            }
-        }
-    };
-    let (soft, hard) = (read("soft_ttl"), read("hard_ttl"));
-    Some(Limits::of(Ttl { soft: soft?, hard }))
+    let own = cache::own_ttl(job, |_, bad| match bad {
+        BadTtl::NoDuration(words) => notes.push(words),
+        BadTtl::NotPositive => {}
+    });
+    own.map(Limits::of)
 }
 
 /// The first line that says something, fit to be shown. Masked before it is cut: half a secret would not be found any more.

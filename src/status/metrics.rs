@@ -86,14 +86,7 @@ fn jobs(jobs: &[JobStatus], out: &mut dyn Write) -> io::Result<()> {
     }
     let name = "dkron_jobs_state";
     family(out, name, GAUGE, "1 for the state that the job is in, 0 for the others.")?;
-    for job in jobs {
-        for state in State::OF_JOBS {
-            write!(out, "{name}")?;
-            labels(out, &[("job", &job.name), ("state", state.word())])?;
-            writeln!(out, " {}", u8::from(job.state == state))?;
-        }
-    }
-    Ok(())
+    jobs.iter().try_for_each(|job| states(out, name, ("job", &job.name), job.state, &State::OF_JOBS))
 }
 
 fn caches(caches: &[CacheStatus], out: &mut dyn Write) -> io::Result<()> {
@@ -108,12 +101,15 @@ fn caches(caches: &[CacheStatus], out: &mut dyn Write) -> io::Result<()> {
     }
     let name = "dkron_jobs_cache_state";
     family(out, name, GAUGE, "1 for the state that the cache is in, 0 for the others.")?;
-    for cache in caches {
-        for state in State::OF_CACHES {
-            write!(out, "{name}")?;
-            labels(out, &[("cache", &cache.name), ("state", state.word())])?;
-            writeln!(out, " {}", u8::from(cache.state == state))?;
-        }
+    caches.iter().try_for_each(|cache| states(out, name, ("cache", &cache.name), cache.state, &State::OF_CACHES))
+}
+
+/// A sample a state: 1 for the one that holds.
+fn states(out: &mut dyn Write, name: &str, of: (&str, &str), holds: State, all: &[State]) -> io::Result<()> {
+    for state in all {
+        write!(out, "{name}")?;
+        labels(out, &[of, ("state", state.word())])?;
+        writeln!(out, " {}", u8::from(*state == holds))?;
     }
     Ok(())
 }
