@@ -113,7 +113,7 @@ impl Found {
         let only = settings.source.only.clone();
         beside(move || {
             let circumstances = self.judge.circumstances(self.caches.as_ref(), Others::None);
-            let subjects = Subjects::new(&self.jobs);
+            let subjects = Subjects::new(&self.jobs, circumstances.key);
             let page = Page {
                 title: &title,
                 findings: &self.findings,

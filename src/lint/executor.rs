@@ -4,7 +4,7 @@ use crate::job::CONCURRENCY_ALLOW;
 use crate::render::{EXPECT_CODE, HTTP_KEYS, LONGEST_TIMEOUT, TIMEOUT, nearest, url_problem};
 use crate::schedule::spoken;
 
-use super::{Notes, Rule, Severity, Subject};
+use super::{Notes, Opened, Rule, Severity, Subject};
 
 pub(super) const RULES: &[&Rule] = &[
     &CONFIG_MISSING,
@@ -155,8 +155,8 @@ const FORBID_CAN_STICK: Rule = Rule {
     right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nconcurrency: allow\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
 };
 
-pub(super) fn look(subject: &Subject<'_>, notes: &mut Notes) {
-    let job = &subject.job;
+pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
+    let job = subject.job;
     if job.concurrency != CONCURRENCY_ALLOW {
         notes.add(&FORBID_CAN_STICK, subject, "concurrency", "`concurrency: forbid` can stick for ever");
     }
@@ -169,7 +169,7 @@ pub(super) fn look(subject: &Subject<'_>, notes: &mut Notes) {
         let remedy = near.map_or_else(|| UNKNOWN_EXECUTOR.remedy.to_owned(), |near| format!("did you mean `{near}`?"));
         notes.add_with(&UNKNOWN_EXECUTOR, subject, "executor", message, remedy);
     }
-    if !subject.is_http() {
+    if !subject.is_http {
         return;
     }
     keys(subject, notes);
@@ -182,7 +182,7 @@ pub(super) fn look(subject: &Subject<'_>, notes: &mut Notes) {
     }
 }
 
-fn keys(subject: &Subject<'_>, notes: &mut Notes) {
+fn keys(subject: &Opened<'_, '_>, notes: &mut Notes) {
     for key in ["method", "url"] {
         if subject.config(key).unwrap_or_default().is_empty() {
             let message = format!("`executor_config` has no `{key}`, and each run fails");
@@ -195,18 +195,18 @@ fn keys(subject: &Subject<'_>, notes: &mut Notes) {
             None => format!("it knows {}", HTTP_KEYS.join(", ")),
         };
         let message = format!("the http executor has no key `{key}`, and ignores it");
-        notes.add_with(&UNKNOWN_KEY, subject, &format!("executor_config.{key}"), message, remedy);
+        notes.add_with(&UNKNOWN_KEY, subject, &config_field(key), message, remedy);
     }
     let field = "executor_config.url";
     if let Some(url) = subject.config("url").filter(|url| !url.is_empty())
-        && let Some(problem) = url_problem(url)
+        && let Some(problem) = subject.url.and_then(|parsed| url_problem(url, parsed))
     {
         let shown = if subject.is_secret(field) { "the secret URL".to_owned() } else { format!("`{url}`") };
         notes.add(&URL_INVALID, subject, field, format!("{shown} is no URL: {problem}"));
     }
 }
 
-fn headers(subject: &Subject<'_>, notes: &mut Notes) {
+fn headers(subject: &Opened<'_, '_>, notes: &mut Notes) {
     let field = "executor_config.headers";
     let Some(text) = subject.config("headers").filter(|text| !text.is_empty()) else { return };
     // As Dkron reads it: null is an empty list, and so is an empty text in it.
@@ -230,9 +230,8 @@ fn headers(subject: &Subject<'_>, notes: &mut Notes) {
     }
 }
 
-fn expect_code(subject: &Subject<'_>, notes: &mut Notes) {
+fn expect_code(subject: &Opened<'_, '_>, notes: &mut Notes) {
     let (key, usual) = EXPECT_CODE;
-    let field = format!("executor_config.{key}");
     let Some(said) = subject.config(key).filter(|said| !said.is_empty()) else {
         let message = format!("without `{key}` a 404 counts as a success; say `{usual}`");
         return notes.add(&EXPECT_CODE_MISSING, subject, "executor_config", message);
@@ -241,10 +240,20 @@ fn expect_code(subject: &Subject<'_>, notes: &mut Notes) {
     let codes: Vec<_> = said.split(',').filter(|code| !code.trim().is_empty()).collect();
     let never: Vec<_> = codes.iter().copied().filter(|code| !can_match(code)).collect();
     if codes.is_empty() {
-        notes.add(&EXPECT_CODE_NEVER_MATCHES, subject, &field, format!("`{key}` holds no code, and each run fails"));
+        notes.add(
+            &EXPECT_CODE_NEVER_MATCHES,
+            subject,
+            &config_field(key),
+            format!("`{key}` holds no code, and each run fails"),
+        );
     } else if !never.is_empty() {
         let never = never.join("`, `");
-        notes.add(&EXPECT_CODE_NEVER_MATCHES, subject, &field, format!("`{never}` in `{key}` is in no answer"));
+        notes.add(
+            &EXPECT_CODE_NEVER_MATCHES,
+            subject,
+            &config_field(key),
+            format!("`{never}` in `{key}` is in no answer"),
+        );
     }
 }
 
@@ -254,27 +263,29 @@ fn can_match(code: &str) -> bool {
     matches!(digits, [.., b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'])
 }
 
-fn timeout(subject: &Subject<'_>, notes: &mut Notes) {
-    let field = format!("executor_config.{TIMEOUT}");
-    if let Some(text) = subject.config(TIMEOUT).filter(|text| !text.is_empty()) {
-        match text.parse::<i64>() {
-            Ok(seconds) if seconds > 0 => {}
-            Ok(_) => {
-                return notes.add(&TIMEOUT_NOT_SECONDS, subject, &field, format!("`timeout: {text}` is no limit"));
-            }
-            Err(_) => {
-                let message = format!("`timeout: {text}` is taken for {LONGEST_TIMEOUT} seconds");
-                return notes.add(&TIMEOUT_NOT_SECONDS, subject, &field, message);
-            }
-        }
-    }
-    let (Some(timeout), Some(gaps)) = (subject.timeout(), subject.gaps) else { return };
-    if timeout > gaps.shortest {
+fn timeout(subject: &Opened<'_, '_>, notes: &mut Notes) {
+    let Some(text) = subject.config(TIMEOUT).filter(|text| !text.is_empty()) else { return };
+    let message = match text.parse::<i64>() {
+        Ok(seconds) if seconds > 0 => return,
+        Ok(_) => format!("`timeout: {text}` is no limit"),
+        Err(_) => format!("`timeout: {text}` is taken for {LONGEST_TIMEOUT} seconds"),
+    };
+    notes.add(&TIMEOUT_NOT_SECONDS, subject, &config_field(TIMEOUT), message);
+}
+
+/// Whether an attempt can still be under way when the next one begins, where its limit is one.
+pub(super) fn look_at_time(subject: &Subject<'_>, notes: &mut Notes) {
+    let (Some(timeout), Some(gaps)) = (subject.timeout, subject.gaps) else { return };
+    if timeout.is_positive() && timeout > gaps.shortest {
         let message = format!(
             "an attempt may take {}, and the next run follows after {}",
             spoken(timeout),
             spoken(gaps.shortest)
         );
-        notes.add(&TIMEOUT_LONGER_THAN_INTERVAL, subject, &field, message);
+        notes.add(&TIMEOUT_LONGER_THAN_INTERVAL, subject, &config_field(TIMEOUT), message);
     }
+}
+
+fn config_field(key: &str) -> String {
+    format!("executor_config.{key}")
 }

@@ -64,7 +64,7 @@ const CACHE_PARAM_INVALID: Rule = Rule {
 pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) -> Vec<Covered> {
     let nothing = Caches::default();
     let caches = circumstances.caches.unwrap_or(&nothing);
-    let keepers = subjects.iter().filter_map(|subject| subject.keeper(circumstances.key));
+    let keepers = subjects.iter().filter_map(Subject::keeper);
     let (covered, _) = coverage(caches, keepers);
     for problem in &caches.problems {
         let message = format!("table `{}`: {problem}", cache::TABLE);
@@ -73,18 +73,18 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
     let by_name: BTreeMap<&str, &Covered> =
         covered.iter().map(|covered| (covered.cache.name.as_str(), covered)).collect();
     for subject in subjects.iter() {
-        let named = circumstances.key.of(&subject.job);
-        let row = named.as_deref().and_then(|name| by_name.get(name)).copied();
-        if circumstances.caches.is_some() && row.is_none() && subject.is_http() && subject.job.parent().is_none() {
-            no_row(subject, named.as_deref(), &by_name, notes);
+        let named = subject.cache.as_deref();
+        let row = named.and_then(|name| by_name.get(name)).copied();
+        if circumstances.caches.is_some() && row.is_none() && subject.is_http && subject.parent().is_none() {
+            no_row(subject, named, &by_name, notes);
         }
         if subject.off.is_some() {
             continue;
         }
-        let ttl = match row {
-            Some(row) => Some(row.cache.ttl),
-            None => own_ttl(subject, notes),
-        };
+        if row.is_none() && subject.has_bad_ttl {
+            say_bad_ttls(subject, notes);
+        }
+        let ttl = row.map(|row| row.cache.ttl).or(subject.own_ttl);
         // Another job may run often enough for both.
         let kept = row.is_some_and(|row| row.verdict == Verdict::Kept);
         if let Some(ttl) = ttl {
@@ -121,25 +121,26 @@ fn no_row(subject: &Subject<'_>, named: Option<&str>, rows: &BTreeMap<&str, &Cov
     notes.add_with(&JOB_WITHOUT_CACHE, subject, "metadata.cache_param", message, remedy);
 }
 
-/// The TTLs that the job's own metadata gives, where no table does.
-fn own_ttl(subject: &Subject<'_>, notes: &mut Notes) -> Option<Ttl> {
-    cache::own_ttl(&subject.job, |key, bad| {
+/// What of the TTLs that the job's own metadata gives counts as none.
+fn say_bad_ttls(subject: &Subject<'_>, notes: &mut Notes) {
+    let job = subject.job();
+    cache::own_ttl(&job, |key, bad| {
         let problem = match bad {
             BadTtl::NoDuration(words) => words,
             BadTtl::NotPositive => {
-                let said = subject.job.metadata.get(key).map(String::as_str).unwrap_or_default();
+                let said = job.metadata.get(key).map(String::as_str).unwrap_or_default();
                 format!("the {key} `{said}` is not positive")
             }
         };
         notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
-    })
+    });
 }
 
 /// A job that does not come again by itself, of a cache that no other job keeps.
 fn judge_single(subject: &Subject<'_>, root: &Subject<'_>, ttl: Ttl, notes: &mut Notes) {
-    let Some(Ok(schedule)) = &root.schedule else { return };
+    let Some(Ok(schedule)) = &root.timing.schedule else { return };
     if schedule.is_manual() || schedule.once().is_some() {
-        let (said, soft) = (&root.job.schedule, spoken(ttl.soft));
+        let (said, soft) = (&root.timing.said, spoken(ttl.soft));
         let message = format!("`{said}` does not come again by itself, and the cache has a soft TTL of {soft}");
         notes.add(&SLOWER_THAN_SOFT_TTL, subject, "schedule", message);
     }
@@ -152,7 +153,7 @@ fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
         if !kept {
             let message = format!(
                 "`{}` leaves up to {} between two runs, and a soft TTL of {}{} allows {}",
-                subject.job.schedule,
+                subject.timing.said,
                 spoken(gaps.worst),
                 spoken(ttl.soft),
                 ttl.hard.map_or_else(String::new, |hard| format!(" (hard {})", spoken(hard))),
@@ -162,8 +163,8 @@ fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
         }
         return;
     }
-    let (Some(hard), Some(timeout)) = (ttl.hard, subject.timeout()) else { return };
-    let attempts = i32::try_from(subject.job.retries).unwrap_or(i32::MAX).saturating_add(1);
+    let (Some(hard), Some(timeout)) = (ttl.hard, subject.timeout) else { return };
+    let attempts = i32::try_from(subject.retries).unwrap_or(i32::MAX).saturating_add(1);
     let latest = timeout.checked_mul(attempts).and_then(|tries| tries.checked_add(gaps.worst));
     if latest.is_none_or(|latest| latest > hard) {
         let message = format!(

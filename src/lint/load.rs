@@ -45,9 +45,9 @@ struct Crowd {
 }
 
 pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
-    let mut targets: BTreeMap<String, Vec<&Subject<'_>>> = BTreeMap::new();
-    for subject in subjects.iter().filter(|subject| !subject.job.disabled && subject.job.parent().is_none()) {
-        if let Some(target) = subject.target() {
+    let mut targets: BTreeMap<&str, Vec<&Subject<'_>>> = BTreeMap::new();
+    for subject in subjects.iter().filter(|subject| !subject.disabled() && subject.parent().is_none()) {
+        if let Some(target) = subject.target.as_deref() {
             targets.entry(target).or_default().push(subject);
         }
     }
@@ -75,10 +75,10 @@ fn crowd(jobs: &[&Subject<'_>], limit: usize, left: &mut usize) -> Option<Crowd>
     let mut same: BTreeMap<(&str, &str, &str), (&Schedule, usize)> = BTreeMap::new();
     for job in jobs {
         // `@every` counts from a start that nobody knows.
-        let Some(Ok(schedule)) = &job.schedule else { continue };
+        let Some(Ok(schedule)) = &job.timing.schedule else { continue };
         if schedule.every().is_none() {
-            let name = if job.job.schedule.contains('~') { &*job.name } else { "" };
-            same.entry((&job.job.schedule, &job.job.timezone, name)).or_insert((schedule, 0)).1 += 1;
+            let name = if job.timing.is_by_name() { &**job.name } else { "" };
+            same.entry((&job.timing.said, &job.timing.timezone, name)).or_insert((schedule, 0)).1 += 1;
         }
     }
     if same.values().map(|(_, count)| count).sum::<usize>() <= limit {
@@ -115,7 +115,7 @@ fn crowd(jobs: &[&Subject<'_>], limit: usize, left: &mut usize) -> Option<Crowd>
 }
 
 fn runs_at(job: &Subject<'_>, second: i64) -> bool {
-    let Some(Ok(schedule)) = &job.schedule else { return false };
+    let Some(Ok(schedule)) = &job.timing.schedule else { return false };
     let before = Timestamp::from_second(second - 1).ok();
     schedule.every().is_none()
         && before.and_then(|before| schedule.next(before)).is_some_and(|next| next.as_second() == second)
@@ -138,7 +138,7 @@ fn listed(jobs: &[&Subject<'_>]) -> String {
 /// The same schedules, each begun at a second of its own.
 fn proposal(jobs: &[&Subject<'_>]) -> String {
     let one_second = |job: &&Subject<'_>| {
-        let (second, rest) = job.job.schedule.split_once(' ')?;
+        let (second, rest) = job.timing.said.split_once(' ')?;
         Some((job.name.clone(), second.parse::<usize>().ok()?, rest.to_owned()))
     };
     let jobs: Vec<_> = jobs.iter().filter_map(one_second).collect();

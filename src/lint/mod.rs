@@ -23,7 +23,7 @@ use crate::cache::{Caches, Covered, Key};
 use crate::job::{Origin, Wanted};
 
 pub use self::finding::{Finding, Findings};
-pub use self::subject::{Subject, Subjects};
+pub use self::subject::{Opened, Subject, Subjects, Timing};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,13 +169,15 @@ impl Lint {
 
 /// Looks at all jobs.
 pub fn lint(jobs: &BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>) -> Lint {
-    let subjects = Subjects::new(jobs);
     let mut notes = Notes { notes: Vec::new() };
+    let subjects = Subjects::opened(jobs, circumstances.key, |job| {
+        schedule::look(job, circumstances, &mut notes);
+        executor::look(job, &mut notes);
+        surroundings::look(job, circumstances, &mut notes);
+        secrets::look(job, &mut notes);
+    });
     for subject in subjects.iter() {
-        schedule::look(subject, circumstances, &mut notes);
-        executor::look(subject, &mut notes);
-        surroundings::look(subject, circumstances, &mut notes);
-        secrets::look(subject, &mut notes);
+        executor::look_at_time(subject, &mut notes);
     }
     if circumstances.others == Others::None {
         parents::look(&subjects, &mut notes);

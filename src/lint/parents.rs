@@ -29,7 +29,7 @@ const PARENT_CYCLE: Rule = Rule {
 pub(super) fn look(subjects: &Subjects<'_>, notes: &mut Notes) {
     let mut settled: BTreeSet<&str> = BTreeSet::new();
     for subject in subjects.iter() {
-        let Some(parent) = subject.job.parent() else { continue };
+        let Some(parent) = subject.parent() else { continue };
         if subjects.get(parent).is_none() {
             let message = format!("the parent `{parent}` is not among the jobs");
             notes.add(&PARENT_MISSING, subject, "parent_job", message);
@@ -39,18 +39,18 @@ pub(super) fn look(subjects: &Subjects<'_>, notes: &mut Notes) {
         let mut path: Vec<&Subject<'_>> = Vec::new();
         let mut at = Some(subject);
         while let Some(job) = at
-            && !settled.contains(&*job.name)
+            && !settled.contains(&**job.name)
         {
             if let Some(start) = path.iter().position(|seen| seen.name == job.name) {
-                let mut names: Vec<_> = path.iter().skip(start).map(|job| &*job.name).collect();
-                names.push(&job.name);
+                let mut names: Vec<_> = path.iter().skip(start).map(|job| &**job.name).collect();
+                names.push(job.name);
                 let message = format!("the parents go round in a circle: {}", names.join(" -> "));
                 notes.add(&PARENT_CYCLE, job, "parent_job", message);
                 break;
             }
             path.push(job);
-            at = job.job.parent().and_then(|parent| subjects.get(parent));
+            at = job.parent().and_then(|parent| subjects.get(parent));
         }
-        settled.extend(path.iter().map(|job| &*job.name));
+        settled.extend(path.iter().map(|job| &**job.name));
     }
 }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::job::Job;
 use crate::schedule::ScheduleError;
 
-use super::{Circumstances, Notes, Rule, Severity, Subject};
+use super::{Circumstances, Notes, Opened, Rule, Severity};
 
 pub(super) const RULES: &[&Rule] =
     &[&NAME_INVALID, &SCHEDULE_INVALID, &SCHEDULE_NEVER_RUNS, &SCHEDULE_EVERY_SECOND, &EVERY_RESETS_ON_RELEASE];
@@ -63,12 +63,12 @@ const EVERY_RESETS_ON_RELEASE: Rule = Rule {
     right: "name: refresh-catalog\nschedule: 0 0 3 * * SUN\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
 };
 
-pub(super) fn look(subject: &Subject<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
-    let job = &subject.job;
+pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
+    let job = subject.job;
     if let Some(words) = Job::name_problem(&job.name) {
         notes.add(&NAME_INVALID, subject, "name", words);
     }
-    let schedule = match &subject.schedule {
+    let schedule = match &subject.timing.schedule {
         // A child's own schedule is never looked at by Dkron once it is stored.
         None => return,
         Some(Err(error @ ScheduleError::Timezone(words))) => {

@@ -2,7 +2,7 @@
 
 use crate::report::carries_secret;
 
-use super::{Notes, Rule, Severity, Subject};
+use super::{Notes, Opened, Rule, Severity};
 
 pub(super) const RULES: &[&Rule] = &[&PLAIN_SECRET];
 
@@ -16,11 +16,13 @@ const PLAIN_SECRET: Rule = Rule {
     right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
 };
 
-pub(super) fn look(subject: &Subject<'_>, notes: &mut Notes) {
+pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
     let maps = [("executor_config", &subject.job.executor_config), ("metadata", &subject.job.metadata)];
+    let mut field = String::new();
     for (map, values) in maps {
         for (key, text) in values.iter() {
-            let field = format!("{map}.{key}");
+            field.clear();
+            field.extend([map, ".", key]);
             if !subject.is_secret(&field) && carries_secret(&field, text) {
                 notes.add(&PLAIN_SECRET, subject, &field, format!("`{field}` holds what looks like a credential"));
             }

@@ -1,35 +1,81 @@
-//! A job as rules look at it: taken apart once.
+//! A job as rules look at it: taken apart once, and of all jobs at a time only what rules about several need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-use url::Url;
+use jiff::{SignedDuration, Timestamp};
+use url::{ParseError, Url};
 
-use crate::cache::{Keeper, Key, off};
+use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
 use crate::job::{Job, Origin, Owner, Wanted};
 use crate::render::{HTTP, LONGEST_TIMEOUT, TIMEOUT};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
 
 use super::{ALLOW_KEY, Rule};
 
-/// One job.
+/// When a job runs by itself. Many jobs have the same, and share it.
+#[derive(Debug)]
+pub struct Timing {
+    /// The schedule as it is written.
+    pub said: String,
+    /// The time zone as it is written.
+    pub timezone: String,
+    /// What Dkron makes of both, or why it refuses them; `None` for a child without a schedule.
+    pub schedule: Option<Result<Schedule, ScheduleError>>,
+    gaps: Option<Gaps>,
+}
+
+impl Timing {
+    fn of(job: &Job) -> Self {
+        let schedule = (!(job.schedule.is_empty() && job.parent().is_some()))
+            .then(|| Schedule::parse(&job.schedule, &job.name, &job.timezone));
+        let gaps = schedule.as_ref().and_then(|schedule| schedule.as_ref().ok()?.gaps());
+        Self { said: job.schedule.clone(), timezone: job.timezone.clone(), schedule, gaps }
+    }
+
+    /// Whether it depends on the job's name as well (FACTS 19: `~`).
+    pub fn is_by_name(&self) -> bool {
+        self.said.contains('~')
+    }
+}
+
+/// One job, as far as it is kept while all are looked at.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// Its name.
-    pub name: Arc<str>,
-    /// Its fields.
-    pub job: Job,
-    /// Its schedule, or why Dkron refuses it; `None` for a child without one.
-    pub schedule: Option<Result<Schedule, ScheduleError>>,
+    pub name: &'a Arc<str>,
+    /// When it runs by itself.
+    pub timing: Rc<Timing>,
     /// The time between its own runs; of a child, those of the job that its family begins with.
     pub gaps: Option<Gaps>,
     /// The job that keeps it from running by itself: it, or one that it runs after, is switched off.
     pub off: Option<Arc<str>>,
+    /// Where it calls: `host:port` of its URL; `None` for one without.
+    pub target: Option<Rc<str>>,
+    /// The cache that it is for; `None` where it does not say.
+    pub cache: Option<String>,
+    /// The TTLs that its own metadata gives.
+    pub own_ttl: Option<Ttl>,
+    /// Whether its metadata gives one that counts as none.
+    pub has_bad_ttl: bool,
+    /// Whether it runs at the http executor.
+    pub is_http: bool,
+    /// How long one attempt may take: the http executor's own default where the job does not say (FACTS 23). `None` for
+    /// executors whose limit is not known.
+    pub timeout: Option<SignedDuration>,
+    /// How often Dkron tries it again.
+    pub retries: u32,
+    /// Before this it does not run.
+    pub starts_at: Option<Timestamp>,
+    /// From this on it does not run.
+    pub expires_at: Option<Timestamp>,
+    allowed: Option<String>,
     wanted: &'a Wanted,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     /// Where it is written down; `None` for one that is live.
     pub fn origin(&self) -> Option<Origin> {
         (self.wanted.origin.line > 0).then(|| self.wanted.origin.clone())
@@ -40,119 +86,187 @@ impl Subject<'_> {
         self.wanted.job.own_stamp().map(|stamp| stamp.owner)
     }
 
+    /// The parent's name, if it has one.
+    pub fn parent(&self) -> Option<&'a str> {
+        self.wanted.job.parent()
+    }
+
+    /// Whether it is switched off itself.
+    pub fn disabled(&self) -> bool {
+        self.wanted.job.disabled()
+    }
+
+    /// All its fields, taken apart once more.
+    pub fn job(&self) -> Job {
+        self.wanted.job.unpack()
+    }
+
     /// Whether a secret variable was read for a field.
     pub fn is_secret(&self, field: &str) -> bool {
         self.wanted.secret_fields.contains(field)
     }
 
-    /// Whether it runs at the http executor.
-    pub fn is_http(&self) -> bool {
-        self.job.executor == HTTP
-    }
-
-    /// A value of its executor's configuration.
-    pub fn config(&self, key: &str) -> Option<&str> {
-        self.job.executor_config.get(key).map(String::as_str)
-    }
-
-    /// How long one attempt may take: the http executor's own default where the job does not say (FACTS 23). `None` for
-    /// executors whose limit is not known.
-    pub fn timeout(&self) -> Option<SignedDuration> {
-        let seconds = match self.config(TIMEOUT) {
-            _ if !self.is_http() => return None,
-            Some(text) => text.parse().unwrap_or(LONGEST_TIMEOUT),
-            None => LONGEST_TIMEOUT,
-        };
-        Some(SignedDuration::from_secs(seconds))
-    }
-
-    /// Where it calls: `host:port` of its URL; `None` for one without.
-    pub fn target(&self) -> Option<String> {
-        let url = Url::parse(self.config("url").filter(|_| self.is_http())?).ok()?;
-        Some(match url.port_or_known_default() {
-            Some(port) => format!("{}:{port}", url.host_str()?),
-            None => url.host_str()?.to_owned(),
-        })
-    }
-
     /// Why this rule is switched off for the job, in the words of its metadata; `None` where it is not.
     pub fn allows(&self, rule: &Rule) -> Option<&str> {
-        let text = self.job.metadata.get(ALLOW_KEY)?;
+        let text = self.allowed.as_deref()?;
         let (rules, reason) = text.split_once(':').unwrap_or((text, ""));
         rules.split(',').any(|id| id.trim() == rule.id).then(|| reason.trim())
     }
 
     /// The job as one that keeps a cache, if it is.
-    pub fn keeper(&self, key: &Key) -> Option<Keeper> {
+    pub fn keeper(&self) -> Option<Keeper> {
         let worst_gap = self.gaps.map(|gaps| gaps.worst);
-        Some(Keeper { job: self.name.clone(), cache: key.of(&self.job)?, off: self.off.clone(), worst_gap })
+        Some(Keeper { job: self.name.clone(), cache: self.cache.clone()?, off: self.off.clone(), worst_gap })
+    }
+}
+
+/// One job with all its fields, while it is looked at by itself.
+#[derive(Debug)]
+pub struct Opened<'s, 'a> {
+    subject: &'s Subject<'a>,
+    /// Its fields.
+    pub job: &'s Job,
+    /// Its URL, or why it is none; `None` where there is none, or the executor knows none.
+    pub url: Option<Result<&'s Url, ParseError>>,
+}
+
+impl<'a> Deref for Opened<'_, 'a> {
+    type Target = Subject<'a>;
+
+    fn deref(&self) -> &Subject<'a> {
+        self.subject
+    }
+}
+
+impl Opened<'_, '_> {
+    /// A value of its executor's configuration.
+    pub fn config(&self, key: &str) -> Option<&str> {
+        self.job.executor_config.get(key).map(String::as_str)
     }
 }
 
 /// All jobs of a run.
 #[derive(Debug)]
 pub struct Subjects<'a> {
-    by_name: BTreeMap<Arc<str>, Subject<'a>>,
+    /// By name.
+    all: Vec<Subject<'a>>,
 }
 
 impl<'a> Subjects<'a> {
-    /// Takes all jobs apart.
-    pub fn new(jobs: &'a BTreeMap<Arc<str>, Wanted>) -> Self {
-        // Many jobs have the same schedule, and few of those need a name to be read.
-        let mut gaps: BTreeMap<(String, String), Option<Gaps>> = BTreeMap::new();
-        let mut by_name: BTreeMap<Arc<str>, Subject<'a>> = BTreeMap::new();
+    /// Takes all jobs apart; `key` says which caches they are for.
+    pub fn new(jobs: &'a BTreeMap<Arc<str>, Wanted>, key: &Key) -> Self {
+        Self::opened(jobs, key, |_| {})
+    }
+
+    /// The same, and shows each to `look` while it is taken apart: before it is known what a child has from its parents.
+    pub(super) fn opened(
+        jobs: &'a BTreeMap<Arc<str>, Wanted>,
+        key: &Key,
+        mut look: impl FnMut(&Opened<'_, 'a>),
+    ) -> Self {
+        let mut shared = Shared::default();
+        let mut all = Self { all: Vec::with_capacity(jobs.len()) };
         for (name, wanted) in jobs {
             let job = wanted.job.unpack();
-            let schedule = (!(job.schedule.is_empty() && job.parent().is_some()))
-                .then(|| Schedule::parse(&job.schedule, &job.name, &job.timezone));
-            let of_this = match &schedule {
-                Some(Ok(schedule)) if job.schedule.contains('~') => schedule.gaps(),
-                Some(Ok(schedule)) => {
-                    *gaps.entry((job.schedule.clone(), job.timezone.clone())).or_insert_with(|| schedule.gaps())
-                }
-                _ => None,
+            let is_http = job.executor == HTTP;
+            let config = |key: &str| job.executor_config.get(key).filter(|_| is_http).map(String::as_str);
+            let url = config("url").map(Url::parse);
+            let timing = shared.timing(&job);
+            let mut has_bad_ttl = false;
+            let subject = Subject {
+                name,
+                gaps: timing.gaps,
+                timing,
+                off: off(&wanted.job, jobs.len(), |name| jobs.get(name).map(|wanted| &wanted.job)),
+                target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
+                cache: key.of(&job),
+                own_ttl: own_ttl(&job, |_, _| has_bad_ttl = true),
+                has_bad_ttl,
+                is_http,
+                timeout: is_http.then(|| {
+                    let seconds =
+                        config(TIMEOUT).map_or(LONGEST_TIMEOUT, |text| text.parse().unwrap_or(LONGEST_TIMEOUT));
+                    SignedDuration::from_secs(seconds)
+                }),
+                retries: job.retries,
+                starts_at: job.starts_at,
+                expires_at: job.expires_at,
+                allowed: job.metadata.get(ALLOW_KEY).cloned(),
+                wanted,
             };
-            let off = off(&wanted.job, jobs.len(), |name| jobs.get(name).map(|wanted| &wanted.job));
-            by_name.insert(name.clone(), Subject { name: name.clone(), job, schedule, gaps: of_this, off, wanted });
+            let url = url.as_ref().map(|url| url.as_ref().map_err(|error| *error));
+            look(&Opened { subject: &subject, job: &job, url });
+            all.all.push(subject);
         }
-        let inherited: Vec<_> = by_name
-            .values()
-            .filter(|subject| subject.job.parent().is_some())
-            .filter_map(|subject| Some((subject.name.clone(), root(&by_name, subject)?.gaps)))
-            .collect();
-        for (name, gaps) in inherited {
-            if let Some(subject) = by_name.get_mut(&name) {
-                subject.gaps = gaps;
-            }
+        let inherited = |(at, subject): (usize, &Subject<'a>)| Some((at, all.root(subject)?.gaps));
+        let children = all.all.iter().enumerate().filter(|(_, subject)| subject.parent().is_some());
+        let inherited: Vec<_> = children.filter_map(inherited).collect();
+        for (at, gaps) in inherited {
+            all.all[at].gaps = gaps;
         }
-        Self { by_name }
+        all
     }
 
     /// One after the other, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Subject<'a>> {
-        self.by_name.values()
+        self.all.iter()
     }
 
     /// The job of this name.
     pub fn get(&self, name: &str) -> Option<&Subject<'a>> {
-        self.by_name.get(name)
+        let at = self.all.binary_search_by(|subject| (**subject.name).cmp(name)).ok()?;
+        self.all.get(at)
     }
 
     /// The job at whose schedule this one runs: itself, or for a child the one that its family begins with. `None` where that
     /// is not among them, or there is no beginning.
-    pub fn root(&self, subject: &'a Subject<'a>) -> Option<&Subject<'a>> {
-        root(&self.by_name, subject)
+    pub fn root<'s>(&'s self, subject: &'s Subject<'a>) -> Option<&'s Subject<'a>> {
+        let mut at = subject;
+        // A walk longer than the number of jobs goes round in a circle.
+        for _ in 0..=self.all.len() {
+            match at.parent() {
+                None => return Some(at),
+                Some(parent) => at = self.get(parent)?,
+            }
+        }
+        None
     }
 }
 
-fn root<'s, 'a>(by_name: &'s BTreeMap<Arc<str>, Subject<'a>>, subject: &'s Subject<'a>) -> Option<&'s Subject<'a>> {
-    let mut at = subject;
-    // A walk longer than the number of jobs goes round in a circle.
-    for _ in 0..=by_name.len() {
-        match at.job.parent() {
-            None => return Some(at),
-            Some(parent) => at = by_name.get(parent)?,
+/// What many jobs have in common, and is kept once.
+#[derive(Default)]
+struct Shared {
+    /// By time zone, of which there are few, then by schedule.
+    timings: BTreeMap<String, BTreeMap<String, Rc<Timing>>>,
+    targets: BTreeSet<Rc<str>>,
+}
+
+impl Shared {
+    fn timing(&mut self, job: &Job) -> Rc<Timing> {
+        let known = self.timings.get(&job.timezone).and_then(|zone| zone.get(&job.schedule));
+        // An empty schedule is right for a child, and wrong for any other job.
+        if let Some(known) = known.filter(|_| !job.schedule.is_empty()) {
+            return known.clone();
         }
+        let timing = Rc::new(Timing::of(job));
+        if !timing.is_by_name() {
+            let zone = self.timings.entry(job.timezone.clone()).or_default();
+            zone.insert(job.schedule.clone(), timing.clone());
+        }
+        timing
     }
-    None
+
+    fn target(&mut self, url: &Url) -> Option<Rc<str>> {
+        let host = url.host_str()?;
+        let target = match url.port_or_known_default() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        if let Some(known) = self.targets.get(target.as_str()) {
+            return Some(known.clone());
+        }
+        let target: Rc<str> = target.into();
+        self.targets.insert(target.clone());
+        Some(target)
+    }
 }

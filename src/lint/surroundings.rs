@@ -1,8 +1,6 @@
 //! Where a job runs, whom it calls, and how long it stays.
 
-use url::Url;
-
-use super::{ALLOW_KEY, Circumstances, Notes, Rule, Severity, Subject, rule, rules};
+use super::{ALLOW_KEY, Circumstances, Notes, Opened, Rule, Severity, rule, rules};
 
 pub(super) const RULES: &[&Rule] =
     &[&RUNS_ON_EVERY_NODE, &FOREIGN_NAMESPACE, &EPHEMERAL_RECREATED, &LINT_ALLOW_UNKNOWN];
@@ -47,8 +45,8 @@ const LINT_ALLOW_UNKNOWN: Rule = Rule {
     right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {dkron-jobs.lint-allow: 'stampede: all at once is meant'}",
 };
 
-pub(super) fn look(subject: &Subject<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
-    let job = &subject.job;
+pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
+    let job = subject.job;
     if job.tags.is_empty() {
         notes.add(&RUNS_ON_EVERY_NODE, subject, "tags", "without `tags` the job runs on each node of the cluster");
     } else if !job.tags.values().any(|value| has_count(value)) {
@@ -77,10 +75,10 @@ fn has_count(value: &str) -> bool {
     value.rsplit_once(':').is_some_and(|(_, count)| count.parse::<u32>().is_ok())
 }
 
-fn foreign(subject: &Subject<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
+fn foreign(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
     let field = "executor_config.url";
-    let Some(url) = subject.config("url").filter(|_| subject.is_http()) else { return };
-    let Some(host) = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)) else { return };
+    let Some(Ok(url)) = subject.url else { return };
+    let Some(host) = url.host_str() else { return };
     let labels: Vec<_> = host.split('.').collect();
     let named = match labels.iter().position(|label| *label == "svc") {
         Some(at) if at >= 2 => labels[at - 1],

@@ -51,12 +51,12 @@ impl<'a> Day<'a> {
     /// The runs of a job; of a child, those of the job that its family begins with. None where one of them is switched off.
     pub(super) fn runs(&mut self, subject: &'a Subject<'a>) -> Runs {
         let Some(root) = self.subjects.root(subject).filter(|_| subject.off.is_none()) else { return Runs::default() };
-        let Some(Ok(schedule)) = &root.schedule else { return Runs::default() };
-        let name = if root.job.schedule.contains('~') { &*root.name } else { "" };
+        let Some(Ok(schedule)) = &root.timing.schedule else { return Runs::default() };
+        let name = if root.timing.is_by_name() { &**root.name } else { "" };
         let (from, left) = (self.from, &mut self.left);
-        let key = (root.job.schedule.as_str(), root.job.timezone.as_str(), name);
+        let key = (root.timing.said.as_str(), root.timing.timezone.as_str(), name);
         let runs = self.known.entry(key).or_insert_with(|| find(schedule, from, left)).clone();
-        let (starts, ends) = (root.job.starts_at, root.job.expires_at);
+        let (starts, ends) = (root.starts_at, root.expires_at);
         if starts.is_none() && ends.is_none() {
             return runs;
         }

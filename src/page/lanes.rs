@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use minijinja::Value;
 use serde::Serialize;
 
-use crate::cache::{self, Covered, Ttl, Verdict};
+use crate::cache::{Covered, Ttl, Verdict};
 use crate::lint::Subject;
 use crate::schedule::spoken;
 
@@ -96,7 +96,7 @@ pub(super) fn timeline<'a>(page: &Page<'a>, day: &mut Day<'a>) -> (Timeline, Vec
             Verdict::NoJob | Verdict::SwitchedOff | Verdict::TooSlow => trouble.push(lane),
         }
     }
-    for subject in page.shown().filter(|subject| !keeping.contains(&*subject.name)) {
+    for subject in page.shown().filter(|subject| !keeping.contains(&**subject.name)) {
         let runs = day.runs(subject);
         (every, cut) = (every | runs.every, cut | runs.cut);
         let lane = of_job(subject, &runs);
@@ -153,8 +153,8 @@ fn of_cache(covered: &Covered, runs: &Runs) -> Lane {
 fn of_job(subject: &Subject<'_>, runs: &Runs) -> Lane {
     let running = !runs.at.is_empty() || runs.before.is_some();
     // What is wrong with one is among the notes.
-    let ttl = cache::own_ttl(&subject.job, |_, _| {}).filter(|_| running);
-    let mut lane = lane(&subject.name, "", "keeps no cache of the table", ttl, runs);
+    let ttl = subject.own_ttl.filter(|_| running);
+    let mut lane = lane(subject.name, "", "keeps no cache of the table", ttl, runs);
     if subject.off.is_some() {
         lane.verdict = Verdict::SwitchedOff.word();
     } else if lane.uncovered != (0, 0) {

@@ -71,11 +71,11 @@ struct Same {
 
 pub(super) fn load<'a>(page: &Page<'a>, day: &mut Day<'a>) -> Load {
     // By the target, and by where the runs lie in memory: jobs of the same schedule share them.
-    let mut targets: BTreeMap<String, BTreeMap<*const i64, Same>> = BTreeMap::new();
+    let mut targets: BTreeMap<&str, BTreeMap<*const i64, Same>> = BTreeMap::new();
     let mut without = 0;
-    for subject in page.shown().filter(|subject| !subject.job.disabled) {
-        let target = if subject.is_secret("executor_config.url") { Some(MASK.to_owned()) } else { subject.target() };
-        let Some(target) = target.filter(|_| subject.job.parent().is_none()) else {
+    for subject in page.shown().filter(|subject| !subject.disabled()) {
+        let target = if subject.is_secret("executor_config.url") { Some(MASK) } else { subject.target.as_deref() };
+        let Some(target) = target.filter(|_| subject.parent().is_none()) else {
             without += 1;
             continue;
         };

@@ -63,7 +63,7 @@ impl<'a> Page<'a> {
     /// The jobs that are shown, by name.
     fn shown(&self) -> impl Iterator<Item = &'a Subject<'a>> {
         let wanted = self.wanted;
-        self.subjects.iter().filter(move |subject| wanted(&subject.name))
+        self.subjects.iter().filter(move |subject| wanted(subject.name))
     }
 }
 

@@ -101,26 +101,24 @@ pub(super) fn jobs(page: &Page<'_>, day: &Day<'_>) -> Vec<Chunk<JobRow>> {
 
 fn job(subject: &Subject<'_>, from: Timestamp) -> JobRow {
     let shown = |field: &str, text: &str| if subject.is_secret(field) { MASK.to_owned() } else { text.to_owned() };
-    let job = &subject.job;
     let url = "executor_config.url";
     JobRow {
-        name: job.name.clone(),
-        schedule: shown("schedule", &job.schedule),
-        after: job.parent().unwrap_or_default().to_owned(),
-        timezone: shown("timezone", &job.timezone),
+        name: subject.name.to_string(),
+        schedule: shown("schedule", &subject.timing.said),
+        after: subject.parent().unwrap_or_default().to_owned(),
+        timezone: shown("timezone", &subject.timing.timezone),
         next: if subject.is_secret("schedule") { MASK.to_owned() } else { next(subject, from) },
-        target: subject.target().map_or_else(|| job.executor.clone(), |target| shown(url, &target)),
-        off: job.disabled,
+        target: subject.target.as_deref().map_or_else(|| subject.job().executor, |target| shown(url, target)),
+        off: subject.disabled(),
     }
 }
 
 /// When it runs next, in words.
 fn next(subject: &Subject<'_>, from: Timestamp) -> String {
-    let job = &subject.job;
-    let schedule = match &subject.schedule {
-        _ if job.disabled => return "switched off".to_owned(),
+    let schedule = match &subject.timing.schedule {
+        _ if subject.disabled() => return "switched off".to_owned(),
         None => return "after its parent".to_owned(),
-        Some(_) if job.parent().is_some() => return "after its parent".to_owned(),
+        Some(_) if subject.parent().is_some() => return "after its parent".to_owned(),
         Some(Err(_)) => return "refused by Dkron".to_owned(),
         Some(Ok(schedule)) => schedule,
     };
@@ -132,9 +130,9 @@ fn next(subject: &Subject<'_>, from: Timestamp) -> String {
     }
     let mut runs = Vec::new();
     // A run at the first instant itself is one.
-    let begin = job.starts_at.map_or(from, |starts| starts.max(from));
+    let begin = subject.starts_at.map_or(from, |starts| starts.max(from));
     let mut at = begin.saturating_sub(jiff::SignedDuration::from_secs(1)).unwrap_or(begin);
-    while let Some(run) = schedule.next(at).filter(|run| job.expires_at.is_none_or(|end| *run < end)) {
+    while let Some(run) = schedule.next(at).filter(|run| subject.expires_at.is_none_or(|end| *run < end)) {
         runs.push(instant(run, from));
         at = run;
         if runs.len() == NEXT {

@@ -241,6 +241,10 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
             "a null has no text; write `| default('…', true)` behind it, or leave the row out with `when`",
         ));
     }
+    // By far the most values are texts, and nothing is escaped.
+    if let Some(text) = value.as_str() {
+        return write(out, text);
+    }
     match bool::try_from(value.clone()) {
         Ok(bool) if value.kind() == minijinja::value::ValueKind::Bool => Ok(write(out, bool)?),
         _ => minijinja::escape_formatter(out, state, value),

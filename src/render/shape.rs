@@ -497,8 +497,8 @@ impl Shaper<'_> {
 }
 
 /// Why an http client takes this for no URL; `None` for one.
-pub(crate) fn url_problem(url: &str) -> Option<String> {
-    match Url::parse(url) {
+pub(crate) fn url_problem(url: &str, parsed: Result<&Url, url::ParseError>) -> Option<String> {
+    match parsed {
         // URL parsers forgive these, and Dkron's does not.
         _ if url.trim() != url || url.chars().any(char::is_control) => {
             Some("it has a blank or a line break at an end, or a control character".to_owned())

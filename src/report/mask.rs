@@ -44,6 +44,20 @@ const SECRET_NAMES: [&str; 13] = [
 /// Words that say so where they stand alone in a name: `x-auth`, but not `author`.
 const SECRET_WORDS: [&str; 6] = ["auth", "jwt", "pass", "pwd", "sid", "sig"];
 
+/// The bytes that any of those begins with.
+const STARTS: [bool; 256] = {
+    let mut starts = [false; 256];
+    let mut at = 0;
+    while at < SECRET_NAMES.len() + SECRET_WORDS.len() {
+        let word = if at < SECRET_NAMES.len() { SECRET_NAMES[at] } else { SECRET_WORDS[at - SECRET_NAMES.len()] };
+        let first = word.as_bytes()[0];
+        starts[first as usize] = true;
+        starts[first.to_ascii_uppercase() as usize] = true;
+        at += 1;
+    }
+    starts
+};
+
 /// Masks secrets; knows the values of those that it was told.
 #[derive(Clone, Default)]
 pub struct Masker {
@@ -219,16 +233,43 @@ fn is_secret(field: &str, secret_fields: &BTreeSet<String>) -> bool {
 
 /// Whether a field's text has something in it that is masked wherever it is shown, by its name or its form.
 pub(crate) fn carries_secret(field: &str, text: &str) -> bool {
+    if text.is_empty() {
+        return false;
+    }
+    if is_secret(field, &BTreeSet::new()) {
+        return true;
+    }
+    // Most texts are seen not to without being taken apart: neither a user of a URL, nor a name, as it is or in disguise.
+    let may = text.contains(['@', '\\', '%']) || secret_name(text);
     let mut hidden = Vec::new();
-    Masker::default().string(field, text, is_secret(field, &BTreeSet::new()), &mut hidden);
-    !hidden.is_empty()
+    may && {
+        Masker::default().string(field, text, false, &mut hidden);
+        !hidden.is_empty()
+    }
 }
 
+/// Whether a name tells of a secret. Asked for each text of each job, so it looks once and copies nothing.
 fn secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let bare = name.replace(['-', '_'], "");
-    SECRET_NAMES.iter().any(|part| bare.contains(part))
-        || name.split(|c: char| !c.is_alphanumeric()).any(|word| SECRET_WORDS.contains(&word))
+    name.bytes().enumerate().any(|(at, byte)| {
+        STARTS[usize::from(byte)] && {
+            let first = byte.to_ascii_lowercase();
+            SECRET_NAMES.iter().any(|part| part.as_bytes()[0] == first && part_begins(&name.as_bytes()[at..], part))
+                || SECRET_WORDS.iter().any(|word| word.as_bytes()[0] == first && word_stands(name, at, word))
+        }
+    })
+}
+
+fn part_begins(text: &[u8], part: &str) -> bool {
+    let mut letters = text.iter().filter(|byte| !matches!(byte, b'-' | b'_')).map(u8::to_ascii_lowercase);
+    part.bytes().all(|byte| letters.next() == Some(byte))
+}
+
+fn word_stands(text: &str, at: usize, word: &str) -> bool {
+    let end = at + word.len();
+    let parts = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    text.get(at..end).is_some_and(|there| there.eq_ignore_ascii_case(word))
+        && parts(text[..at].chars().next_back())
+        && parts(text[end..].chars().next())
 }
 
 /// The JSON list of `Name: value` (FACTS 22) with the values of secret names masked. What is no such list and

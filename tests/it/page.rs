@@ -65,7 +65,7 @@ impl Set {
             others: Others::None,
         };
         let findings = Findings::new(lint(&jobs, &circumstances), Vec::new(), &Places::default(), &self.masker);
-        let subjects = Subjects::new(&jobs);
+        let subjects = Subjects::new(&jobs, &key);
         let page = Page {
             title: &self.title,
             findings: &findings,
