@@ -1,5 +1,7 @@
 //! One field of six: a list of values, ranges and steps.
 
+use std::iter;
+
 use super::quote::quote;
 
 /// What a field may hold.
@@ -48,7 +50,13 @@ impl Bits {
 
     /// The values, ascending.
     pub(super) fn values(self) -> impl Iterator<Item = u32> {
-        (0..60).filter(move |value| self.has(*value))
+        let mut left = self.set;
+        iter::from_fn(move || {
+            let value = left.trailing_zeros();
+            // Without its lowest bit; there is none in zero.
+            left &= left.checked_sub(1)?;
+            Some(value)
+        })
     }
 }
 
