@@ -167,6 +167,7 @@ fn send(
             reply.status = 200;
             Pieces::gigantic(bytes)
         }
+        Some(Fault::Flood { bytes }) => Pieces::flood(bytes),
         Some(Fault::ShortList { missing }) => {
             let mut jobs: Vec<serde_json::Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
             jobs.truncate(jobs.len().saturating_sub(missing));
