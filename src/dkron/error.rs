@@ -126,7 +126,7 @@ pub enum WaitError {
     #[error(
         "gave up on Dkron at {url} after {}, {phase}: {}; {}",
         seconds(*.waited),
-        last.as_ref().map_or_else(|| "no answer to any request".to_owned(), ToString::to_string),
+        last.as_ref().map_or_else(|| "no whole answer yet".to_owned(), ToString::to_string),
         remedy(*.phase, last.as_ref())
     )]
     TimedOut {
@@ -168,8 +168,8 @@ fn remedy(phase: Phase, last: Option<&Failure>) -> &'static str {
         (Some(Failure::NotDkron { .. } | Failure::TooLong { .. }), _) => {
             "see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron"
         }
-        (Some(Failure::Timeout { .. }), _) => {
-            "see whether Dkron is overloaded or cut off, or give one request longer with `--request-timeout`"
+        (Some(Failure::Timeout { .. }) | None, _) => {
+            "see whether Dkron is overloaded or cut off, or give it longer with `--request-timeout` and `--wait-timeout`"
         }
         (_, Phase::Reach) => "see that Dkron runs, and that `--dkron-url` and network policies let it be reached",
         (_, Phase::Leader) => {
