@@ -12,7 +12,7 @@ use crate::cli::Ran;
 use crate::recover::families_are_whole;
 use crate::rig::tidy;
 
-use super::rows::Strike;
+use super::strike::Strike;
 use super::world::{References, Run, World};
 
 /// More memory than any answer of theirs may cost.
@@ -89,7 +89,12 @@ pub(super) fn nothing_is_unsaid(run: &Run, code: i32) {
 #[track_caller]
 pub(super) fn backups_are_whole(world: &World, strike: &Strike, code: Option<i32>, references: &References) {
     let files = world.backups();
-    let whole: Vec<_> = files.iter().filter_map(|file| file.strip_suffix(".manifest.json")).collect();
+    // What is still being written has another name.
+    let whole: Vec<_> = files
+        .iter()
+        .filter(|file| file.starts_with("backup-dkron_"))
+        .filter_map(|file| file.strip_suffix(".manifest.json"))
+        .collect();
     for name in &whole {
         let read = |file: &str| fs::read(world.cli.path("backups").join(file)).expect("a file of a backup");
         let manifest: Value = serde_json::from_slice(&read(&format!("{name}.manifest.json"))).expect("a manifest");
@@ -159,7 +164,7 @@ pub(super) fn told(strike: &Strike, run: &Run, codes: &[i32], journal: &[Request
     let is_verdict =
         |line: &&str| ["failed:", "skipped:", "warning:", "error:"].iter().any(|word| line.starts_with(word));
     for line in run.ran.stdout.lines().map(str::trim).filter(is_verdict) {
-        if strike.worded || !line.starts_with("warning:") {
+        if strike.worded || line.starts_with("failed:") || line.starts_with("error:") {
             writeln!(text, "stdout> {}", steady(line)).expect("a string");
         }
     }
@@ -179,5 +184,10 @@ fn steady(line: &str) -> String {
         let stop = stop.unwrap_or(rest.len());
         line.replace_range(at..at + stop, "[…]");
     }
-    line
+    // What was left of a limit, unlike the limit itself, is no whole number of seconds.
+    let words = line.split(' ').map(|word| {
+        let number = word.trim_end_matches(',').strip_suffix('s').filter(|number| number.contains('.'));
+        if number.is_some_and(|number| number.parse::<f64>().is_ok()) { "[…]s," } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }

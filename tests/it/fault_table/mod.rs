@@ -7,6 +7,7 @@
 mod columns;
 mod judge;
 mod rows;
+mod strike;
 mod world;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ use crate::rig::signal;
 use crate::server::skip;
 
 use self::columns::{COLUMNS, Column};
-use self::rows::{Row, Strike, rows};
+use self::rows::{Row, rows};
+use self::strike::Strike;
 use self::world::{AMPLE, References, World};
 
 /// How many cells are run at once: they mostly wait.

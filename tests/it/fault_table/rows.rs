@@ -3,18 +3,18 @@
 use std::thread;
 use std::time::Duration;
 
-use dkron_emulator::{Fault, Options, Rule};
+use dkron_emulator::{Fault, Rule};
 use jiff::SignedDuration;
 
 use super::columns::Column;
+use super::strike::{
+    SHORT, Strike, always, always_written, answer, hold, html, list, list_after, list_always, no_list, no_posts,
+    once_each, once_written, readers, redirect,
+};
 use super::world::{AMPLE, Limits, World};
 
-/// So little patience that a fault that stays is given up soon.
-const SHORT: Limits = Limits { wait: Duration::from_secs(2), request: Duration::from_secs(1) };
 /// How long what passes by itself lasts.
 const A_WHILE: Duration = Duration::from_millis(600);
-/// Longer than a request in whose middle something happens would take otherwise.
-const IN_HAND: Duration = Duration::from_millis(300);
 
 /// One fault, in each of its temperaments.
 pub(super) struct Row {
@@ -22,187 +22,18 @@ pub(super) struct Row {
     pub(super) strikes: Vec<Strike>,
 }
 
-/// One temperament of a fault.
-pub(super) struct Strike {
-    pub(super) name: &'static str,
-    pub(super) options: fn() -> Options,
-    pub(super) limits: Limits,
-    /// Whether the binary is given names of its own.
-    pub(super) named: bool,
-    pub(super) url: fn(&World) -> String,
-    /// Done before the command starts.
-    pub(super) before: fn(&World),
-    /// Done while it runs.
-    pub(super) meanwhile: fn(&World),
-    /// The exit codes that it may have.
-    pub(super) ends: fn(&Column) -> Vec<i32>,
-    /// Whether requests are the same each time; else how many go out is a matter of time.
-    pub(super) counted: bool,
-    /// Whether standard error is the same each time; else only its errors are.
-    pub(super) worded: bool,
-    /// How often one question may be put, and one job posted or deleted.
-    pub(super) reads: usize,
-    pub(super) writes: usize,
-    /// A second applier.
-    pub(super) rival: Option<usize>,
-    /// A signal that is sent at random points.
-    pub(super) signal: Option<&'static str>,
-    /// Why it does not concern a command.
-    pub(super) spares: fn(&Column) -> Option<&'static str>,
-}
-
-impl Strike {
-    /// One that passes: the command ends as if nothing had happened.
-    fn passing(name: &'static str, before: fn(&World)) -> Self {
-        Self {
-            name,
-            options: Options::new,
-            limits: AMPLE,
-            named: false,
-            url: |world| world.emulator.url(),
-            before,
-            meanwhile: |_| {},
-            ends: |column| vec![column.code],
-            counted: true,
-            worded: true,
-            reads: 60,
-            writes: 4,
-            rival: None,
-            signal: None,
-            spares: |_| None,
-        }
-    }
-
-    /// One that stays: Dkron is given up.
-    fn staying(name: &'static str, before: fn(&World)) -> Self {
-        Self { limits: SHORT, ends: |_| vec![4], counted: false, reads: 40, ..Self::passing(name, before) }
-    }
-
-    /// One that stays and keeps one job from being written.
-    fn failing(name: &'static str, before: fn(&World)) -> Self {
-        Self { ends: |_| vec![1], spares: readers, writes: 16, ..Self::staying(name, before) }
-    }
-
-    fn meanwhile(self, meanwhile: fn(&World)) -> Self {
-        Self { meanwhile, ..self.by_the_clock() }
-    }
-
-    fn spares(self, spares: fn(&Column) -> Option<&'static str>) -> Self {
-        Self { spares, ..self }
-    }
-
-    fn by_the_clock(self) -> Self {
-        Self { counted: false, worded: false, ..self }
-    }
-
-    fn exactly(self) -> Self {
-        Self { counted: true, ..self }
-    }
-
-    fn ends(self, ends: fn(&Column) -> Vec<i32>) -> Self {
-        Self { ends, ..self }
-    }
-
-    fn of_three(self) -> Self {
-        Self { options: || Options::new().nodes(3).balancer(), ..self }
-    }
-}
-
-fn readers(column: &Column) -> Option<&'static str> {
-    (!column.writes()).then_some("it writes no job")
-}
-
-fn no_posts(column: &Column) -> Option<&'static str> {
-    match (column.posts, column.deletes) {
-        (Some(_), _) => None,
-        (None, Some(_)) => Some("it posts no job, it only deletes"),
-        (None, None) => Some("it writes no job"),
-    }
-}
-
-fn no_list(column: &Column) -> Option<&'static str> {
-    (column.name == "wait").then_some("it reads no list of jobs")
-}
-
-/// This fault once for each kind of request.
-fn once_each(world: &World, fault: impl Fn() -> Fault) {
-    let emulator = &world.emulator;
-    emulator.inject(Rule::new(fault()).method("GET").path("/v1/leader"));
-    // The first POST is the barrier.
-    emulator.inject(Rule::new(fault()).method("POST").path("/v1/jobs"));
-    emulator.inject(Rule::new(fault()).method("GET").path("/v1/jobs"));
-    once_written(world, fault);
-}
-
-/// This fault once for a POST and once for a DELETE.
-fn once_written(world: &World, fault: impl Fn() -> Fault) {
-    for rule in written(world, fault) {
-        world.emulator.inject(rule);
-    }
-}
-
-fn written(world: &World, fault: impl Fn() -> Fault) -> Vec<Rule> {
-    let post = world.column.posts.map(|job| Rule::new(fault()).method("POST").but_barrier().job(job));
-    let delete = world.column.deletes.map(|job| Rule::new(fault()).method("DELETE").job(job));
-    post.into_iter().chain(delete).collect()
-}
-
-/// This fault for each write of one job, for ever.
-fn always_written(world: &World, fault: impl Fn() -> Fault) {
-    // A failed write keeps deletes from being tried.
-    for rule in written(world, fault).into_iter().take(1) {
-        world.emulator.inject(rule.always());
-    }
-}
-
-fn always(world: &World, fault: Fault) {
-    world.emulator.inject(Rule::new(fault).always());
-}
-
-fn list(world: &World, fault: Fault) {
-    world.emulator.inject(Rule::new(fault).method("GET").path("/v1/jobs"));
-}
-
-fn list_always(world: &World, fault: Fault) {
-    world.emulator.inject(Rule::new(fault).method("GET").path("/v1/jobs").always());
-}
-
-/// The list that proves the writes.
-fn list_after(world: &World, fault: Fault) {
-    let reads = if world.column.name == "clone" { 2 } else { 1 };
-    world.emulator.inject(Rule::new(fault).method("GET").path("/v1/jobs").after(reads));
-}
-
-fn answer(status: u16, header: (&str, &str), body: &str) -> Fault {
-    Fault::Answer { status, headers: vec![(header.0.to_owned(), header.1.to_owned())], body: body.to_owned() }
-}
-
-fn html() -> Fault {
-    answer(200, ("content-type", "text/html"), "<html>\n  <h1>Welcome</h1>\n</html>")
-}
-
-fn redirect() -> Fault {
-    answer(302, ("location", "http://127.0.0.9:9/login"), "")
-}
-
-/// Holds what is in the middle of a run: the first writes, or the list, or the barrier of one that only waits.
-fn hold(world: &World) {
-    let rule = Rule::new(Fault::Delay(IN_HAND));
-    let rules = match world.column.name {
-        "wait" => vec![rule.method("POST")],
-        _ if world.column.writes() => {
-            vec![rule.clone().method("POST").but_barrier().always(), rule.method("DELETE").always()]
-        }
-        _ => vec![rule.method("GET").path("/v1/jobs")],
-    };
-    for rule in rules {
-        world.emulator.inject(rule);
-    }
-}
-
 pub(super) fn rows() -> Vec<Row> {
-    let row = |name, strikes| Row { name, strikes };
-    let mut rows = vec![
+    let groups = [of_connections, of_answers, of_gateways, of_dkron, of_nodes, of_writes, of_size_and_time, of_others];
+    groups.into_iter().flat_map(|group| group()).collect()
+}
+
+fn row(name: &'static str, strikes: Vec<Strike>) -> Row {
+    Row { name, strikes }
+}
+
+/// Connections that do not come about, or break.
+fn of_connections() -> Vec<Row> {
+    vec![
         row(
             "connection-refused",
             vec![
@@ -237,6 +68,12 @@ pub(super) fn rows() -> Vec<Row> {
                 },
                 Strike::staying("for ever", |world| always(world, Fault::Hang)),
                 Strike::failing("to one write for ever", |world| always_written(world, || Fault::Hang)),
+                Strike::staying("for ever from the first write on", hold)
+                    .meanwhile(|world| {
+                        world.until_mid_run();
+                        always(world, Fault::Hang);
+                    })
+                    .spares(readers),
             ],
         ),
         row(
@@ -255,6 +92,12 @@ pub(super) fn rows() -> Vec<Row> {
                 Strike::staying("for ever", |world| always(world, Fault::ResetMid { after: 20 })),
             ],
         ),
+    ]
+}
+
+/// Answers that are not what they should be.
+fn of_answers() -> Vec<Row> {
+    vec![
         row(
             "list-cut-short",
             vec![
@@ -293,6 +136,12 @@ pub(super) fn rows() -> Vec<Row> {
                 Strike::staying("for ever", |world| always(world, html())),
             ],
         ),
+    ]
+}
+
+/// Answers that say no, of Dkron or of what stands before it.
+fn of_gateways() -> Vec<Row> {
+    vec![
         row(
             "500",
             vec![
@@ -336,16 +185,11 @@ pub(super) fn rows() -> Vec<Row> {
                 Strike::staying("for ever", |world| always(world, redirect())),
             ],
         ),
-    ];
-    rows.extend(rows_of_dkron());
-    rows.extend(rows_of_time());
-    rows.extend(rows_of_others());
-    rows
+    ]
 }
 
 /// What Dkron itself does.
-fn rows_of_dkron() -> Vec<Row> {
-    let row = |name, strikes| Row { name, strikes };
+fn of_dkron() -> Vec<Row> {
     vec![
         row(
             "pause",
@@ -368,8 +212,20 @@ fn rows_of_dkron() -> Vec<Row> {
                     world.emulator.set_leader(0);
                 }),
                 Strike::staying("for ever", |world| world.emulator.lose_leader()),
+                Strike::staying("for ever from the first write on", hold)
+                    .meanwhile(|world| {
+                        world.until_mid_run();
+                        world.emulator.lose_leader();
+                    })
+                    .spares(readers),
             ],
         ),
+    ]
+}
+
+/// Nodes that come, go and lag.
+fn of_nodes() -> Vec<Row> {
+    vec![
         row(
             "new-leader-between-read-and-write",
             vec![Strike::passing("once", hold).of_three().meanwhile(|world| {
@@ -404,6 +260,26 @@ fn rows_of_dkron() -> Vec<Row> {
                 Strike::passing("jobs before a leader", |world| world.restart(None, 50, 800, 200)).by_the_clock(),
             ],
         ),
+        row(
+            "restarted-in-the-middle",
+            vec![Strike::passing("once", hold).meanwhile(|world| {
+                world.until_mid_run();
+                world.restart(None, 100, 100, 400);
+            })],
+        ),
+        row(
+            "leader-of-three-killed-in-the-middle",
+            vec![Strike::passing("once", hold).of_three().meanwhile(|world| {
+                world.until_mid_run();
+                world.restart(Some(0), 1500, 300, 300);
+            })],
+        ),
+    ]
+}
+
+/// Writes that are not what they are said to be.
+fn of_writes() -> Vec<Row> {
+    vec![
         row(
             "201-but-not-stored",
             vec![
@@ -441,29 +317,14 @@ fn rows_of_dkron() -> Vec<Row> {
                     always_written(world, || Fault::RunInFlight { after: Duration::ZERO });
                 })
                 .spares(spares)
-                .exactly(),
+                .by_the_clock(),
             ]
         }),
-        row(
-            "restarted-in-the-middle",
-            vec![Strike::passing("once", hold).meanwhile(|world| {
-                world.until_mid_run();
-                world.restart(None, 100, 100, 400);
-            })],
-        ),
-        row(
-            "leader-of-three-killed-in-the-middle",
-            vec![Strike::passing("once", hold).of_three().meanwhile(|world| {
-                world.until_mid_run();
-                world.restart(Some(0), 1500, 300, 300);
-            })],
-        ),
     ]
 }
 
 /// What is slow, long, or of another time.
-fn rows_of_time() -> Vec<Row> {
-    let row = |name, strikes| Row { name, strikes };
+fn of_size_and_time() -> Vec<Row> {
     vec![
         row(
             "slow-trickle",
@@ -474,6 +335,13 @@ fn rows_of_time() -> Vec<Row> {
                 Strike::staying("beyond it, for ever", |world| {
                     always(world, Fault::Trickle { piece: 8, every: Duration::from_millis(500) });
                 }),
+                Strike {
+                    limits: Limits { request: AMPLE.request, ..SHORT },
+                    ..Strike::staying("the list beyond the limit of all", |world| {
+                        list_always(world, Fault::Trickle { piece: 8, every: Duration::from_millis(500) });
+                    })
+                    .spares(no_list)
+                },
             ],
         ),
         row(
@@ -481,6 +349,14 @@ fn rows_of_time() -> Vec<Row> {
             vec![
                 Strike::passing("once each", |world| once_each(world, || Fault::Gigantic { bytes: 48 << 20 })),
                 Strike::staying("for ever", |world| always(world, Fault::Gigantic { bytes: 1 << 40 })),
+                Strike::passing("a list of a million jobs, once", |world| {
+                    list(world, Fault::Flood { bytes: 52 << 20 });
+                })
+                .spares(no_list),
+                Strike::staying("a list of too many jobs, for ever", |world| {
+                    list_always(world, Fault::Flood { bytes: 1 << 20 });
+                })
+                .spares(no_list),
             ],
         ),
         row(
@@ -498,9 +374,8 @@ fn rows_of_time() -> Vec<Row> {
 }
 
 /// What others do to the run.
-fn rows_of_others() -> Vec<Row> {
-    let row = |name, strikes| Row { name, strikes };
-    let slow = |world: &World| always(world, Fault::Delay(Duration::from_millis(15)));
+fn of_others() -> Vec<Row> {
+    let slow = |world: &World| always(world, Fault::Delay(Duration::from_millis(40)));
     vec![
         row(
             "sigterm-at-random-points",
