@@ -68,12 +68,16 @@ fn of_connections() -> Vec<Row> {
                 },
                 Strike::staying("for ever", |world| always(world, Fault::Hang)),
                 Strike::failing("to one write for ever", |world| always_written(world, || Fault::Hang)),
-                Strike::staying("for ever from the first write on", hold)
-                    .meanwhile(|world| {
-                        world.until_mid_run();
-                        always(world, Fault::Hang);
-                    })
-                    .spares(readers),
+                Strike {
+                    // Time for a whole try of the leader after the write.
+                    limits: Limits { wait: Duration::from_secs(3), ..SHORT },
+                    ..Strike::staying("for ever from the first write on", hold)
+                        .meanwhile(|world| {
+                            world.until_mid_run();
+                            always(world, Fault::Hang);
+                        })
+                        .spares(readers)
+                },
             ],
         ),
         row(
