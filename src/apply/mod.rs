@@ -234,7 +234,8 @@ impl Run<'_> {
         let due = |index: &usize| self.is_due(*index);
         let risky = |index: &usize| look == Look::AgainLater && self.plan.items[*index].action != Action::Create;
         if !waves.iter().flatten().any(due) {
-            return Ok(());
+            // Nothing to look for, and where Dkron was given up on the way, that is how the run ends.
+            return self.session.given_up().map_or(Ok(()), Err);
         }
         let mut look_again = waves.iter().flatten().any(|index| due(index) && risky(index));
         let mut written = Instant::now();

@@ -11,6 +11,10 @@ use crate::telemetry;
 
 use super::{Ending, Error, TERMINATION_LIMIT, print};
 
+/// What there is to do where some writes came to nothing; each says its cause itself.
+const INCOMPLETE: &str =
+    "not all of it is done: mend what the causes name, and run it again; what stands already is left alone";
+
 /// What is to be carried out, where, and what is to be said beside it.
 pub(super) struct Work {
     /// The command's name in the report.
@@ -38,6 +42,9 @@ pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdo
     report.add_warnings(before.into_iter().chain(warnings), &masker);
     report.add_errors(unproven.as_ref().map(ToString::to_string), &masker);
     report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())), &masker);
+    // Both of those say themselves what there is to do.
+    let incomplete = unproven.is_none() && stopped.is_none() && !report.is_success();
+    report.add_errors(incomplete.then(|| INCOMPLETE.to_owned()), &masker);
     print(&report, settings.output)?;
     let exit = match (stopped, unproven) {
         (Some(signal), _) => signal.exit_code(),

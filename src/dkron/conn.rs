@@ -75,12 +75,16 @@ impl Conn {
     pub(super) async fn list<C: Collect>(&self, empty: C) -> Result<(Answer, Result<List<C>, String>), Failure> {
         let mut list = Ok(List::new(empty));
         let answer = self
-            .send(Method::GET, LIST, None, LONGEST_LIST, |body, chunk| {
+            .send(Method::GET, LIST, None, LONGEST_LIST, |body, chunk, total| {
                 let room = EXCERPT_BYTES.saturating_sub(body.len());
                 body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if let Ok(reading) = &mut list
-                    && let Err(problem) = reading.push(chunk)
-                {
+                let pushed = match (&mut list, total) {
+                    (Ok(reading), Some(total)) => reading.push(chunk, total),
+                    // Nothing says how much of it is to be kept.
+                    (Ok(_), None) => Err("it has no X-Total-Count".to_owned()),
+                    (Err(_), _) => Ok(()),
+                };
+                if let Err(problem) = pushed {
                     list = Err(problem);
                 }
             })
@@ -88,14 +92,15 @@ impl Conn {
         Ok((answer, list))
     }
 
-    /// Sends a request and hands what comes to `take`, which keeps in the answer's body what is needed of it.
+    /// Sends a request and hands what comes, and the `X-Total-Count` before it, to `take`, which keeps in the answer's body what is
+    /// needed of it.
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
         limit: usize,
-        mut take: impl FnMut(&mut Vec<u8>, &[u8]),
+        mut take: impl FnMut(&mut Vec<u8>, &[u8], Option<usize>),
     ) -> Result<Answer, Failure> {
         let label = format!("{method} {path}");
         let broken = |error| Failure::of_reqwest(&label, error, self.dkron.request_timeout);
@@ -108,19 +113,20 @@ impl Conn {
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         let (whom, total, status) = (header("x-whom"), header("x-total-count"), response.status().as_u16());
         let date = header("date").and_then(|date| rfc2822::parse(&date).ok()).map(|date| date.timestamp());
+        let count = total.as_deref().and_then(|total| total.parse().ok());
         let (mut body, mut received) = (Vec::new(), 0);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             received += chunk.len();
             if received > limit {
                 return Err(Failure::TooLong { request: label, limit });
             }
-            take(&mut body, &chunk);
+            take(&mut body, &chunk, count);
         }
         Ok(Answer { request: label, status, whom, total, date, body })
     }
 }
 
-fn whole(body: &mut Vec<u8>, chunk: &[u8]) {
+fn whole(body: &mut Vec<u8>, chunk: &[u8], _: Option<usize>) {
     body.extend_from_slice(chunk);
 }
 

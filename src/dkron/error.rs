@@ -124,9 +124,10 @@ impl Failure {
 pub enum WaitError {
     /// The limit was reached.
     #[error(
-        "gave up on Dkron at {url} after {}, {phase}: {}",
+        "gave up on Dkron at {url} after {}, {phase}: {}; {}",
         seconds(*.waited),
-        last.as_ref().map_or_else(|| "no answer to any request".to_owned(), ToString::to_string)
+        last.as_ref().map_or_else(|| "no whole answer yet".to_owned(), ToString::to_string),
+        remedy(*.phase, last.as_ref())
     )]
     TimedOut {
         /// Dkron's URL, without credentials.
@@ -152,6 +153,34 @@ pub enum WaitError {
         /// Whether the stray job is gone again.
         deleted: bool,
     },
+}
+
+/// What whoever reads it can do about a wait that was given up.
+fn remedy(phase: Phase, last: Option<&Failure>) -> &'static str {
+    match (last, phase) {
+        (Some(Failure::Name { .. }), _) => "correct `--dkron-url`, or see that the Service it names is there",
+        (Some(Failure::Status { status: 300..=399, .. }), _) => {
+            "redirects are not followed, since credentials would go with them: name in `--dkron-url` what it leads to"
+        }
+        (Some(Failure::Status { status: 408 | 425 | 429 | 502..=504, .. }), _) => {
+            "see the log of the gateway or proxy that says so, or wait longer with `--wait-timeout`"
+        }
+        (Some(Failure::NotDkron { .. } | Failure::TooLong { .. }), _) => {
+            "see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron"
+        }
+        (Some(Failure::Timeout { .. }) | None, _) => {
+            "see whether Dkron is overloaded or cut off, or give it longer with `--request-timeout` and `--wait-timeout`"
+        }
+        (_, Phase::Reach) => "see that Dkron runs, and that `--dkron-url` and network policies let it be reached",
+        (_, Phase::Leader) => {
+            "see the logs of Dkron's servers: they elect one once more than half of them are up and see one another"
+        }
+        (_, Phase::Barrier) => "see the log of Dkron's leader, or wait longer with `--wait-timeout`",
+        (_, Phase::Unpause) => "unpause it, or wait longer with `--wait-timeout`",
+        (_, Phase::Read) => {
+            "see the logs of Dkron's servers and of what stands before them, or wait longer with `--wait-timeout`"
+        }
+    }
 }
 
 /// A duration for people: `240s`, `1.5s`, `20ms`.

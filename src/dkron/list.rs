@@ -98,12 +98,12 @@ impl<C: Collect> List<C> {
         Self { objects: Objects::new(LONGEST_JOB), jobs: Jobs { collected: empty, count: 0 } }
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes of a list that says it has `total` jobs: more are not kept, so that no answer fills the memory.
     ///
     /// # Errors
     /// What is wrong with the list, in words.
-    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), String> {
-        self.objects.push(chunk, &mut |piece| self.jobs.take(&piece))
+    pub(super) fn push(&mut self, chunk: &[u8], total: usize) -> Result<(), String> {
+        self.objects.push(chunk, &mut |piece| self.jobs.take(&piece, total))
     }
 
     /// The jobs and their number.
@@ -111,7 +111,7 @@ impl<C: Collect> List<C> {
     /// # Errors
     /// What is wrong with the list, in words.
     pub(super) fn finish(mut self) -> Result<(C, usize), String> {
-        match self.objects.finish(&mut |piece| self.jobs.take(&piece))? {
+        match self.objects.finish(&mut |piece| self.jobs.take(&piece, usize::MAX))? {
             Shape::Array { closed: true } => Ok((self.jobs.collected, self.jobs.count)),
             _ => Err("it is no JSON list".to_owned()),
         }
@@ -119,8 +119,11 @@ impl<C: Collect> List<C> {
 }
 
 impl<C: Collect> Jobs<C> {
-    fn take(&mut self, piece: &Piece<'_>) -> Result<(), String> {
+    fn take(&mut self, piece: &Piece<'_>, total: usize) -> Result<(), String> {
         self.count += 1;
+        if self.count > total {
+            return Err(format!("it has more jobs than its X-Total-Count says, {total}"));
+        }
         match piece {
             Piece::Object(object) => {
                 self.collected.add(object.bytes).map_err(|error| format!("job {}: {error}", object.number))
@@ -136,6 +139,6 @@ impl<C: Collect> Jobs<C> {
 /// What is wrong with it, in words.
 pub fn decode_jobs(body: &[u8]) -> Result<Live, String> {
     let mut list = List::new(Live::default());
-    list.push(body)?;
+    list.push(body, usize::MAX)?;
     list.finish().map(|(live, _)| live)
 }

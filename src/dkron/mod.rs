@@ -43,7 +43,8 @@ pub struct Dkron {
 }
 
 /// Exponential with jitter, from 50 ms, capped at 500 ms: a Dkron that becomes ready is noticed within half a second. The
-/// jitter adds up to as much again, so half of it is the cap.
+/// jitter adds up to as much again, so half of it is the cap. A `Retry-After` is not heeded: it is what a gateway guesses, half a
+/// minute as a rule, and a release would wait that long for a Dkron that is back at once; the cap is gentle enough for one client.
 pub(crate) fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(50))

@@ -18,6 +18,9 @@ use super::{Failure, backoff};
 /// The executions in flight, on all servers.
 pub(super) const BUSY: &str = "/v1/busy";
 
+/// How long after an order in doubt a run must have begun: Dkron stores an execution when it starts it.
+const BEGINS_WITHIN: Duration = Duration::from_secs(5);
+
 /// One attempt of a run, as `/v1/jobs/:job/executions` and `/v1/busy` give it (FACTS 24).
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Execution {
@@ -130,17 +133,17 @@ impl Runner<'_> {
             // The answer comes when the run and those of its children are over: no sooner than what is waited for, as a rule.
             ran = &mut wait => return ran,
             answer = order => match answer {
-                Ok(answer) if matches!(answer.status, 200 | 202) => None,
-                Ok(answer) => return Err(RunError::Refused(answer.refusal())),
+                Ok(answer) if matches!(answer.status, 200 | 202) => return wait.await,
+                Ok(answer) if answer.status < 500 => return Err(RunError::Refused(answer.refusal())),
+                // It may have begun all the same (FACTS 15), and is not ordered twice.
+                Ok(answer) => answer.refusal(),
                 // A run that is longer than a request may take, or a connection that broke: it may well have begun.
-                Err(failure) => Some(failure),
+                Err(failure) => failure,
             },
         };
-        match (wait.await, doubt) {
-            (Err(RunError::Late(_)), Some(failure)) if !self.has_begun(job, &before).await => {
-                Err(RunError::Refused(failure))
-            }
-            (ran, _) => ran,
+        tokio::select! {
+            ran = &mut wait => ran,
+            () = self.does_not_begin(job, &before) => Err(RunError::Refused(doubt)),
         }
     }
 
@@ -170,8 +173,20 @@ impl Runner<'_> {
         }
     }
 
-    async fn has_begun(&self, job: &str, Before(before): &Before) -> bool {
-        self.executions(job).await.is_ok_and(|executions| executions.iter().any(|new| !before.contains(&new.key())))
+    /// Comes back once it is plain that no run has begun; never, if one has.
+    async fn does_not_begin(&self, job: &str, Before(before): &Before) {
+        sleep(BEGINS_WITHIN).await;
+        let mut delays = backoff().build();
+        loop {
+            match self.executions(job).await {
+                Ok(executions) if executions.iter().any(|new| !before.contains(&new.key())) => {
+                    return std::future::pending().await;
+                }
+                Ok(_) => return,
+                // Not plain yet; whoever waits for the run has a limit.
+                Err(_) => sleep(delays.next().unwrap_or_default()).await,
+            }
+        }
     }
 
     async fn told(&self, job: &str, execution: &Execution) -> Ran {

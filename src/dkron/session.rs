@@ -108,6 +108,11 @@ impl<'a> Session<'a> {
         Ok(reading.live)
     }
 
+    /// Why nothing is tried any more, if Dkron was given up.
+    pub fn given_up(&self) -> Option<WaitError> {
+        self.lost.borrow().clone()
+    }
+
     /// Tries a write until it is done, refused, or Dkron has accepted nothing for too long. `try_once` tells whether the
     /// answer settles it; `is_done` what the job must look like if it was applied after all.
     async fn insist<F>(

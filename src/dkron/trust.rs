@@ -117,7 +117,7 @@ impl Dkron {
     /// # Errors
     /// A [`WaitError`] that names the phase and the last cause when `wait_timeout` is over, or what will not get better by waiting.
     pub async fn wait(&self) -> Result<(), WaitError> {
-        self.repeat(self.wait_timeout, |dkron| dkron.trust(Role::Writer)).await.map(drop)
+        self.trusted_within(self.wait_timeout).await.map(drop)
     }
 
     /// Waits like [`Dkron::wait`], then reads all jobs from the leader.
@@ -125,7 +125,7 @@ impl Dkron {
     /// # Errors
     /// As [`Dkron::wait`].
     pub async fn read<C: Collect + Default>(&self, role: Role) -> Result<Reading<C>, WaitError> {
-        self.repeat(self.wait_timeout, |dkron| dkron.trust_and_read(role, C::default)).await
+        self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, C::default, at).await).await
     }
 
     /// The same, to write afterwards, where it is known what many of the jobs should be: memory is shared with those.
@@ -143,27 +143,30 @@ impl Dkron {
     ) -> Result<Reading, WaitError> {
         let empty = || Sharing::new(&known);
         let Reading { live, warnings, version, now, trusted } =
-            self.repeat(limit, |dkron| dkron.trust_and_read(Role::Writer, empty)).await?;
+            self.repeat(limit, async |at| self.trust_and_read(Role::Writer, empty, at).await).await?;
         Ok(Reading { live: live.live, warnings, version, now, trusted })
     }
 
     pub(super) async fn trusted_within(&self, limit: Duration) -> Result<Trusted, WaitError> {
-        self.repeat(limit, |dkron| dkron.trust(Role::Writer)).await
+        self.repeat(limit, async |at| self.trust(Role::Writer, at).await).await
     }
 
-    /// Tries until it works or the limit is reached, with backoff; each phase is said once.
-    async fn repeat<'a, T, F>(&'a self, limit: Duration, attempt: impl Fn(&'a Self) -> F) -> Result<T, WaitError>
-    where
-        F: Future<Output = Result<T, Attempt>>,
-    {
+    /// Tries until it works or the limit is reached, with backoff; each phase is said once. An attempt notes how far it got.
+    async fn repeat<T>(
+        &self,
+        limit: Duration,
+        attempt: impl AsyncFn(&Cell<Phase>) -> Result<T, Attempt>,
+    ) -> Result<T, WaitError> {
         let start = Instant::now();
         let url = report::shown_url(&self.url);
         let last: Cell<Option<Stop>> = Cell::new(None);
+        let at = Cell::new(Phase::Reach);
         let tries = async {
             let mut delays = backoff().build();
             let mut said = None;
             loop {
-                let stop = match attempt(self).await {
+                at.set(Phase::Reach);
+                let stop = match attempt(&at).await {
                     Ok(done) => {
                         if said.is_some() {
                             info!(url, waited_ms = start.elapsed().as_millis(), "Dkron can be trusted");
@@ -190,13 +193,14 @@ impl Dkron {
             return result;
         }
         let last = last.into_inner();
-        let phase = last.as_ref().map_or(Phase::Reach, |stop| stop.phase);
+        let phase = last.as_ref().map_or(at.get(), |stop| stop.phase);
         Err(WaitError::TimedOut { url, waited: limit, phase, last: last.map(|stop| stop.failure) })
     }
 
     /// One attempt: find the leader, pass the barrier.
-    async fn trust(&self, role: Role) -> Result<Trusted, Attempt> {
+    async fn trust(&self, role: Role, at: &Cell<Phase>) -> Result<Trusted, Attempt> {
         let mut trusted = self.find_leader().await.map_err(Attempt::Again)?;
+        at.set(Phase::Barrier);
         match barrier(&trusted.conn).await? {
             Barrier::Passed => {}
             Barrier::Paused if role == Role::Reader => trusted.paused = true,
@@ -205,8 +209,14 @@ impl Dkron {
         Ok(trusted)
     }
 
-    async fn trust_and_read<C: Collect>(&self, role: Role, empty: impl Fn() -> C) -> Result<Reading<C>, Attempt> {
-        let trusted = self.trust(role).await?;
+    async fn trust_and_read<C: Collect>(
+        &self,
+        role: Role,
+        empty: impl Fn() -> C,
+        at: &Cell<Phase>,
+    ) -> Result<Reading<C>, Attempt> {
+        let trusted = self.trust(role, at).await?;
+        at.set(Phase::Read);
         let mut warnings = Vec::new();
         let read = async || trusted.list(empty()).await;
         let (mut live, mut now) = read().await.map_err(|failure| Phase::Read.stop(failure))?;

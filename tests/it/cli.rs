@@ -88,9 +88,14 @@ impl Cli {
 
     /// Runs another program that runs it: its arguments go before `BINARY`'s path and arguments.
     pub(crate) fn run_under(&self, program: &str, before: &[&str], args: &[&str]) -> Ran {
+        self.finish(self.spawn_under(program, before, args))
+    }
+
+    /// Starts it in that way.
+    pub(crate) fn spawn_under(&self, program: &str, before: &[&str], args: &[&str]) -> Child {
         let mut command = Command::new(program);
         command.args(before).arg(BINARY).args(args);
-        self.finish(self.prepare(command).spawn().expect("the wrapper starts"))
+        self.prepare(command).spawn().expect("the wrapper starts")
     }
 
     /// Runs it on a terminal of its own (util-linux's `script`) on which somebody types `answer`; its output is all on

@@ -17,12 +17,12 @@ use crate::server::Server;
 const JOBS: usize = 300;
 
 /// How often a run is killed: 20 times, or 100 where `PROPTEST_CASES` asks for long runs.
-fn kills() -> u32 {
+pub(crate) fn kills() -> u32 {
     if std::env::var_os("PROPTEST_CASES").is_some() { 100 } else { 20 }
 }
 
 /// A share of the whole, another one each time, spread evenly however many are taken.
-fn share(round: u32) -> f64 {
+pub(crate) fn share(round: u32) -> f64 {
     (f64::from(round) * 0.618_033_988_75).fract()
 }
 

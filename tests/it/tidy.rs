@@ -81,10 +81,21 @@ fn no_file_is_too_long() {
 
 #[test]
 fn no_test_is_forgotten() {
-    let main = read(&repository().join("tests/it/main.rs"));
-    for path in sources(&repository().join("tests/it")) {
+    let tests = repository().join("tests/it");
+    for path in sources(&tests) {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
-        assert!(name == "main" || main.contains(&format!("mod {name};")), "tests/it/{name}.rs is no module of main.rs");
+        let folder = path.parent().expect("a file in a folder");
+        // A folder is a module by its `mod.rs`, which names the others in it.
+        let (name, above) = match name.as_str() {
+            "main" => continue,
+            "mod" => {
+                (folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned(), tests.join("main.rs"))
+            }
+            _ if folder == tests => (name, tests.join("main.rs")),
+            _ => (name, folder.join("mod.rs")),
+        };
+        let path = path.display();
+        assert!(read(&above).contains(&format!("mod {name};")), "{path} is no module of {}", above.display());
     }
 }
 

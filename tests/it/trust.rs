@@ -73,7 +73,7 @@ fn a_dkron_that_never_comes_is_given_up_in_time() {
     let report = ran.json();
     assert_eq!(report["summary"]["created"], 0);
     let error = report["errors"][0].as_str().expect("an error");
-    insta::assert_snapshot!(tidy(error), @"gave up on Dkron at http://***@[dkron]/ after 1s, waiting for it to answer: GET /v1/leader: Connection refused (os error 111)");
+    insta::assert_snapshot!(tidy(error), @"gave up on Dkron at http://***@[dkron]/ after 1s, waiting for it to answer: GET /v1/leader: Connection refused (os error 111); see that Dkron runs, and that `--dkron-url` and network policies let it be reached");
     let words = std::fs::read_to_string(cli.path(last)).expect("last words");
     assert_eq!(tidy(&words), tidy(error));
     assert!(!ran.to_string().contains("sesame") && !words.contains("sesame"), "{ran}");
@@ -94,7 +94,7 @@ fn one_that_accepts_and_never_answers_is_left_after_the_limit_of_a_try() {
     rig.emulator.inject(Rule::new(Fault::Hang).always());
     let (ran, took) = rig.timed(&["wait", "--request-timeout", "300ms", "--wait-timeout", "1s"]);
     assert!(took >= millis(1000) && took < millis(2500), "{took:?}");
-    insta::assert_snapshot!(tidy(ran.exits(4).stderr.lines().last().expect("an error")), @"error: gave up on Dkron at http://[dkron]/ after 1s, waiting for it to answer: GET /v1/leader: no whole answer within 300ms");
+    insta::assert_snapshot!(tidy(ran.exits(4).stderr.lines().last().expect("an error")), @"error: gave up on Dkron at http://[dkron]/ after 1s, waiting for it to answer: GET /v1/leader: no whole answer within 300ms; see whether Dkron is overloaded or cut off, or give it longer with `--request-timeout` and `--wait-timeout`");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn the_page_of_a_gateway_is_no_answer() {
     assert!(took < millis(2500), "{took:?}");
     insta::assert_snapshot!(tidy(&ran.exits(4).stderr), @r#"
      INFO waiting for its whole list of jobs url="http://[dkron]/" cause=GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Whom; it begins with `<html> welcome</html>`
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Whom; it begins with `<html> welcome</html>`
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Whom; it begins with `<html> welcome</html>`; see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron
     "#);
 }
 
@@ -174,9 +174,9 @@ fn a_list_that_is_not_whole_is_read_again() {
     }
     assert_eq!(rig.emulator.writes(), 0);
     insta::assert_snapshot!(tidy(&said), @r#"
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: byte 1475: the object that begins here is not closed; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs gave 39 jobs while its X-Total-Count says 40
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Total-Count; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: byte 1475: the object that begins here is not closed; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`; see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs gave 39 jobs while its X-Total-Count says 40; see the logs of Dkron's servers and of what stands before them, or wait longer with `--wait-timeout`
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Total-Count; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`; see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron
     "#);
 }
 
@@ -343,7 +343,7 @@ fn a_paused_dkron_is_waited_for_by_writers_and_read_twice_by_readers() {
         let ran = ran.exits(4);
         insta::allow_duplicates! { insta::assert_snapshot!(tidy(&ran.stderr), @r#"
          INFO waiting for it to be unpaused url="http://[dkron]/" cause=Dkron is paused: it refuses every write until someone calls `POST /v1/unpause`
-        error: gave up on Dkron at http://[dkron]/ after 700ms, waiting for it to be unpaused: Dkron is paused: it refuses every write until someone calls `POST /v1/unpause`
+        error: gave up on Dkron at http://[dkron]/ after 700ms, waiting for it to be unpaused: Dkron is paused: it refuses every write until someone calls `POST /v1/unpause`; unpause it, or wait longer with `--wait-timeout`
         "#); }
     }
     let waiting = rig.cli.spawn(&["wait"]);

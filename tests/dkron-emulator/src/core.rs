@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) active: HashMap<String, Execution>,
     /// Runs so far, for spreading them over the servers.
     pub(crate) runs: usize,
+    /// How far the clock in each answer's `Date` is ahead.
+    pub(crate) clock_ahead: SignedDuration,
     tasks: Vec<AbortHandle>,
 }
 
@@ -53,6 +55,7 @@ impl Core {
             journal: Journal::default(),
             active: HashMap::new(),
             runs: 0,
+            clock_ahead: SignedDuration::ZERO,
             tasks: Vec::new(),
         };
         state.cluster.start_views(&mut state.store);

@@ -82,6 +82,12 @@ pub enum Fault {
         bytes: u64,
     },
 
+    /// The list: small jobs, of that many bytes in all, of no announced length; `X-Total-Count` says how many there should be.
+    Flood {
+        /// How many bytes.
+        bytes: u64,
+    },
+
     /// Any request: looked at only after this time.
     Delay(Duration),
 }
@@ -135,7 +141,8 @@ impl Fault {
             | Self::WrongCount { .. }
             | Self::NoCount
             | Self::Trickle { .. }
-            | Self::Gigantic { .. } => Stage::Answering,
+            | Self::Gigantic { .. }
+            | Self::Flood { .. } => Stage::Answering,
         }
     }
 
@@ -149,7 +156,7 @@ impl Fault {
             Self::RunInFlight { .. } => target.job_is_there && (target.is_upsert() || target.is_delete()),
             Self::NotAppliedBut500 => target.is_write() && !target.is_barrier,
             Self::AppliedBut500 => target.is_write() && !target.is_barrier && target.answer.is_success,
-            Self::ShortList { .. } | Self::WrongCount { .. } | Self::NoCount => {
+            Self::ShortList { .. } | Self::WrongCount { .. } | Self::NoCount | Self::Flood { .. } => {
                 target.method == "GET" && target.path == "/v1/jobs" && target.answer.is_success
             }
             Self::ResetMid { .. } | Self::CloseMid { .. } | Self::Cut { .. } | Self::Trickle { .. } => {

@@ -157,6 +157,12 @@ impl Emulator {
         state.cluster.set_lag(lag, &mut state.store);
     }
 
+    /// From now on `Date` in each answer is this far ahead of the clock, or behind it: jobs are scheduled by the old one still, as
+    /// where a machine's clock jumps.
+    pub fn set_clock(&self, ahead: SignedDuration) {
+        self.core.lock().clock_ahead = ahead;
+    }
+
     /// The stored jobs, by name.
     pub fn jobs(&self) -> Vec<Value> {
         self.core.lock().store.jobs().values().map(|stored| to_json(stored.job.as_ref())).collect()

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, DATE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request as HttpRequest, Response as HttpResponse, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -165,6 +167,7 @@ fn send(
             reply.status = 200;
             Pieces::gigantic(bytes)
         }
+        Some(Fault::Flood { bytes }) => Pieces::flood(bytes),
         Some(Fault::ShortList { missing }) => {
             let mut jobs: Vec<serde_json::Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
             jobs.truncate(jobs.len().saturating_sub(missing));
@@ -188,6 +191,14 @@ fn send(
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes())) {
             response.headers_mut().insert(name, value);
         }
+    }
+    let ahead = core.lock().clock_ahead;
+    if !ahead.is_zero()
+        && let Ok(now) = Timestamp::now().checked_add(ahead)
+        && let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&now)
+        && let Ok(date) = HeaderValue::try_from(date)
+    {
+        response.headers_mut().insert(DATE, date);
     }
     if let Some(length) = announced {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

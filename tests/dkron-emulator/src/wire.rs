@@ -115,6 +115,19 @@ impl Pieces {
         }
     }
 
+    /// Jobs over and over, and one at the end.
+    pub(crate) fn flood(bytes: u64) -> Self {
+        const JOB: &str = r#"{"name":"x","schedule":"@yearly","executor":"shell"}"#;
+        let many = format!("{JOB},").repeat(1 << 10);
+        let times = bytes / many.len() as u64;
+        Self {
+            left: VecDeque::from([Bytes::from_static(b"["), Bytes::from(format!("{JOB}]"))]),
+            filling: (Bytes::from(many.clone()), times * many.len() as u64),
+            exact: None,
+            ..Self::whole(Vec::new())
+        }
+    }
+
     fn next_piece(&mut self) -> Option<Bytes> {
         if self.left.len() == 1 && self.filling.1 > 0 {
             let length = self.filling.1.min(self.filling.0.len() as u64);
