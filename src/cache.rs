@@ -9,10 +9,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::job::{Job, Packed};
-use crate::render::Table;
+use crate::render::{Row, Table};
 use crate::schedule::allowed_interval;
 
 /// The data table that the caches stand in.
@@ -74,7 +74,7 @@ impl Caches {
     }
 }
 
-fn cache(row: &Map<String, Value>) -> Result<Cache, String> {
+fn cache(row: &Row) -> Result<Cache, String> {
     let column = |name: &str| row.get(name).unwrap_or(&Value::Null);
     let name = text(column("name")).filter(|name| !name.is_empty()).ok_or("it has no `name`")?;
     let soft = ttl("soft_ttl", column("soft_ttl"))?.ok_or_else(|| format!("cache `{name}` has no `soft_ttl`"))?;

@@ -1,5 +1,7 @@
 //! One job's template: its leaves compiled once, and filled in for each row.
 
+use std::iter;
+
 use std::ops::Range;
 
 use minijinja::{Expression, Template};
@@ -81,10 +83,22 @@ impl Filled<'_> {
     }
 }
 
-/// One row of `for_each`, and what to call it in messages; a job without `for_each` has one without an item.
+/// One row of `for_each`; a job without `for_each` has one without an item.
 pub(super) struct Row {
     pub(super) scope: Scope,
-    pub(super) label: Option<String>,
+    /// From 0.
+    index: usize,
+}
+
+impl Row {
+    /// What to call it in messages.
+    pub(super) fn label(&self) -> Option<String> {
+        let item = self.scope.item.as_ref()?;
+        let name = item.get_attr("name").ok().filter(|name| !name.is_undefined() && !name.is_none());
+        // What the row holds may be a secret.
+        let name = name.filter(|_| !self.scope.secret).map_or_else(String::new, |name| format!(", `{name}`"));
+        Some(format!("row {}{name}", self.index + 1))
+    }
 }
 
 impl<'s> Draft<'s> {
@@ -126,12 +140,12 @@ impl<'s> Draft<'s> {
     ///
     /// # Errors
     /// `for_each` names no list.
-    pub(super) fn rows(&self, engine: &Engine<'_>) -> Result<Vec<Row>, Problem> {
+    pub(super) fn rows(&self, engine: &Engine<'_>) -> Result<Box<dyn Iterator<Item = Row>>, Problem> {
         let for_each = match &self.for_each {
             Ok(Some(for_each)) => for_each,
-            Ok(None) => return Ok(vec![Row { scope: Scope::new(None, false), label: None }]),
+            Ok(None) => return Ok(Box::new(iter::once(Row { scope: Scope::new(None, false), index: 0 }))),
             // Said already, and without its rows nothing more can be.
-            Err(()) => return Ok(Vec::new()),
+            Err(()) => return Ok(Box::new(iter::empty())),
         };
         let mut secret = false;
         let (node, list) = match for_each {
@@ -154,16 +168,7 @@ impl<'s> Draft<'s> {
                 "name a data table (`for_each: cache_param`) or a list, without `{{ }}`",
             ));
         };
-        Ok(list
-            .enumerate()
-            .map(|(index, item)| {
-                let name = item.get_attr("name").ok().filter(|name| !name.is_undefined() && !name.is_none());
-                let name = name.map_or_else(String::new, |name| format!(", `{name}`"));
-                let name = if secret { String::new() } else { name };
-                let label = Some(format!("row {}{name}", index + 1));
-                Row { scope: Scope::new(Some(item), secret), label }
-            })
-            .collect())
+        Ok(Box::new(list.enumerate().map(move |(index, item)| Row { scope: Scope::new(Some(item), secret), index })))
     }
 
     /// Whether the job is wanted for this row.

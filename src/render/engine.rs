@@ -15,6 +15,7 @@ use crate::cache;
 use crate::schedule;
 
 use super::problem::nearest;
+use super::rows::Rows;
 use super::{Context, Table, Var};
 
 /// Where functions find the name of the job being rendered. No template can say it: it is no identifier.
@@ -67,9 +68,9 @@ pub(super) struct LeafProblem {
 /// What one job's leaves see beyond what all see.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
-    item: Option<Value>,
+    pub(super) item: Option<Value>,
     /// The row comes from a secret variable.
-    secret: bool,
+    pub(super) secret: bool,
     context: Value,
 }
 
@@ -81,10 +82,10 @@ impl Scope {
     }
 
     /// Once the job's whole name is known.
-    pub(super) fn named(self, job: &str) -> Self {
+    pub(super) fn named(&self, job: &str) -> Self {
         let item = self.item.iter().map(|item| ("item", item.clone()));
         let context = Value::from_pairs(item.chain([(JOB, Value::from(job))]));
-        Self { context, ..self }
+        Self { context, ..self.clone() }
     }
 }
 
@@ -104,7 +105,7 @@ impl<'s> Engine<'s> {
         env.add_global("cluster_domain", context.cluster_domain.as_str());
         env.add_global("vars", Value::from_object(Vars::new(&context.vars, Arc::clone(&notes))));
         for (name, table) in tables {
-            env.add_global(name.clone(), Value::from(Serde(table.rows())));
+            env.add_global(name.clone(), Value::from_object(Rows(table.clone())));
         }
         let host = format!("{}.svc.{}", context.namespace, context.cluster_domain);
         env.add_function("service", move |name: &str, port: u16| format!("http://{name}.{host}:{port}"));

@@ -7,12 +7,12 @@ mod emit;
 mod engine;
 mod places;
 mod problem;
+mod rows;
 mod shape;
 mod table;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use crate::job::Desired;
 
@@ -29,7 +29,7 @@ pub use self::problem::{Problem, Problems, Verdict};
 pub(crate) use self::shape::{
     EXPECT_CODE, HTTP, HTTP_KEYS, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout, url_problem,
 };
-pub use self::table::{Table, TableFormat, values};
+pub use self::table::{Row, Table, TableFormat, values};
 pub(crate) use self::yaml::is_template;
 
 /// A file's text.
@@ -117,7 +117,7 @@ pub fn examine(sources: &Sources, context: &Context) -> Rendered {
         }
     }
     let engine = Engine::new(context, &sources.tables);
-    let mut run = Run { engine: &engine, prefix: &context.name_prefix, problems, names: HashMap::new() };
+    let mut run = Run { engine: &engine, prefix: &context.name_prefix, problems };
     let mut desired = Desired::default();
     for (index, node) in &documents {
         let mut found = Vec::new();
@@ -145,8 +145,6 @@ struct Run<'s> {
     engine: &'s Engine<'s>,
     prefix: &'s str,
     problems: Found,
-    /// Where each name was first written down.
-    names: HashMap<Arc<str>, String>,
 }
 
 impl Run<'_> {
@@ -157,11 +155,12 @@ impl Run<'_> {
         };
         for row in rows {
             let mut found = Vec::new();
+            let label = || row.label();
             match draft.is_wanted(self.engine, &row.scope) {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(problem) => {
-                    self.problems.add_in_row(problem, row.label.as_deref());
+                    self.problems.add_in_row(problem, label);
                     continue;
                 }
             }
@@ -181,24 +180,19 @@ impl Run<'_> {
             let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
             if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
                 let name = wanted.job.name().clone();
-                let place = match &row.label {
-                    Some(label) => format!("{}:{}, {label}", wanted.origin.file, wanted.origin.line),
-                    None => format!("{}:{}", wanted.origin.file, wanted.origin.line),
-                };
-                if let Some(first) = self.names.get(&name) {
+                if let Some(first) = desired.jobs.get(&name).map(|first| &first.origin) {
                     let at = draft.fields.iter().find(|(key, _)| key.text == "name").map(|(key, _)| key.at.clone());
                     found.push(draft.text.problem(
                         at.unwrap_or_else(|| draft.node.at.clone()),
-                        format!("there is another job `{name}` already, from {first}"),
+                        format!("there is another job `{name}` already, from {}:{}", first.file, first.line),
                         "give each job a name of its own",
                     ));
                 } else {
-                    self.names.insert(name.clone(), place);
                     desired.jobs.insert(name, wanted);
                 }
             }
             for problem in found {
-                self.problems.add_in_row(problem, row.label.as_deref());
+                self.problems.add_in_row(problem, label);
             }
         }
     }
@@ -223,8 +217,9 @@ impl Found {
         self.problems.push((problem, 0));
     }
 
-    fn add_in_row(&mut self, mut problem: Problem, row: Option<&str>) {
-        let Some(row) = row else { return self.add(problem) };
+    /// `row` names the row, if there is one.
+    fn add_in_row(&mut self, mut problem: Problem, row: impl Fn() -> Option<String>) {
+        let Some(row) = row() else { return self.add(problem) };
         let place = (problem.file().to_owned(), problem.position());
         if let Some(&first) = self.seen.get(&place) {
             self.problems[first].1 += 1;

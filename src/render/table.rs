@@ -1,7 +1,9 @@
 //! Data tables: rows of named columns, from CSV, JSON or YAML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use litemap::LiteMap;
 use serde_json::{Map, Value};
 
 use super::Source;
@@ -20,10 +22,13 @@ pub enum TableFormat {
     Yaml,
 }
 
-/// Rows of named columns; there is at least one.
+/// The values of one row by their columns' names. All rows share the names: a table may have tens of thousands of them.
+pub type Row = LiteMap<Arc<str>, Value>;
+
+/// Rows of named columns; there is at least one. A clone is the same rows once more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    rows: Vec<Map<String, Value>>,
+    rows: Arc<[Row]>,
 }
 
 impl Table {
@@ -48,17 +53,17 @@ impl Table {
                 "an empty table would take every job of it away; fill it, or take its template away",
             ));
         }
-        rows.iter_mut().for_each(add_snake_case);
-        Ok(Self { rows })
+        add_snake_case(&mut rows);
+        Ok(Self { rows: rows.into() })
     }
 
-    /// The rows: each a value by its column's name.
-    pub fn rows(&self) -> &[Map<String, Value>] {
+    /// The rows.
+    pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 }
 
-fn csv_rows(text: &Text) -> Result<Vec<Map<String, Value>>, Problem> {
+fn csv_rows(text: &Text) -> Result<Vec<Row>, Problem> {
     // Comments stand before the header only: a row may begin with `#`.
     let mut lines = text.as_str().split_inclusive('\n');
     let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with('#');
@@ -94,11 +99,16 @@ fn csv_rows(text: &Text) -> Result<Vec<Map<String, Value>>, Problem> {
         };
         return Err(text.problem(line(text, start), message, "give each column a name of its own in the first line"));
     }
+    let mut columns: Vec<(Arc<str>, usize)> = headers.iter().map(Arc::from).zip(0..).collect();
+    columns.sort();
     reader
         .records()
         .map(|record| {
             let record = record.map_err(problem)?;
-            Ok(headers.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell_value(cell))).collect())
+            let cell = |at: usize| cell_value(record.get(at).unwrap_or_default());
+            let row = columns.iter().map(|(name, at)| (name.clone(), cell(*at))).collect();
+            // They are in order, and no two are the same.
+            Ok(Row::from_sorted_store_unchecked(row))
         })
         .collect()
 }
@@ -171,7 +181,7 @@ fn value(node: Node) -> Value {
     }
 }
 
-fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec<Map<String, Value>>, Problem> {
+fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec<Row>, Problem> {
     let pointer = pointer.unwrap_or_default();
     let mut document = document;
     let Some(found) = document.pointer_mut(pointer).map(Value::take) else {
@@ -183,10 +193,11 @@ fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec
         let place = if pointer.is_empty() { "this".to_owned() } else { format!("`{pointer}`") };
         return Err(text.problem(0..0, format!("{place} is no list of rows"), remedy));
     };
+    let mut names = Names::default();
     list.into_iter()
         .enumerate()
         .map(|(index, row)| match row {
-            Value::Object(row) => Ok(row),
+            Value::Object(row) => Ok(names.row(row)),
             _ => Err(text.problem(
                 0..0,
                 format!("row {} is no object with named columns", index + 1),
@@ -211,16 +222,38 @@ fn pointers(document: &Value) -> String {
     }
 }
 
+/// The names of columns, each once.
+#[derive(Default)]
+struct Names(BTreeSet<Arc<str>>);
+
+impl Names {
+    fn one(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return known.clone();
+        }
+        let name: Arc<str> = name.into();
+        self.0.insert(name.clone());
+        name
+    }
+
+    fn row(&mut self, row: Map<String, Value>) -> Row {
+        row.into_iter().map(|(name, value)| (self.one(&name), value)).collect()
+    }
+}
+
 /// `softTtl`, `Soft-TTL` and `soft ttl` can be used as `soft_ttl`, unless there is a column of that name.
-fn add_snake_case(row: &mut Map<String, Value>) {
-    let aliases: Vec<(String, Value)> = row
-        .iter()
-        .filter(|(name, _)| !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
-        .map(|(name, value)| (snake_case(name), value))
-        .filter(|(alias, _)| !row.contains_key(alias))
-        .map(|(alias, value)| (alias, value.clone()))
-        .collect();
-    row.extend(aliases);
+fn add_snake_case(rows: &mut [Row]) {
+    let mut names = Names::default();
+    for row in rows {
+        let aliases: Vec<(Arc<str>, Value)> = row
+            .iter()
+            .filter(|(name, _)| !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+            .map(|(name, value)| (names.one(&snake_case(name)), value))
+            .filter(|(alias, _)| !row.contains_key(alias))
+            .map(|(alias, value)| (alias, value.clone()))
+            .collect();
+        row.extend(aliases);
+    }
 }
 
 fn snake_case(name: &str) -> String {
