@@ -56,6 +56,7 @@ mod sequences;
 mod server;
 mod shelf;
 mod snapshot;
+mod soak;
 mod status;
 mod status_laws;
 mod stores;
