@@ -19,6 +19,7 @@ mod disaster;
 mod disk;
 mod emulator;
 mod emulator_runs;
+mod fuzzed;
 mod heal;
 mod heal_faults;
 mod healings;
