@@ -31,7 +31,7 @@ impl Ratio {
     }
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
@@ -43,12 +43,17 @@ pub(crate) fn templates(jobs: usize) -> TempDir {
     let to = folder.path().join("jobs-templates");
     fs::create_dir_all(to.join("data")).expect("folders");
     fs::copy(from, to.join("cache-refresh.yaml")).expect("the shipped template");
+    fs::write(to.join("data/cache_param.csv"), table(jobs)).expect("a table");
+    folder
+}
+
+/// A table of caches with so many rows.
+pub(crate) fn table(jobs: usize) -> String {
     let mut table = "name,soft_ttl,hard_ttl,scope,enabled\n".to_owned();
     for row in 0..jobs {
         writeln!(table, "cache-{row:05},{},7200,scope-{},true", 600 + row % 7 * 300, row % 5).expect("a string");
     }
-    fs::write(to.join("data/cache_param.csv"), table).expect("a table");
-    folder
+    table
 }
 
 /// The binary in this folder.

@@ -29,7 +29,7 @@ const LIMIT: usize = 1 << 20;
 
 /// Something that happens to a file.
 #[derive(Debug, Clone)]
-enum Mutation {
+pub(crate) enum Mutation {
     /// These bits of a byte are turned.
     Flip(Index, u8),
     /// What stands between two places is gone.
@@ -79,7 +79,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 }
 
 /// A file as it was, by its number, and what happens to it.
-fn mutated(most: usize) -> impl Strategy<Value = (Index, Vec<Mutation>)> {
+pub(crate) fn mutated(most: usize) -> impl Strategy<Value = (Index, Vec<Mutation>)> {
     (any::<Index>(), vec(mutation(), 1..=most))
 }
 
@@ -151,7 +151,8 @@ fn files() -> Vec<Vec<u8>> {
     vec![lines.into(), list.into(), script.into(), gzip.finish().expect("memory"), zstd]
 }
 
-fn made((file, mutations): &(Index, Vec<Mutation>), files: &[Vec<u8>]) -> Vec<u8> {
+/// The file after it.
+pub(crate) fn made((file, mutations): &(Index, Vec<Mutation>), files: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = files[file.index(files.len())].clone();
     for mutation in mutations {
         mutate(&mut bytes, mutation, files);

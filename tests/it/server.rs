@@ -77,6 +77,14 @@ impl Server {
         Some(Self::new(kind))
     }
 
+    /// One node, or three where those can have another leader without an end of the process: on the emulator.
+    pub(crate) fn start_for_soak(three: bool) -> Self {
+        match variable("DKRON_BIN") {
+            None if three => Self::new(Kind::Emulator(Emulator::start(Options::new().nodes(3)).expect("an emulator"))),
+            _ => Self::start(),
+        }
+    }
+
     fn new(kind: Kind) -> Self {
         let recorder = Recorder::start(match &kind {
             Kind::Emulator(emulator) => emulator.url(),
@@ -97,6 +105,38 @@ impl Server {
         }
     }
 
+    /// Whether there can be a Dkron of the test's own; if not, that is said.
+    pub(crate) fn can_be_ours(test: &str) -> bool {
+        let ours = variable("DKRON_URL").is_none();
+        if !ours {
+            skip(test, "DKRON_URL names a Dkron that is not to be restarted");
+        }
+        ours
+    }
+
+    /// The emulator, where it is one.
+    pub(crate) fn emulator(&self) -> Option<&Emulator> {
+        match &self.kind {
+            Kind::Emulator(emulator) => Some(emulator),
+            Kind::Real(_) | Kind::Existing { .. } => None,
+        }
+    }
+
+    /// The stored jobs, once everything that was written is applied: the leader's word, or after the barrier (FACTS 4).
+    pub(crate) fn settled_jobs(&self) -> Vec<Value> {
+        match &self.kind {
+            Kind::Emulator(emulator) => {
+                assert!(emulator.wait_until_replayed(READY), "the emulator comes up again");
+                emulator.jobs()
+            }
+            Kind::Real(cluster) => {
+                assert!(cluster.forms(), "Dkron comes up again");
+                self.jobs()
+            }
+            Kind::Existing { .. } => self.jobs(),
+        }
+    }
+
     /// Where it is, by way of the recorder that counts requests.
     pub(crate) fn url(&self) -> &str {
         &self.recorder.url
@@ -114,7 +154,13 @@ impl Server {
     /// The requests that would change something, without the barrier, since the last time this was asked.
     pub(crate) fn writes(&self) -> Vec<String> {
         let mut seen = self.recorder.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *seen).into_iter().filter(|line| !line.starts_with("GET") && !is_barrier(line)).collect()
+        std::mem::take(&mut *seen).into_iter().filter(|line| is_write(line)).collect()
+    }
+
+    /// How many there are, without taking them.
+    pub(crate) fn write_count(&self) -> usize {
+        let seen = self.recorder.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().filter(|line| is_write(line)).count()
     }
 
     /// All requests since the last time this or [`Server::writes`] was asked, the barrier among them.
@@ -148,11 +194,7 @@ impl Server {
 
     /// Whether a test of its own Dkron can be run; if not, that is said.
     pub(crate) fn is_ours(&self, test: &str) -> bool {
-        let ours = !matches!(self.kind, Kind::Existing { .. });
-        if !ours {
-            skip(test, "DKRON_URL names a Dkron that is not to be restarted");
-        }
-        ours
+        !matches!(self.kind, Kind::Existing { .. }) || Self::can_be_ours(test)
     }
 
     /// The stored jobs.
@@ -403,8 +445,9 @@ fn line(method: &Method, path: &str, body: &Bytes) -> String {
     line
 }
 
-fn is_barrier(line: &str) -> bool {
-    line == "POST /v1/jobs dkron-jobs-barrier"
+/// A request that would change something, and is not the barrier.
+fn is_write(line: &str) -> bool {
+    !line.starts_with("GET") && line != "POST /v1/jobs dkron-jobs-barrier"
 }
 
 /// One call as a person would make it: status and body.
@@ -413,7 +456,7 @@ fn call(method: &str, url: &str, body: &str) -> (u16, Value) {
     try_call(method, url, body).unwrap_or_else(|| panic!("{method} {url}: no answer"))
 }
 
-fn try_call(method: &str, url: &str, body: &str) -> Option<(u16, Value)> {
+pub(crate) fn try_call(method: &str, url: &str, body: &str) -> Option<(u16, Value)> {
     let at = url.find("/v1")?;
     let answer = http::send(&url[..at], method, &url[at..], "application/json", body).ok()?;
     let json = serde_json::from_slice(&answer.body).unwrap_or_else(|_| Value::from(answer.text()));
@@ -457,7 +500,7 @@ fn said(server: &str) {
 }
 
 #[expect(clippy::print_stderr, reason = "shown with `--nocapture` and when a test fails")]
-fn note(variable_name: &str, line: &str) {
+pub(crate) fn note(variable_name: &str, line: &str) {
     eprintln!("{line}");
     if let Some(file) = variable(variable_name) {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(file);

@@ -1,0 +1,204 @@
+//! What any bytes must keep to, whoever made them: libFuzzer (`fuzz_targets/`) or the tests (`tests/it/fuzzed.rs`).
+//!
+//! A panic is a finding: one of the program's own, or one of the assertions here.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a target fails by panicking")]
+#![allow(unreachable_pub, reason = "the tests have it as a module of theirs")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use dkron_jobs::dkron::decode_jobs;
+use dkron_jobs::job::{Desired, History, Live, LiveJob, Owner, Packed, WireJob};
+use dkron_jobs::plan::{Action, Drift, Policy, TakeOwnership, plan};
+use dkron_jobs::render::{Context, Problem, Source, Sources, Table, TableFormat, Var, examine, to_yaml, values};
+use dkron_jobs::schedule::Schedule;
+use dkron_jobs::snapshot::{Lines, Manifest, Packing, Reader, Record};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The longest job that a file may hold here.
+const LIMIT: usize = 1 << 16;
+
+/// A template file; the same bytes as a data table and as a file of variables.
+pub fn templates(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let source = Source { file: "any.yaml".to_owned(), text: text.to_owned() };
+    for format in [TableFormat::Csv, TableFormat::Json, TableFormat::Yaml] {
+        match Table::parse(&source, format, None) {
+            Ok(table) => assert!(!table.rows().is_empty(), "a table without rows is none"),
+            Err(problem) => is_told(&problem, text),
+        }
+    }
+    if let Err(problem) = values(&source) {
+        is_told(&problem, text);
+    }
+    let rows =
+        Source { file: "cache_param.csv".to_owned(), text: "name,soft_ttl,hard_ttl\na,300,600\nb,60,\n".to_owned() };
+    let table = Table::parse(&rows, TableFormat::Csv, None).expect("a table");
+    let sources = Sources { templates: vec![source], tables: BTreeMap::from([("cache_param".to_owned(), table)]) };
+    let context = Context {
+        namespace: "shop".to_owned(),
+        release: "main".to_owned(),
+        cluster_domain: "cluster.local".to_owned(),
+        name_prefix: String::new(),
+        vars: BTreeMap::from([("region".to_owned(), Var { value: Value::from("eu"), secret: false })]),
+    };
+    let rendered = examine(&sources, &context);
+    rendered.problems.iter().for_each(|problem| is_told(problem, text));
+    assert_eq!(examine(&sources, &context).desired, rendered.desired, "the same templates, the same jobs");
+    for (name, wanted) in &rendered.desired.jobs {
+        let job = wanted.job.unpack();
+        assert_eq!(*job.name, **name, "a job goes by its name");
+        // What else is wrong with a job may keep Dkron's own refusal from being said: then that is.
+        let is_good = job.refusal().is_none() || !rendered.problems.is_empty();
+        assert!(is_good, "Dkron would refuse `{name}`, and nobody says so: {:?}", job.refusal());
+        comes_back(&wanted.job);
+        assert!(to_yaml(&job).starts_with("---\nname: "), "{}", to_yaml(&job));
+    }
+}
+
+/// What is wrong is said in words, on one line, and where there is a place it is one of the text.
+fn is_told(problem: &Problem, text: &str) {
+    assert!(!problem.message().is_empty() && !problem.file().is_empty(), "{problem:?}");
+    assert!(!problem.one_line().contains('\n'), "{}", problem.one_line());
+    if let Some((line, column)) = problem.position() {
+        assert!(line >= 1 && line <= text.matches('\n').count() + 1, "{problem:?}");
+        assert!(column >= 1 && column <= text.chars().count() + 1, "{problem:?}");
+    }
+}
+
+/// A job that is sent is the same when it is read again.
+fn comes_back(job: &Packed) {
+    let text = serde_json::to_string(&job.unpack()).expect("a job has a JSON form");
+    let live = decode_jobs(format!("[{text}]").as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let read: Vec<_> = live.jobs.values().map(|live| &live.job).collect();
+    assert_eq!(read, [job], "{text}");
+}
+
+/// A backup, and its manifest.
+pub fn backups(bytes: &[u8]) {
+    let whole = read(bytes, bytes.len().max(1));
+    for size in [1, 7] {
+        assert_eq!(read(bytes, size), whole, "cut into pieces of {size} bytes");
+    }
+    let mut lines = Lines::default();
+    for record in &whole.0 {
+        comes_back(&record.live.job);
+        let text = serde_json::to_string(&record.live.job.unpack()).expect("a job has a JSON form");
+        lines.add(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
+    }
+    let text = lines.parents_first().collect::<Vec<_>>().concat();
+    let (again, problems) = read(&text, 64);
+    let jobs = |records: &[Record]| -> BTreeMap<Arc<str>, Packed> {
+        records.iter().map(|record| (record.live.job.name().clone(), record.live.job.clone())).collect()
+    };
+    assert_eq!((jobs(&again), problems), (jobs(&whole.0), Vec::new()), "what is saved again");
+    if let Ok(manifest) = Manifest::parse(bytes) {
+        let text = manifest.to_text();
+        let again = Manifest::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(again.to_text(), text, "a manifest that is written again");
+    }
+    let _ = Packing::of_bytes(bytes);
+}
+
+/// Reads a file in pieces of this size.
+fn read(bytes: &[u8], size: usize) -> (Vec<Record>, Vec<String>) {
+    let mut reader = Reader::new("any.ndjson", LIMIT);
+    let (mut records, mut problems) = (Vec::new(), Vec::new());
+    let lines = bytes.split(|byte| *byte == b'\n').count() as u64;
+    let mut take = |piece: Result<Record, dkron_jobs::snapshot::Problem>| {
+        match piece {
+            Ok(record) => {
+                assert!(record.line >= 1 && record.line <= lines, "{record:?}");
+                records.push(record);
+            }
+            Err(problem) => {
+                assert!(problem.line >= 1 && problem.line <= lines, "{problem:?}");
+                assert!(problem.offset <= bytes.len() as u64, "{problem:?}");
+                problems.push(format!("{problem} at {} of {}", problem.offset, problem.number));
+            }
+        }
+        Ok::<_, Infallible>(())
+    };
+    for chunk in bytes.chunks(size) {
+        let Ok(()) = reader.push(chunk, &mut take);
+    }
+    let Ok(read) = reader.finish(None, &mut take);
+    assert_eq!((read.jobs, read.problems), (records.len() as u64, problems.len() as u64), "they are counted");
+    (records, problems)
+}
+
+/// Dkron's list of jobs, and one job of it.
+pub fn answers(bytes: &[u8]) {
+    if let Ok(job) = serde_json::from_slice::<WireJob<'_>>(bytes) {
+        comes_back(&LiveJob::from(job).job);
+    }
+    let _ = History::of_json(bytes);
+    match decode_jobs(bytes) {
+        Err(words) => assert!(!words.is_empty() && !words.contains('\n'), "{words:?}"),
+        Ok(live) => is_planned(&live),
+    }
+    if let Ok(Value::Array(list)) = serde_json::from_slice(bytes) {
+        let names = |list: &[Value]| list.iter().map(|job| job["name"].as_str().map(str::to_owned)).collect();
+        let names: Option<BTreeSet<String>> = names(&list);
+        if let (Ok(live), Some(names)) = (decode_jobs(bytes), names) {
+            let found: BTreeSet<_> = live.jobs.keys().map(ToString::to_string).collect();
+            assert_eq!(found, names, "no job of a list is passed over");
+        }
+    }
+}
+
+/// Jobs that nobody of us wants are left alone; those that are wanted as they are, too.
+fn is_planned(live: &Live) {
+    let policy = Policy {
+        owner: Owner::new("shop", "main"),
+        drift: Drift::Revert,
+        keep_disabled: true,
+        prune: true,
+        allow_deletes: 0,
+        force: true,
+        take_ownership: TakeOwnership::No,
+        heal_stuck: true,
+    };
+    for (name, live) in &live.jobs {
+        assert_eq!(name, live.job.name(), "a job goes by its name");
+        comes_back(&live.job);
+    }
+    let Ok(plan) = plan(&Desired::default(), live, &policy) else { return };
+    for item in &plan.items {
+        let stamp = live.jobs.get(&item.name).and_then(|live| live.job.own_stamp());
+        let is_ours = stamp.is_some_and(|stamp| stamp.owner == policy.owner);
+        assert!(is_ours || item.action == Action::Unchanged, "`{}` is not ours: {:?}", item.name, item.action);
+    }
+}
+
+/// A schedule, and after a line break a time zone.
+pub fn schedules(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (text, zone) = text.split_once('\n').unwrap_or((text, ""));
+    let schedule = match Schedule::parse(text, "name", zone) {
+        Ok(schedule) => schedule,
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "{text:?} in {zone:?}");
+            return;
+        }
+    };
+    assert_eq!(Schedule::parse(text, "name", zone).as_ref(), Ok(&schedule), "the same text, the same schedule");
+    let mut runs = 0;
+    for after in [-62_135_596_800, 0, 1_774_746_000, 1_792_000_000, 253_402_300_799] {
+        let mut after = Timestamp::from_second(after).unwrap_or(Timestamp::MAX);
+        for _ in 0..3 {
+            let Some(next) = schedule.next(after) else { break };
+            assert!(next > after, "{text:?} in {zone:?} runs at {next} after {after}");
+            runs += 1;
+            after = next;
+        }
+    }
+    if let Some(gaps) = schedule.gaps() {
+        assert!(gaps.shortest.as_secs() > 0 && gaps.shortest <= gaps.worst, "{text:?} in {zone:?}: {gaps:?}");
+        assert!(runs > 0, "{text:?} in {zone:?} has {gaps:?} between runs, and none");
+    }
+    assert!(!schedule.is_manual() || runs == 0, "{text:?} is for hands only, and runs");
+}
