@@ -81,10 +81,15 @@ fn no_file_is_too_long() {
 
 #[test]
 fn no_test_is_forgotten() {
-    let main = read(&repository().join("tests/it/main.rs"));
-    for path in sources(&repository().join("tests/it")) {
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
-        assert!(name == "main" || main.contains(&format!("mod {name};")), "tests/it/{name}.rs is no module of main.rs");
+    let top = repository().join("tests/it");
+    for path in sources(&top) {
+        // `canary/mod.rs` is the module `canary` of what is above the folder.
+        let module = if path.ends_with("mod.rs") { path.parent().expect("a folder") } else { &path };
+        let name = module.file_stem().and_then(|name| name.to_str()).expect("a name");
+        let folder = module.parent().expect("a folder");
+        let above = if folder == top { top.join("main.rs") } else { folder.join("mod.rs") };
+        let is_known = name == "main" || read(&above).contains(&format!("mod {name};"));
+        assert!(is_known, "{} is no module of {}", relative(&path), relative(&above));
     }
 }
 
