@@ -74,10 +74,10 @@ impl Masker {
         Self { values }
     }
 
-    /// A text with every known secret value masked, and the user of every URL.
+    /// A text with every known secret value masked, and of every URL its user and what its parameters name a secret.
     pub fn text(&self, text: &str) -> String {
         let mut hidden = Vec::new();
-        users(&self.values(text, &mut hidden), &mut hidden)
+        urls(&self.values(text, &mut hidden), &mut hidden)
     }
 
     /// What a run left as output, which may be anything: as [`Masker::text`], and of JSON also the values of keys that carry secrets.
@@ -170,9 +170,9 @@ impl Masker {
         }
         let text = self.values(text, hidden);
         match field {
-            "executor_config.headers" => users(&headers(&text, hidden), hidden),
+            "executor_config.headers" => urls(&headers(&text, hidden), hidden),
             "executor_config.url" => parameters(&text, hidden),
-            _ => users(&json(&text, hidden), hidden),
+            _ => urls(&json(&text, hidden), hidden),
         }
     }
 
@@ -294,23 +294,50 @@ fn parameters(text: &str, hidden: &mut Vec<String>) -> String {
         return hide(text, hidden);
     }
     let text = users(text, hidden);
+    cut(&text, &secret_parameters(&text), hidden)
+}
+
+/// Where the values of a URL's secret parameters stand.
+fn secret_parameters(url: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = 0;
-    for part in text.split(['?', '#', '&', ';']) {
+    for part in url.split(['?', '#', '&', ';']) {
         let end = start + part.len();
         if let Some((name, value)) = part.split_once('=') {
             let name: String = form_urlencoded::parse(name.as_bytes()).map(|(name, _)| name).collect();
-            if secret_name(&name) && !value.is_empty() {
+            if secret_name(&name) && !value.is_empty() && value != MASK {
                 ranges.push(end - value.len()..end);
             }
         }
         start = end + 1;
+    }
+    ranges
+}
+
+/// A text with every URL in it as [`parameters`] shows it: the words of Dkron and of whom it calls hold some.
+fn urls(text: &str, hidden: &mut Vec<String>) -> String {
+    let text = users(text, hidden);
+    let mut ranges = Vec::new();
+    for (scheme, _) in text.match_indices("://") {
+        let start = scheme + "://".len();
+        let rest = &text[start..];
+        let end = rest.find(|c: char| c.is_whitespace() || "\\\"'<>`".contains(c)).unwrap_or(rest.len());
+        // A URL in another's parameter is part of that one.
+        if ranges.last().is_none_or(|last: &Range<usize>| last.end <= start) {
+            let found = secret_parameters(&rest[..end]).into_iter();
+            ranges.extend(found.map(|range| start + range.start..start + range.end));
+        }
     }
     cut(&text, &ranges, hidden)
 }
 
 /// A text without the user and password of any URL in it.
 fn users(text: &str, hidden: &mut Vec<String>) -> String {
+    cut(text, &user_ranges(text), hidden)
+}
+
+/// Where they stand.
+fn user_ranges(text: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     for (scheme, _) in text.match_indices("://") {
         let start = scheme + "://".len();
@@ -320,5 +347,5 @@ fn users(text: &str, hidden: &mut Vec<String>) -> String {
             ranges.push(start..start + length);
         }
     }
-    cut(text, &ranges, hidden)
+    ranges
 }

@@ -117,6 +117,23 @@ fn bodies_and_configurations_are_masked_by_key() {
     assert_eq!(shown(&[], "owner", "secret", "b"), (json!("secret"), json!("b")), "a field's own name is no key");
 }
 
+/// Dkron says of a run what was called, and a proxy what it was asked.
+#[test]
+fn urls_in_words_are_masked_by_parameter_too() {
+    let masker = Masker::default();
+    for (words, expected) in [
+        ("Post \"http://u:p@h/x?token=abc&y=1\": refused", "Post \"http://***@h/x?token=***&y=1\": refused"),
+        (
+            "a http://h/?sig=1 b http://h/?to=http://i/?key=2&pwd=3",
+            "a http://h/?sig=*** b http://h/?to=http://i/?key=2&pwd=***",
+        ),
+        ("{\"url\":\"http://h/?token=abc\"}", "{\"url\":\"http://h/?token=***\"}"),
+        ("it is token=abc", "it is token=abc"),
+    ] {
+        assert_eq!(masker.text(words), expected);
+    }
+}
+
 /// Characters that JSON, Go's JSON, URLs or forms write otherwise.
 const AWKWARD: &str = "p\"a\\s/s<&>%+ é\u{1f511}\t\n'#?=x";
 
