@@ -331,6 +331,51 @@ fn urls(text: &str, hidden: &mut Vec<String>) -> String {
     cut(&text, &ranges, hidden)
 }
 
+/// A text of templates or variables, of which nothing may be understood yet, as it may be shown: what follows a name that says that
+/// it is a secret, and the users of URLs, as so many stars. Every byte stays where it is, and so do expressions: they name secrets,
+/// and hold none.
+pub fn starred(text: &str) -> String {
+    let mut ranges = user_ranges(text);
+    let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    for (at, separator) in text.match_indices([':', '=']) {
+        let before = text[..at].trim_end_matches([' ', '\\', '"', '\'']);
+        let name = &before[before.trim_end_matches(is_of_a_name).len()..];
+        if !secret_name(name) {
+            continue;
+        }
+        let start = at + separator.len();
+        let value = text[start..].trim_start_matches([' ', '\t']);
+        let start = start + (text[start..].len() - value.len());
+        let quote = value.trim_start_matches('\\').chars().next().filter(|c| matches!(c, '"' | '\''));
+        let opening = quote.map_or(0, |_| value.len() - value.trim_start_matches('\\').len() + 1);
+        let ends = |c: char| match quote {
+            Some(quote) => c == quote || c == '\n',
+            None => matches!(c, '\n' | '"' | '\'' | ',' | '&' | '\\'),
+        };
+        let inside = &value[opening..];
+        let length = inside.find(ends).unwrap_or(inside.len());
+        ranges.push(start + opening..start + opening + length);
+    }
+    let mut shown = text.as_bytes().to_vec();
+    for range in ranges {
+        let mut depth = 0_usize;
+        for index in range {
+            let pair = text.as_bytes().get(index..index + 2);
+            if matches!(pair, Some(b"{{" | b"{%")) {
+                depth += 1;
+            }
+            let is_end = index > 0 && matches!(text.as_bytes().get(index - 1..=index), Some(b"}}" | b"%}"));
+            if depth == 0 && !text.as_bytes()[index].is_ascii_whitespace() {
+                shown[index] = b'*';
+            } else if is_end {
+                depth = depth.saturating_sub(1);
+            }
+        }
+    }
+    // Only whole characters were replaced.
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
 /// A text without the user and password of any URL in it.
 fn users(text: &str, hidden: &mut Vec<String>) -> String {
     cut(text, &user_ranges(text), hidden)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dkron_emulator::{Fault, Rule};
 use dkron_jobs::job::{Change, Job, Owner};
 use dkron_jobs::plan::plan;
-use dkron_jobs::report::{Masker, Report, Style, masked, shown_url};
+use dkron_jobs::report::{Masker, Report, Style, masked, shown_url, starred};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
@@ -131,6 +131,23 @@ fn urls_in_words_are_masked_by_parameter_too() {
         ("it is token=abc", "it is token=abc"),
     ] {
         assert_eq!(masker.text(words), expected);
+    }
+}
+
+#[test]
+fn a_template_is_shown_without_the_secrets_written_down_in_it() {
+    for (line, expected) in [
+        ("Authorization: 'Bearer abc', {{ nobody }}", "Authorization: '****** ***', {{ nobody }}"),
+        ("Authorization: 'Bearer {{ nobody }}x'", "Authorization: '****** {{ nobody }}*'"),
+        ("password: é1 {{ nobody }}", "password: *** {{ nobody }}"),
+        (
+            "{\"api-key\": \"abc\", \"url\": \"http://u:p@h/?token=abc&a={{ nobody }}\"}",
+            "{\"api-key\": \"***\", \"url\": \"http://***@h/?token=***&a={{ nobody }}\"}",
+        ),
+        (r#"body: '{"password": "abc", "a": "{{ nobody }}"}'"#, r#"body: '{"password": "***", "a": "{{ nobody }}"}'"#),
+        ("authors: 'a: {{ nobody }}'", "authors: 'a: {{ nobody }}'"),
+    ] {
+        assert_eq!(starred(line), expected);
     }
 }
 
