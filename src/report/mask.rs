@@ -58,6 +58,15 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
+    /// One that knows no value, as [`Masker::default`].
+    pub const NONE: Self = Self { values: Vec::new() };
+
+    /// One that knows these values as well.
+    #[must_use]
+    pub fn with(&self, values: impl IntoIterator<Item = String>) -> Self {
+        Self::new(self.values.iter().cloned().chain(values))
+    }
+
     /// A masker for these secret values.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut values: Vec<_> = values
@@ -224,7 +233,8 @@ pub(crate) fn carries_secret(field: &str, text: &str) -> bool {
     !hidden.is_empty()
 }
 
-fn secret_name(name: &str) -> bool {
+/// Whether what goes by this name is a secret.
+pub(crate) fn secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let bare = name.replace(['-', '_'], "");
     SECRET_NAMES.iter().any(|part| bare.contains(part))
