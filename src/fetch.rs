@@ -11,14 +11,12 @@ use tokio::time::timeout;
 use tracing::info;
 use url::Url;
 
-use crate::dkron::{Failure, Tls, backoff, seconds};
+use crate::dkron::{Failure, Tls, backoff, excerpt, seconds};
 use crate::render::{Problem, Source, Table, TableFormat};
 use crate::report;
 
 /// The longest table, in bytes.
 const LONGEST_TABLE: usize = 64 << 20;
-/// How much of a body is shown in an error, in bytes.
-const EXCERPT: usize = 160;
 
 /// How long a fetch may take.
 #[derive(Debug, Clone, Copy)]
@@ -167,10 +165,4 @@ async fn get(client: &reqwest::Client, url: &Url, limit: Duration) -> Result<Vec
         body.extend_from_slice(&chunk);
     }
     if status == 200 { Ok(body) } else { Err(Failure::Status { request, status, body: excerpt(&body) }) }
-}
-
-/// The beginning of a body on one line.
-fn excerpt(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,9 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "it writes to standard error")]
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::report::Masker;
 use crate::settings::{LogFormat, LogLevel};
 
-static MASKER: OnceLock<Masker> = OnceLock::new();
+static MASKER: RwLock<Masker> = RwLock::new(Masker::NONE);
 
 /// The form that `format` stands for here: JSON where nobody watches.
 pub fn log_format(format: LogFormat) -> LogFormat {
@@ -67,18 +66,19 @@ pub fn say(text: &str) {
 
 /// A text with every secret masked that is known by now.
 pub fn masked(text: &str) -> String {
-    masker().text(text)
+    MASKER.read().unwrap_or_else(PoisonError::into_inner).text(text)
 }
 
 /// What masks every secret that is known by now. Before one is, what looks like a secret is masked all the same.
-pub fn masker() -> Cow<'static, Masker> {
-    MASKER.get().map_or_else(|| Cow::Owned(Masker::default()), Cow::Borrowed)
+pub fn masker() -> Masker {
+    MASKER.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// From now on these secrets are masked in every log line.
-pub fn mask(masker: Masker) {
-    // Only the first settings of a process are its own.
-    let _ = MASKER.set(masker);
+/// From now on these secrets too are masked in every log line, and in what is made with [`masker`].
+pub fn hide(secrets: impl IntoIterator<Item = String>) {
+    let mut masker = MASKER.write().unwrap_or_else(PoisonError::into_inner);
+    let all = masker.with(secrets);
+    *masker = all;
 }
 
 /// Standard error with secrets masked; tracing hands over one line at a time.

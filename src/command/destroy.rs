@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use crate::dkron::Role;
 use crate::job::{Desired, Owner, Scope};
 use crate::plan;
-use crate::report::{Masker, Report};
+use crate::report::Report;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
 use super::gather::{beside, dkron, policy};
@@ -30,7 +31,7 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
         or_stop(shutdown, confirm(&plan, doing, settings)).await?;
     }
     let warnings = reading.warnings.clone();
-    Ok(Work { command: "destroy", plan, dkron, reading, masker: Masker::default(), warnings })
+    Ok(Work { command: "destroy", plan, dkron, reading, masker: telemetry::masker(), warnings })
 }
 
 /// What is to be confirmed, as it would be ordered; `None` if nothing would be written.
@@ -52,7 +53,7 @@ async fn confirm(plan: &plan::Plan, doing: String, settings: &Settings) -> Resul
     if settings.output == Output::Json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(refused(false));
     }
-    let masker = Masker::default();
+    let masker = telemetry::masker();
     print(&Report::of_plan("plan", plan, &owner, &masker), settings.output)?;
     let question = format!("This would {doing}. Type `yes` to do it: ");
     let answer = beside(move || {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::dkron::Role;
 use crate::job::{Desired, Live, Origin, Scope, Wanted};
 use crate::plan;
-use crate::report::{Masker, shown_url};
+use crate::report::shown_url;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
 use super::gather::{dkron, policy};
@@ -44,5 +45,5 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name())));
     let desired = Desired { restored: jobs, scope: Scope::Part, overwrite: true, ..Desired::default() };
     let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
-    Ok(Work { command: "enable", plan, dkron, reading, masker: Masker::default(), warnings })
+    Ok(Work { command: "enable", plan, dkron, reading, masker: telemetry::masker(), warnings })
 }

@@ -147,8 +147,8 @@ pub fn gather(settings: &Settings) -> Result<Gathered, Error> {
     for var in vars.values().filter(|var| var.secret) {
         texts(&var.value, &mut secrets);
     }
-    let masker = Masker::new(secrets);
-    telemetry::mask(masker.clone());
+    telemetry::hide(secrets);
+    let masker = telemetry::masker();
     let remote = if urls.is_empty() {
         None
     } else {
@@ -297,6 +297,19 @@ async fn bring_back(desired: &mut Desired, live: &Live, settings: &Settings) -> 
     tracing::info!(backup = saved.source, "what Dkron has lost is brought back");
     desired.restored = saved.jobs;
     Ok(saved.warnings)
+}
+
+/// What may be known to nobody: our credentials, in every form in which they are sent. What cannot be read is said by whoever needs it.
+pub(super) fn credentials(settings: &Settings) -> Vec<String> {
+    let mut secrets = settings.secrets();
+    let dkron = &settings.dkron;
+    for file in [&dkron.basic_auth_file, &dkron.bearer_token_file].into_iter().flatten() {
+        let Ok(text) = secret("", file) else { continue };
+        secrets.push(BASE64_STANDARD.encode(&text));
+        secrets.extend(text.split_once(':').map(|(_, password)| password.to_owned()));
+        secrets.push(text);
+    }
+    secrets
 }
 
 /// The Dkron of the settings, with its credentials.

@@ -66,6 +66,7 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
     let is_drawn = asked.command == "status" && status::is_drawn(&settings);
     // A line of the log would tear a drawing apart, and says nothing that is not in it.
     telemetry::start(settings.log_format, if is_drawn { LogLevel::Error } else { settings.log_level });
+    telemetry::hide(gather::credentials(&settings));
     if !settings.output.is_of(asked.command) {
         let error = Error::Form(asked.command);
         error.say(settings.log_format);

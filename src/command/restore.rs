@@ -2,9 +2,9 @@
 
 use crate::job::{Desired, Scope};
 use crate::plan;
-use crate::report::Masker;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
 use super::gather::{dkron, policy};
@@ -36,5 +36,5 @@ pub(super) async fn bring_back(
     let desired = Desired { restored: saved.jobs, scope: Scope::Part, overwrite, ..Desired::default() };
     let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
     let warnings = saved.warnings.into_iter().chain(reading.warnings.iter().cloned()).collect();
-    Ok(Work { command, plan, dkron, reading, masker: Masker::default(), warnings })
+    Ok(Work { command, plan, dkron, reading, masker: telemetry::masker(), warnings })
 }

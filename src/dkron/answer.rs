@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::job::{LiveJob, WireJob};
+use crate::telemetry;
 
 use super::Failure;
 
@@ -50,6 +51,24 @@ impl Member {
     }
 }
 
+/// The beginning of a body on one line. A proxy may say back what it was sent: our credentials are masked before it is cut, since
+/// nobody knows a part of one.
+pub(crate) fn excerpt(body: &[u8]) -> String {
+    let mut head = &body[..body.len().min(EXCERPT_BYTES)];
+    if head.len() < body.len() {
+        // Nor the last word, which may be cut.
+        let end = head.iter().rposition(u8::is_ascii_whitespace).unwrap_or(head.len());
+        head = &head[..end];
+    }
+    let text = telemetry::masked(&String::from_utf8_lossy(head));
+    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(EXCERPT) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
 impl Answer {
     /// The answer, if its status is 200 or 201.
     pub(super) fn success(self) -> Result<Self, Failure> {
@@ -74,14 +93,7 @@ impl Answer {
 
     /// The beginning of the body on one line.
     fn excerpt(&self) -> String {
-        let head = &self.body[..self.body.len().min(EXCERPT_BYTES)];
-        let text = String::from_utf8_lossy(head);
-        let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some((end, _)) = words.char_indices().nth(EXCERPT) {
-            words.truncate(end);
-            words.push('…');
-        }
-        words
+        excerpt(&self.body)
     }
 
     /// The leader.

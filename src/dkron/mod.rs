@@ -19,6 +19,7 @@ use backon::ExponentialBuilder;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+pub(crate) use self::answer::excerpt;
 pub(crate) use self::error::seconds;
 pub use self::error::{Failure, WaitError};
 pub use self::list::{Collect, decode_jobs};

@@ -6,17 +6,21 @@ use std::sync::{Arc, OnceLock};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
+use crate::report::starred;
+
 /// A text with the name of its file, shared by all problems in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
     named: NamedSource<Arc<str>>,
     /// Where each line begins, in bytes, once somebody has asked: a file may hold thousands of jobs.
     lines: OnceLock<Vec<usize>>,
+    /// The text as it may be shown, once there is a problem in it.
+    shown: OnceLock<NamedSource<Arc<str>>>,
 }
 
 impl Text {
     pub(crate) fn new(file: &str, text: &str) -> Self {
-        Self { named: NamedSource::new(file, Arc::from(text)), lines: OnceLock::new() }
+        Self { named: NamedSource::new(file, Arc::from(text)), lines: OnceLock::new(), shown: OnceLock::new() }
     }
 
     pub(crate) fn file(&self) -> &str {
@@ -44,8 +48,9 @@ impl Text {
         let end = at.end.min(self.as_str().len());
         let start = at.start.min(end);
         let (line, column) = self.line_column(start);
+        let shown = self.shown.get_or_init(|| NamedSource::new(self.file(), Arc::from(starred(self.as_str()))));
         Problem {
-            place: Some(Place { line, column, source: self.named.clone(), span: (start..end).into() }),
+            place: Some(Place { line, column, source: shown.clone(), span: (start..end).into() }),
             file: self.file().to_owned(),
             message: message.into(),
             remedy: remedy.into(),

@@ -72,6 +72,15 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
+    /// One that knows no value, as [`Masker::default`].
+    pub const NONE: Self = Self { values: Vec::new() };
+
+    /// One that knows these values as well.
+    #[must_use]
+    pub fn with(&self, values: impl IntoIterator<Item = String>) -> Self {
+        Self::new(self.values.iter().cloned().chain(values))
+    }
+
     /// A masker for these secret values.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut values: Vec<_> = values
@@ -88,10 +97,10 @@ impl Masker {
         Self { values }
     }
 
-    /// A text with every known secret value masked, and the user of every URL.
+    /// A text with every known secret value masked, and of every URL its user and what its parameters name a secret.
     pub fn text(&self, text: &str) -> String {
         let mut hidden = Vec::new();
-        users(&self.values(text, &mut hidden), &mut hidden)
+        urls(&self.values(text, &mut hidden), &mut hidden)
     }
 
     /// What a run left as output, which may be anything: as [`Masker::text`], and of JSON also the values of keys that carry secrets.
@@ -184,9 +193,9 @@ impl Masker {
         }
         let text = self.values(text, hidden);
         match field {
-            "executor_config.headers" => users(&headers(&text, hidden), hidden),
+            "executor_config.headers" => urls(&headers(&text, hidden), hidden),
             "executor_config.url" => parameters(&text, hidden),
-            _ => users(&json(&text, hidden), hidden),
+            _ => urls(&json(&text, hidden), hidden),
         }
     }
 
@@ -248,8 +257,8 @@ pub(crate) fn carries_secret(field: &str, text: &str) -> bool {
     }
 }
 
-/// Whether a name tells of a secret. Asked for each text of each job, so it looks once and copies nothing.
-fn secret_name(name: &str) -> bool {
+/// Whether what goes by this name is a secret. Asked for each text of each job, so it looks once and copies nothing.
+pub(crate) fn secret_name(name: &str) -> bool {
     name.bytes().enumerate().any(|(at, byte)| {
         STARTS[usize::from(byte)] && {
             let first = byte.to_ascii_lowercase();
@@ -335,23 +344,95 @@ fn parameters(text: &str, hidden: &mut Vec<String>) -> String {
         return hide(text, hidden);
     }
     let text = users(text, hidden);
+    cut(&text, &secret_parameters(&text), hidden)
+}
+
+/// Where the values of a URL's secret parameters stand.
+fn secret_parameters(url: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = 0;
-    for part in text.split(['?', '#', '&', ';']) {
+    for part in url.split(['?', '#', '&', ';']) {
         let end = start + part.len();
         if let Some((name, value)) = part.split_once('=') {
             let name: String = form_urlencoded::parse(name.as_bytes()).map(|(name, _)| name).collect();
-            if secret_name(&name) && !value.is_empty() {
+            if secret_name(&name) && !value.is_empty() && value != MASK {
                 ranges.push(end - value.len()..end);
             }
         }
         start = end + 1;
     }
+    ranges
+}
+
+/// A text with every URL in it as [`parameters`] shows it: the words of Dkron and of whom it calls hold some.
+fn urls(text: &str, hidden: &mut Vec<String>) -> String {
+    let text = users(text, hidden);
+    let mut ranges = Vec::new();
+    for (scheme, _) in text.match_indices("://") {
+        let start = scheme + "://".len();
+        let rest = &text[start..];
+        let end = rest.find(|c: char| c.is_whitespace() || "\\\"'<>`".contains(c)).unwrap_or(rest.len());
+        // A URL in another's parameter is part of that one.
+        if ranges.last().is_none_or(|last: &Range<usize>| last.end <= start) {
+            let found = secret_parameters(&rest[..end]).into_iter();
+            ranges.extend(found.map(|range| start + range.start..start + range.end));
+        }
+    }
     cut(&text, &ranges, hidden)
+}
+
+/// A text of templates or variables, of which nothing may be understood yet, as it may be shown: what follows a name that says that
+/// it is a secret, and the users of URLs, as so many stars. Every byte stays where it is, and so do expressions: they name secrets,
+/// and hold none.
+pub fn starred(text: &str) -> String {
+    let mut ranges = user_ranges(text);
+    let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    for (at, separator) in text.match_indices([':', '=']) {
+        let before = text[..at].trim_end_matches([' ', '\\', '"', '\'']);
+        let name = &before[before.trim_end_matches(is_of_a_name).len()..];
+        if !secret_name(name) {
+            continue;
+        }
+        let start = at + separator.len();
+        let value = text[start..].trim_start_matches([' ', '\t']);
+        let start = start + (text[start..].len() - value.len());
+        let quote = value.trim_start_matches('\\').chars().next().filter(|c| matches!(c, '"' | '\''));
+        let opening = quote.map_or(0, |_| value.len() - value.trim_start_matches('\\').len() + 1);
+        let ends = |c: char| match quote {
+            Some(quote) => c == quote || c == '\n',
+            None => matches!(c, '\n' | '"' | '\'' | ',' | '&' | '\\'),
+        };
+        let inside = &value[opening..];
+        let length = inside.find(ends).unwrap_or(inside.len());
+        ranges.push(start + opening..start + opening + length);
+    }
+    let mut shown = text.as_bytes().to_vec();
+    for range in ranges {
+        let mut depth = 0_usize;
+        for index in range {
+            let pair = text.as_bytes().get(index..index + 2);
+            if matches!(pair, Some(b"{{" | b"{%")) {
+                depth += 1;
+            }
+            let is_end = index > 0 && matches!(text.as_bytes().get(index - 1..=index), Some(b"}}" | b"%}"));
+            if depth == 0 && !text.as_bytes()[index].is_ascii_whitespace() {
+                shown[index] = b'*';
+            } else if is_end {
+                depth = depth.saturating_sub(1);
+            }
+        }
+    }
+    // Only whole characters were replaced.
+    String::from_utf8_lossy(&shown).into_owned()
 }
 
 /// A text without the user and password of any URL in it.
 fn users(text: &str, hidden: &mut Vec<String>) -> String {
+    cut(text, &user_ranges(text), hidden)
+}
+
+/// Where they stand.
+fn user_ranges(text: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     for (scheme, _) in text.match_indices("://") {
         let start = scheme + "://".len();
@@ -361,5 +442,5 @@ fn users(text: &str, hidden: &mut Vec<String>) -> String {
             ranges.push(start..start + length);
         }
     }
-    cut(text, &ranges, hidden)
+    ranges
 }

@@ -14,8 +14,8 @@ use serde::{Serialize, Serializer};
 use crate::job::{Change, Job, Owner};
 use crate::plan::{self, Action, Item, Plan, Reason};
 
-pub(crate) use self::mask::carries_secret;
-pub use self::mask::{MASK, Masker};
+pub use self::mask::{MASK, Masker, starred};
+pub(crate) use self::mask::{carries_secret, secret_name};
 pub use self::text::Style;
 
 /// A URL as it may be shown: without user, password and the values of parameters whose names say that they are secret.

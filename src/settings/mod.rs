@@ -8,12 +8,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use glob::Pattern;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::job::Owner;
 use crate::lint::Severity;
 use crate::plan::{Drift, TakeOwnership};
+use crate::report::secret_name;
 use crate::snapshot::{Keep, Packing};
 
 pub use self::options::{Group, Kind, OPTIONS, Opt};
@@ -135,6 +138,53 @@ pub struct TemplateSettings {
     pub secret_vars: BTreeSet<String>,
     /// Tables by name: a path or a URL.
     pub data: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// The credentials among them, each as it may be said back to us: what goes to a server can come from it again.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        for (name, value) in self.dkron.headers.iter().filter(|(name, value)| secret_name(name) || !is_word(value)) {
+            secrets.push(value.clone());
+            // `Bearer …`, and its like: the word before a secret is none.
+            let secret = value.split_once(' ').filter(|_| secret_name(name));
+            secrets.extend(secret.map(|(_, secret)| secret.to_owned()));
+        }
+        let urls = [Some(&self.dkron.url), self.clone.from_url.as_ref()].into_iter().flatten().cloned();
+        let sources = self.templates.data.values().chain(&self.backups).filter_map(|source| Url::parse(source).ok());
+        for url in urls.chain(sources) {
+            secrets.extend(secrets_of(&url));
+        }
+        let is_secret = |name: &str| secret_name(name) || name.ends_with("_KEY") || name.contains("SAS");
+        secrets.extend(self.store_env.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()));
+        secrets
+    }
+}
+
+/// A value that hides nothing: `production`, `shop.example.com`.
+fn is_word(value: &str) -> bool {
+    value.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '.'))
+}
+
+/// The password of a URL, as it is sent too, and what its parameters name a secret.
+fn secrets_of(url: &Url) -> Vec<String> {
+    let decoded = |text: &str| {
+        // As in a form, but that a plus is one.
+        let text = text.replace('+', "%2B");
+        form_urlencoded::parse(text.as_bytes()).map(|(text, _)| text.into_owned()).collect::<String>()
+    };
+    let parameters = url.query_pairs().filter(|(name, _)| secret_name(name)).map(|(_, value)| value.into_owned());
+    let mut secrets: Vec<_> = parameters.collect();
+    let user = decoded(url.username());
+    match url.password().map(decoded) {
+        Some(password) => {
+            secrets.extend([BASE64_STANDARD.encode(format!("{user}:{password}")), password]);
+        }
+        // A token may stand alone.
+        None if !user.is_empty() => secrets.extend([BASE64_STANDARD.encode(format!("{user}:")), user]),
+        None => {}
+    }
+    secrets
 }
 
 impl TemplateSettings {

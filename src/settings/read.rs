@@ -14,6 +14,7 @@ use crate::job::Owner;
 use crate::lint::{self, Severity};
 use crate::plan::{Drift, TakeOwnership};
 use crate::render::nearest;
+use crate::report::MASK;
 use crate::snapshot::{Keep, Packing};
 
 use super::options::{self, Kind, OPTIONS, Opt};
@@ -183,7 +184,16 @@ impl Given<'_> {
             None => fallback,
             Some(Ok(value)) => value,
             Some(Err(problem)) => {
-                self.problems.push(format!("{from}: `{}` {problem}", text.unwrap_or_default()));
+                let text = text.unwrap_or_default();
+                // What is no URL may hold a user and a password all the same.
+                let shown = match text.rsplit_once('@').filter(|_| opt.value == "URL") {
+                    Some((before, host)) => {
+                        let scheme = before.split_once("://").map(|(scheme, _)| format!("{scheme}://"));
+                        format!("{}{MASK}@{host}", scheme.unwrap_or_default())
+                    }
+                    None => text,
+                };
+                self.problems.push(format!("{from}: `{shown}` {problem}"));
                 fallback
             }
         }

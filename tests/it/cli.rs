@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_dkron-jobs");
+/// A secret that every run knows, and no run may show.
+const CANARY: &str = "Kanari-of-every-run-5t";
 
 /// A folder of its own with what one run needs, and the arguments and variables to run with.
 pub(crate) struct Cli {
@@ -74,6 +76,9 @@ impl Cli {
         command
             .current_dir(self.folder.path())
             .env_clear()
+            // What is secret here is in no output of any test: see `canary/` for all places.
+            .env("DKRON_HEADERS", format!("X-Net-Token: {CANARY}"))
+            .env("SOMEBODYS_PASSWORD", CANARY)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -133,7 +138,9 @@ impl Cli {
         let folder = self.folder.path().display().to_string();
         // The folder's name is another one each time.
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is text").replace(&folder, "[folder]");
-        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+        assert!(![&ran.stdout, &ran.stderr].iter().any(|text| text.contains(CANARY)), "a secret is shown: {ran}");
+        ran
     }
 }
 

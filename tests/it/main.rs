@@ -9,6 +9,7 @@ mod backup_rotation;
 mod backups;
 mod bad_files;
 mod browser;
+mod canary;
 mod check;
 mod cli;
 mod clone;

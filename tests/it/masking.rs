@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dkron_emulator::{Fault, Rule};
 use dkron_jobs::job::{Change, Job, Owner};
 use dkron_jobs::plan::plan;
-use dkron_jobs::report::{Masker, Report, Style, masked, shown_url};
+use dkron_jobs::report::{Masker, Report, Style, masked, shown_url, starred};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
@@ -115,6 +115,40 @@ fn bodies_and_configurations_are_masked_by_key() {
     }
     assert_eq!(shown(&[], "metadata.author", "a", "b"), (json!("a"), json!("b")));
     assert_eq!(shown(&[], "owner", "secret", "b"), (json!("secret"), json!("b")), "a field's own name is no key");
+}
+
+/// Dkron says of a run what was called, and a proxy what it was asked.
+#[test]
+fn urls_in_words_are_masked_by_parameter_too() {
+    let masker = Masker::default();
+    for (words, expected) in [
+        ("Post \"http://u:p@h/x?token=abc&y=1\": refused", "Post \"http://***@h/x?token=***&y=1\": refused"),
+        (
+            "a http://h/?sig=1 b http://h/?to=http://i/?key=2&pwd=3",
+            "a http://h/?sig=*** b http://h/?to=http://i/?key=2&pwd=***",
+        ),
+        ("{\"url\":\"http://h/?token=abc\"}", "{\"url\":\"http://h/?token=***\"}"),
+        ("it is token=abc", "it is token=abc"),
+    ] {
+        assert_eq!(masker.text(words), expected);
+    }
+}
+
+#[test]
+fn a_template_is_shown_without_the_secrets_written_down_in_it() {
+    for (line, expected) in [
+        ("Authorization: 'Bearer abc', {{ nobody }}", "Authorization: '****** ***', {{ nobody }}"),
+        ("Authorization: 'Bearer {{ nobody }}x'", "Authorization: '****** {{ nobody }}*'"),
+        ("password: é1 {{ nobody }}", "password: *** {{ nobody }}"),
+        (
+            "{\"api-key\": \"abc\", \"url\": \"http://u:p@h/?token=abc&a={{ nobody }}\"}",
+            "{\"api-key\": \"***\", \"url\": \"http://***@h/?token=***&a={{ nobody }}\"}",
+        ),
+        (r#"body: '{"password": "abc", "a": "{{ nobody }}"}'"#, r#"body: '{"password": "***", "a": "{{ nobody }}"}'"#),
+        ("authors: 'a: {{ nobody }}'", "authors: 'a: {{ nobody }}'"),
+    ] {
+        assert_eq!(starred(line), expected);
+    }
 }
 
 /// Characters that JSON, Go's JSON, URLs or forms write otherwise.

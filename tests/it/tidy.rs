@@ -81,21 +81,15 @@ fn no_file_is_too_long() {
 
 #[test]
 fn no_test_is_forgotten() {
-    let tests = repository().join("tests/it");
-    for path in sources(&tests) {
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
-        let folder = path.parent().expect("a file in a folder");
-        // A folder is a module by its `mod.rs`, which names the others in it.
-        let (name, above) = match name.as_str() {
-            "main" => continue,
-            "mod" => {
-                (folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned(), tests.join("main.rs"))
-            }
-            _ if folder == tests => (name, tests.join("main.rs")),
-            _ => (name, folder.join("mod.rs")),
-        };
-        let path = path.display();
-        assert!(read(&above).contains(&format!("mod {name};")), "{path} is no module of {}", above.display());
+    let top = repository().join("tests/it");
+    for path in sources(&top) {
+        // `canary/mod.rs` is the module `canary` of what is above the folder.
+        let module = if path.ends_with("mod.rs") { path.parent().expect("a folder") } else { &path };
+        let name = module.file_stem().and_then(|name| name.to_str()).expect("a name");
+        let folder = module.parent().expect("a folder");
+        let above = if folder == top { top.join("main.rs") } else { folder.join("mod.rs") };
+        let is_known = name == "main" || read(&above).contains(&format!("mod {name};"));
+        assert!(is_known, "{} is no module of {}", relative(&path), relative(&above));
     }
 }
 
