@@ -307,14 +307,12 @@ impl Covered {
     }
 }
 
-/// Puts caches and jobs together: each cache by name, and the jobs whose cache is in no row.
-pub fn coverage(caches: &Caches, keepers: impl IntoIterator<Item = Keeper>) -> (Vec<Covered>, Vec<Keeper>) {
+/// Puts caches and jobs together: each cache by name. Jobs whose cache is in no row are left out.
+pub fn coverage(caches: &Caches, keepers: impl IntoIterator<Item = Keeper>) -> Vec<Covered> {
     let mut by_cache: BTreeMap<&str, Vec<Keeper>> = BTreeMap::new();
-    let mut strays = Vec::new();
     for keeper in keepers {
-        match caches.caches.get_key_value(&keeper.cache) {
-            Some((name, _)) => by_cache.entry(name).or_default().push(keeper),
-            None => strays.push(keeper),
+        if let Some((name, _)) = caches.caches.get_key_value(&keeper.cache) {
+            by_cache.entry(name).or_default().push(keeper);
         }
     }
     let covered = caches.caches.values().map(|cache| {
@@ -334,5 +332,5 @@ pub fn coverage(caches: &Caches, keepers: impl IntoIterator<Item = Keeper>) -> (
         };
         Covered { cache: cache.clone(), keepers, verdict }
     });
-    (covered.collect(), strays)
+    covered.collect()
 }

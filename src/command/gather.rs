@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,10 +14,10 @@ use crate::cache::{self, Caches};
 use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
-use crate::job::{Desired, Live};
+use crate::job::{Desired, Live, Packed, Pool};
 use crate::plan;
 use crate::plan::Policy;
-use crate::render::{Context, Problems, Rendered, Table, Var, examine};
+use crate::render::{Context, Problems, Rendered, Table, Var, examine_into};
 use crate::report::Masker;
 use crate::settings::{DkronSettings, Restore, Settings, TemplateSettings};
 use crate::shutdown::Shutdown;
@@ -73,6 +74,15 @@ impl Gathered {
         self,
         judge: impl FnOnce(Prepared) -> T + Send + 'static,
     ) -> Result<T, Error> {
+        self.prepare_into(|job| job, judge).await
+    }
+
+    /// The same; `keep` may give back the same job in less memory.
+    async fn prepare_into<T: Send + 'static>(
+        self,
+        keep: impl Fn(Packed) -> Packed + Send + 'static,
+        judge: impl FnOnce(Prepared) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let Self { context, folders, tables, remote, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::sources(&folders, &tables)).await?) };
         let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetch(remote))?;
@@ -82,7 +92,10 @@ impl Gathered {
         sources.tables.extend(fetched);
         let work = move || {
             let caches = sources.tables.get(cache::TABLE).map(Caches::of);
-            judge(Prepared { rendered: examine(&sources, &context), caches, warnings })
+            let rendered = examine_into(&sources, &context, keep);
+            // A large table is not kept while its jobs are looked at.
+            drop(sources);
+            judge(Prepared { rendered, caches, warnings })
         };
         Ok(beside(work).await)
     }
@@ -244,9 +257,12 @@ pub(super) async fn sides<T: Send + 'static>(
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
     let known = masker.clone();
-    let render = Box::pin(async { gathered.prepare(move |prepared| judge(prepared, &known)).await? });
+    let pool = Arc::new(Pool::default());
+    let shared = Arc::clone(&pool);
+    let keep = move |job: Packed| job.pooled(&shared);
+    let render = Box::pin(async { gathered.prepare_into(keep, move |prepared| judge(prepared, &known)).await? });
     let read = Box::pin(async {
-        let mut reading = dkron.read(role).await?;
+        let mut reading = dkron.read_into(role, &pool).await?;
         reading.look_for_ailments().await;
         Ok(reading)
     });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::job::{Live, LiveJob, Packed, WireJob};
+use crate::job::{Live, LiveJob, Packed, Pool, WireJob};
 use crate::snapshot::{Lines, Objects, Piece, Shape};
 
 /// The longest job, in bytes: Dkron's own store takes no larger one.
@@ -58,6 +58,25 @@ impl<'k, K: Fn(&str) -> Option<&'k Packed>> Collect for Sharing<K> {
         if let Some(known) = (self.known)(live.job.name()) {
             live.job = live.job.sharing(known);
         }
+        self.live.jobs.insert(live.job.name().clone(), live);
+        Ok(())
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        self.live.agrees(&other.live)
+    }
+}
+
+/// Jobs whose definitions may be known already, or be made elsewhere meanwhile.
+pub(super) struct Pooling<'p> {
+    pub(super) live: Live,
+    pub(super) pool: &'p Pool,
+}
+
+impl Collect for Pooling<'_> {
+    fn add(&mut self, job: &[u8]) -> Result<(), String> {
+        let mut live = live_job(job)?;
+        live.job = live.job.pooled(self.pool);
         self.live.jobs.insert(live.job.name().clone(), live);
         Ok(())
     }

@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::job::{Live, Packed};
+use crate::job::{Live, Packed, Pool};
 use crate::report;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
-use super::list::{Collect, List, Sharing};
+use super::list::{Collect, List, Pooling, Sharing};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// Connections that are opened in search of the leader behind one address before two equal reads must do.
@@ -126,6 +126,20 @@ impl Dkron {
     /// As [`Dkron::wait`].
     pub async fn read<C: Collect + Default>(&self, role: Role) -> Result<Reading<C>, WaitError> {
         self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, C::default, at).await).await
+    }
+
+    /// The same, while the other side of a plan is made elsewhere: definitions that both have are in memory once.
+    ///
+    /// # Errors
+    /// As [`Dkron::wait`].
+    pub async fn read_into(&self, role: Role, pool: &Pool) -> Result<Reading, WaitError> {
+        let empty = || Pooling { live: Live::default(), pool };
+        let Reading { live, warnings, version, now, trusted } =
+            self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, empty, at).await).await?;
+        let Live { jobs, ailing } = live.live;
+        // A map that grew in the order of its keys has its nodes half empty; one that is made at once has them full.
+        let live = Live { jobs: jobs.into_iter().collect(), ailing };
+        Ok(Reading { live, warnings, version, now, trusted })
     }
 
     /// The same, to write afterwards, where it is known what many of the jobs should be: memory is shared with those.

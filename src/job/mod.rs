@@ -26,7 +26,7 @@ pub use self::diff::{Change, diff};
 pub use self::health::{Ailment, Signs};
 pub use self::history::History;
 pub use self::order::generations;
-pub use self::packed::Packed;
+pub use self::packed::{Packed, Pool};
 pub use self::printable::printable;
 pub use self::set::{Desired, Live, LiveJob, Origin, Scope, Wanted};
 pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp, digest};

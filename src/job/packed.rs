@@ -1,7 +1,8 @@
 //! A whole job in little memory: a Dkron may hold tens of thousands of them, and a plan has two sides.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::wire::{Strings, View, json};
 use super::{Job, Owner, Stamp, StringMap, WireJob, stamp};
@@ -105,6 +106,12 @@ impl Packed {
         }
     }
 
+    /// The same job; its definition is in memory only once among all jobs that were given to this pool.
+    #[must_use]
+    pub fn pooled(self, pool: &Pool) -> Self {
+        Self { definition: pool.one(self.definition), ..self }
+    }
+
     /// The same job, switched off or on.
     #[must_use]
     pub fn with_disabled(&self, disabled: bool) -> Self {
@@ -151,6 +158,22 @@ impl Packed {
 
     fn stamp_fields(&self) -> StringMap {
         self.stamp.as_deref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
+    }
+}
+
+/// The definitions of both sides of a plan, which are made beside each other: most of them are the same.
+#[derive(Debug, Default)]
+pub struct Pool(Mutex<HashSet<Arc<[u8]>>>);
+
+impl Pool {
+    fn one(&self, definition: Arc<[u8]>) -> Arc<[u8]> {
+        // A set is whole whoever else panicked.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&definition) {
+            return known.clone();
+        }
+        known.insert(definition.clone());
+        definition
     }
 }
 

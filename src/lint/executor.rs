@@ -275,7 +275,7 @@ fn timeout(subject: &Opened<'_, '_>, notes: &mut Notes) {
 
 /// Whether an attempt can still be under way when the next one begins, where its limit is one.
 pub(super) fn look_at_time(subject: &Subject<'_>, notes: &mut Notes) {
-    let (Some(timeout), Some(gaps)) = (subject.timeout, subject.gaps) else { return };
+    let (Some(timeout), Some(gaps)) = (subject.timeout, subject.gaps()) else { return };
     if timeout.is_positive() && timeout > gaps.shortest {
         let message = format!(
             "an attempt may take {}, and the next run follows after {}",

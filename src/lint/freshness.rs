@@ -65,7 +65,7 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
     let nothing = Caches::default();
     let caches = circumstances.caches.unwrap_or(&nothing);
     let keepers = subjects.iter().filter_map(Subject::keeper);
-    let (covered, _) = coverage(caches, keepers);
+    let covered = coverage(caches, keepers);
     for problem in &caches.problems {
         let message = format!("table `{}`: {problem}", cache::TABLE);
         notes.add_without_job(&CACHE_PARAM_INVALID, message, CACHE_PARAM_INVALID.remedy.to_owned());
@@ -147,7 +147,7 @@ fn judge_single(subject: &Subject<'_>, root: &Subject<'_>, ttl: Ttl, notes: &mut
 }
 
 fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
-    let Some(gaps) = subject.gaps else { return };
+    let Some(gaps) = subject.gaps() else { return };
     let allowed = ttl.allowed_interval();
     if gaps.worst > allowed {
         if !kept {

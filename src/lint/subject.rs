@@ -48,8 +48,9 @@ pub struct Subject<'a> {
     pub name: &'a Arc<str>,
     /// When it runs by itself.
     pub timing: Rc<Timing>,
-    /// The time between its own runs; of a child, those of the job that its family begins with.
-    pub gaps: Option<Gaps>,
+    /// When the job runs that its family begins with, where that is another one; `None` for that job itself, and where there is
+    /// no beginning.
+    family: Option<Rc<Timing>>,
     /// The job that keeps it from running by itself: it, or one that it runs after, is switched off.
     pub off: Option<Arc<str>>,
     /// Where it calls: `host:port` of its URL; `None` for one without.
@@ -67,10 +68,8 @@ pub struct Subject<'a> {
     pub timeout: Option<SignedDuration>,
     /// How often Dkron tries it again.
     pub retries: u32,
-    /// Before this it does not run.
-    pub starts_at: Option<Timestamp>,
-    /// From this on it does not run.
-    pub expires_at: Option<Timestamp>,
+    /// Whether it has a `starts_at` or an `expires_at`.
+    has_limits: bool,
     allowed: Option<String>,
     wanted: &'a Wanted,
 }
@@ -79,6 +78,23 @@ impl<'a> Subject<'a> {
     /// Where it is written down; `None` for one that is live.
     pub fn origin(&self) -> Option<Origin> {
         (self.wanted.origin.line > 0).then(|| self.wanted.origin.clone())
+    }
+
+    /// The time between its own runs; of a child, those of the job that its family begins with.
+    pub fn gaps(&self) -> Option<Gaps> {
+        match self.parent() {
+            None => self.timing.gaps,
+            Some(_) => self.family.as_ref()?.gaps,
+        }
+    }
+
+    /// Before the first it does not run, and from the second on.
+    pub fn limits(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        if !self.has_limits {
+            return (None, None);
+        }
+        let job = self.job();
+        (job.starts_at, job.expires_at)
     }
 
     /// The release that keeps it, by its stamp.
@@ -115,7 +131,7 @@ impl<'a> Subject<'a> {
 
     /// The job as one that keeps a cache, if it is.
     pub fn keeper(&self) -> Option<Keeper> {
-        let worst_gap = self.gaps.map(|gaps| gaps.worst);
+        let worst_gap = self.gaps().map(|gaps| gaps.worst);
         Some(Keeper { job: self.name.clone(), cache: self.cache.clone()?, off: self.off.clone(), worst_gap })
     }
 }
@@ -175,8 +191,8 @@ impl<'a> Subjects<'a> {
             let mut has_bad_ttl = false;
             let subject = Subject {
                 name,
-                gaps: timing.gaps,
                 timing,
+                family: None,
                 off: off(&wanted.job, jobs.len(), |name| jobs.get(name).map(|wanted| &wanted.job)),
                 target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
                 cache: key.of(&job),
@@ -189,8 +205,7 @@ impl<'a> Subjects<'a> {
                     SignedDuration::from_secs(seconds)
                 }),
                 retries: job.retries,
-                starts_at: job.starts_at,
-                expires_at: job.expires_at,
+                has_limits: job.starts_at.is_some() || job.expires_at.is_some(),
                 allowed: job.metadata.get(ALLOW_KEY).cloned(),
                 wanted,
             };
@@ -198,11 +213,11 @@ impl<'a> Subjects<'a> {
             look(&Opened { subject: &subject, job: &job, url });
             all.all.push(subject);
         }
-        let inherited = |(at, subject): (usize, &Subject<'a>)| Some((at, all.root(subject)?.gaps));
+        let inherited = |(at, subject): (usize, &Subject<'a>)| Some((at, all.root(subject)?.timing.clone()));
         let children = all.all.iter().enumerate().filter(|(_, subject)| subject.parent().is_some());
         let inherited: Vec<_> = children.filter_map(inherited).collect();
-        for (at, gaps) in inherited {
-            all.all[at].gaps = gaps;
+        for (at, family) in inherited {
+            all.all[at].family = Some(family);
         }
         all
     }

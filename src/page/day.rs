@@ -56,7 +56,7 @@ impl<'a> Day<'a> {
         let (from, left) = (self.from, &mut self.left);
         let key = (root.timing.said.as_str(), root.timing.timezone.as_str(), name);
         let runs = self.known.entry(key).or_insert_with(|| find(schedule, from, left)).clone();
-        let (starts, ends) = (root.starts_at, root.expires_at);
+        let (starts, ends) = root.limits();
         if starts.is_none() && ends.is_none() {
             return runs;
         }

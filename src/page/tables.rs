@@ -130,9 +130,10 @@ fn next(subject: &Subject<'_>, from: Timestamp) -> String {
     }
     let mut runs = Vec::new();
     // A run at the first instant itself is one.
-    let begin = subject.starts_at.map_or(from, |starts| starts.max(from));
+    let (starts, ends) = subject.limits();
+    let begin = starts.map_or(from, |starts| starts.max(from));
     let mut at = begin.saturating_sub(jiff::SignedDuration::from_secs(1)).unwrap_or(begin);
-    while let Some(run) = schedule.next(at).filter(|run| subject.expires_at.is_none_or(|end| *run < end)) {
+    while let Some(run) = schedule.next(at).filter(|run| ends.is_none_or(|end| *run < end)) {
         runs.push(instant(run, from));
         at = run;
         if runs.len() == NEXT {

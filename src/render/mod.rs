@@ -13,8 +13,9 @@ mod table;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 
-use crate::job::Desired;
+use crate::job::{Desired, Packed, Wanted};
 
 use self::draft::{Draft, Filled, FilledKind, fill};
 use self::engine::Engine;
@@ -97,6 +98,11 @@ pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems>
 
 /// Renders as much as can be rendered, and says what is wrong with the rest.
 pub fn examine(sources: &Sources, context: &Context) -> Rendered {
+    examine_into(sources, context, |job| job)
+}
+
+/// The same; `keep` may give back the same job in less memory.
+pub(crate) fn examine_into(sources: &Sources, context: &Context, keep: impl Fn(Packed) -> Packed) -> Rendered {
     let mut problems = Found::default();
     for name in sources.tables.keys().filter(|name| reserved(name)) {
         problems.add(Problem::of_file(
@@ -126,10 +132,12 @@ pub fn examine(sources: &Sources, context: &Context) -> Rendered {
             run.problems.add(problem);
         }
         if let Some(draft) = draft {
-            run.document(&draft, &mut desired);
+            run.document(&draft, &mut desired, &keep);
         }
     }
     let problems = run.problems.finish();
+    // A map that grew in the order of its keys has its nodes half empty; one that is made at once has them full.
+    desired.jobs = mem::take(&mut desired.jobs).into_iter().collect();
     Rendered { desired, problems, places: Places::new(texts, documents) }
 }
 
@@ -148,7 +156,7 @@ struct Run<'s> {
 }
 
 impl Run<'_> {
-    fn document(&mut self, draft: &Draft<'_>, desired: &mut Desired) {
+    fn document(&mut self, draft: &Draft<'_>, desired: &mut Desired, keep: impl Fn(Packed) -> Packed) {
         let rows = match draft.rows(self.engine) {
             Ok(rows) => rows,
             Err(problem) => return self.problems.add(problem),
@@ -188,7 +196,7 @@ impl Run<'_> {
                         "give each job a name of its own",
                     ));
                 } else {
-                    desired.jobs.insert(name, wanted);
+                    desired.jobs.insert(name, Wanted { job: keep(wanted.job), ..wanted });
                 }
             }
             for problem in found {

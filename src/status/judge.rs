@@ -55,7 +55,7 @@ impl Status {
     pub fn new(look: &Look<'_>, warnings: impl IntoIterator<Item = String>, masker: &Masker) -> Self {
         let seen: Vec<Seen<'_>> = look.live.jobs.iter().map(|(name, live)| Seen::new(name, live, look)).collect();
         let missing: Vec<(&Item, Job)> = look.plan.map(missing).unwrap_or_default();
-        let covered = look.caches.map(|caches| coverage(caches, seen.iter().filter_map(|seen| seen.keeper(look))).0);
+        let covered = look.caches.map(|caches| coverage(caches, seen.iter().filter_map(|seen| seen.keeper(look))));
         let mut newest: BTreeMap<&str, (Timestamp, &Arc<str>)> = BTreeMap::new();
         for (job, cache, at) in
             seen.iter().filter_map(|job| Some((job, job.cache.as_deref()?, job.history.last_success?)))
