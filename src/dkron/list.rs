@@ -69,20 +69,32 @@ impl<'k, K: Fn(&str) -> Option<&'k Packed>> Collect for Sharing<K> {
 
 /// Jobs whose definitions may be known already, or be made elsewhere meanwhile.
 pub(super) struct Pooling<'p> {
-    pub(super) live: Live,
-    pub(super) pool: &'p Pool,
+    /// In Dkron's order, which is that of the names: a map that grew so would have its nodes half empty.
+    jobs: Vec<(Arc<str>, LiveJob)>,
+    pool: &'p Pool,
+}
+
+impl<'p> Pooling<'p> {
+    pub(super) fn new(pool: &'p Pool) -> Self {
+        Self { jobs: Vec::new(), pool }
+    }
+
+    pub(super) fn live(self) -> Live {
+        Live { jobs: self.jobs.into_iter().collect(), ..Live::default() }
+    }
 }
 
 impl Collect for Pooling<'_> {
     fn add(&mut self, job: &[u8]) -> Result<(), String> {
         let mut live = live_job(job)?;
         live.job = live.job.pooled(self.pool);
-        self.live.jobs.insert(live.job.name().clone(), live);
+        self.jobs.push((live.job.name().clone(), live));
         Ok(())
     }
 
     fn agrees(&self, other: &Self) -> bool {
-        self.live.agrees(&other.live)
+        let both = self.jobs.iter().zip(&other.jobs);
+        self.jobs.len() == other.jobs.len() && both.into_iter().all(|((_, a), (_, b))| a.job == b.job)
     }
 }
 

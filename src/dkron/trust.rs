@@ -133,13 +133,10 @@ impl Dkron {
     /// # Errors
     /// As [`Dkron::wait`].
     pub async fn read_into(&self, role: Role, pool: &Pool) -> Result<Reading, WaitError> {
-        let empty = || Pooling { live: Live::default(), pool };
+        let empty = || Pooling::new(pool);
         let Reading { live, warnings, version, now, trusted } =
             self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, empty, at).await).await?;
-        let Live { jobs, ailing } = live.live;
-        // A map that grew in the order of its keys has its nodes half empty; one that is made at once has them full.
-        let live = Live { jobs: jobs.into_iter().collect(), ailing };
-        Ok(Reading { live, warnings, version, now, trusted })
+        Ok(Reading { live: live.live(), warnings, version, now, trusted })
     }
 
     /// The same, to write afterwards, where it is known what many of the jobs should be: memory is shared with those.

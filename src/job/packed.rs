@@ -1,6 +1,6 @@
 //! A whole job in little memory: a Dkron may hold tens of thousands of them, and a plan has two sides.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -106,10 +106,16 @@ impl Packed {
         }
     }
 
-    /// The same job; its definition is in memory only once among all jobs that were given to this pool.
+    /// The same job; its name and definition are in memory only once among all jobs that were given to this pool.
     #[must_use]
     pub fn pooled(self, pool: &Pool) -> Self {
-        Self { definition: pool.one(self.definition), ..self }
+        // A map is whole whoever else panicked.
+        let mut known = pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((definition, name)) = known.get_key_value(&self.definition) {
+            return Self { name: name.clone(), definition: definition.clone(), ..self };
+        }
+        known.insert(self.definition.clone(), self.name.clone());
+        self
     }
 
     /// The same job, switched off or on.
@@ -161,21 +167,10 @@ impl Packed {
     }
 }
 
-/// The definitions of both sides of a plan, which are made beside each other: most of them are the same.
+/// The definitions of both sides of a plan, which are made beside each other: most of them are the same. A definition holds the
+/// name, so that two of the same definition have the same name.
 #[derive(Debug, Default)]
-pub struct Pool(Mutex<HashSet<Arc<[u8]>>>);
-
-impl Pool {
-    fn one(&self, definition: Arc<[u8]>) -> Arc<[u8]> {
-        // A set is whole whoever else panicked.
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&definition) {
-            return known.clone();
-        }
-        known.insert(definition.clone());
-        definition
-    }
-}
+pub struct Pool(Mutex<HashMap<Arc<[u8]>, Arc<str>>>);
 
 /// As the job it stands for.
 impl fmt::Debug for Packed {

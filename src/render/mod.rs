@@ -187,8 +187,8 @@ impl Run<'_> {
 
             let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
             if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
-                let name = wanted.job.name().clone();
-                if let Some(first) = desired.jobs.get(&name).map(|first| &first.origin) {
+                let name = wanted.job.name();
+                if let Some(first) = desired.jobs.get(name).map(|first| &first.origin) {
                     let at = draft.fields.iter().find(|(key, _)| key.text == "name").map(|(key, _)| key.at.clone());
                     found.push(draft.text.problem(
                         at.unwrap_or_else(|| draft.node.at.clone()),
@@ -196,7 +196,8 @@ impl Run<'_> {
                         "give each job a name of its own",
                     ));
                 } else {
-                    desired.jobs.insert(name, Wanted { job: keep(wanted.job), ..wanted });
+                    let job = keep(wanted.job);
+                    desired.jobs.insert(job.name().clone(), Wanted { job, ..wanted });
                 }
             }
             for problem in found {

@@ -22,7 +22,7 @@ impl Places {
     pub(super) fn new(texts: Vec<Text>, documents: Vec<(usize, Node)>) -> Self {
         let begins = |(index, (text, node)): (usize, &(usize, Node))| {
             let text = &texts[*text];
-            ((text.file().to_owned(), text.line_column(node.at.start).0), index)
+            ((text.file().to_string(), text.line_column(node.at.start).0), index)
         };
         // Of two in one line the first is found.
         let index = documents.iter().enumerate().rev().map(begins).collect();

@@ -11,6 +11,7 @@ use crate::report::starred;
 /// A text with the name of its file, shared by all problems in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
+    file: Arc<str>,
     named: NamedSource<Arc<str>>,
     /// Where each line begins, in bytes, once somebody has asked: a file may hold thousands of jobs.
     lines: OnceLock<Vec<usize>>,
@@ -20,11 +21,16 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(file: &str, text: &str) -> Self {
-        Self { named: NamedSource::new(file, Arc::from(text)), lines: OnceLock::new(), shown: OnceLock::new() }
+        Self {
+            file: file.into(),
+            named: NamedSource::new(file, Arc::from(text)),
+            lines: OnceLock::new(),
+            shown: OnceLock::new(),
+        }
     }
 
-    pub(crate) fn file(&self) -> &str {
-        self.named.name()
+    pub(crate) fn file(&self) -> &Arc<str> {
+        &self.file
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -51,7 +57,7 @@ impl Text {
         let shown = self.shown.get_or_init(|| NamedSource::new(self.file(), Arc::from(starred(self.as_str()))));
         Problem {
             place: Some(Place { line, column, source: shown.clone(), span: (start..end).into() }),
-            file: self.file().to_owned(),
+            file: self.file().to_string(),
             message: message.into(),
             remedy: remedy.into(),
             verdict: None,

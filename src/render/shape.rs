@@ -80,7 +80,7 @@ pub(super) fn shape(
     shaper.finish(at);
     let Shaper { secret_fields, job, .. } = shaper;
     let (line, _) = text.line_column(at.start);
-    let origin = Origin { file: text.file().into(), line };
+    let origin = Origin { file: text.file().clone(), line };
     (problems.len() == before).then(|| Wanted { job: Packed::new(&job), secret_fields, origin })
 }
 
