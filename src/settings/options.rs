@@ -127,7 +127,7 @@ macro_rules! options {
                 default: $default,
                 kind: Kind::$kind,
                 group: Group::$group,
-                help: concat!($($doc),*),
+                help: concat!($($doc),*).trim_ascii_start(),
             };
         )*
         /// All options, in the order of help and README.
