@@ -9,6 +9,7 @@ mod places;
 mod problem;
 mod shape;
 mod table;
+pub mod vocabulary;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
