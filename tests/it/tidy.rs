@@ -12,6 +12,7 @@ use dkron_jobs::settings::{Kind, OPTIONS};
 
 use crate::cli::{Cli, repository};
 use crate::server::Server;
+use crate::tidy_reference::with_facts;
 
 /// The modules that may touch files, sockets, clocks and the environment; everything else in `src` is pure.
 const IMPURE: [&str; 9] = [
@@ -169,7 +170,7 @@ fn rules_page() -> String {
             rule.id,
             if rule.severity == Severity::Error { "Error" } else { "Warning" },
             rule.summary,
-            rule.reason,
+            with_facts(rule.reason),
             rule.remedy,
             rule.wrong,
             rule.right

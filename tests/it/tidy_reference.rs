@@ -38,7 +38,7 @@ fn the_reference_is_fresh() {
         write_command(&mut page, command);
     }
     page += "\n## Options\n\nA flag goes before its variable, and the variable before the default. A command takes those that its part above names, and leaves variables of others alone. \
-        Which commands know it: `dkron-jobs COMMAND --help`.\n\n";
+       \n\n";
     page += &options();
     page += "\n## Exit codes\n\n";
     page += &exit_codes();
@@ -54,6 +54,7 @@ fn the_reference_is_fresh() {
         let fields = fields(&schema);
         assert!(fields.len() > 10, "{title} has only {} fields", fields.len());
         for (path, kind, meaning) in fields {
+            assert!(!meaning.is_empty(), "schemas/{file}.schema.json: `{path}` is not described");
             writeln!(page, "| `{path}` | {kind} | {} |", cell(&meaning)).expect(NO_ERROR);
         }
     }
@@ -94,6 +95,23 @@ fn write_command(page: &mut String, command: &Command) {
     for part in command.get_subcommands() {
         write_command(page, part);
     }
+}
+
+/// A text with the facts that it names as links into their list.
+pub(crate) fn with_facts(text: &str) -> String {
+    let mut parts = text.split("FACTS ");
+    let mut linked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        linked += "FACTS ";
+        let mut rest = part;
+        for fact in facts(&format!("facts {part}")) {
+            let at = rest.find(&fact).expect("it was found there");
+            write!(linked, "{}[{fact}](dkron.md#fact-{fact})", &rest[..at]).expect(NO_ERROR);
+            rest = &rest[at + fact.len()..];
+        }
+        linked += rest;
+    }
+    linked
 }
 
 fn cell(text: &str) -> String {
