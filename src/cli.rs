@@ -177,7 +177,7 @@ pub fn command() -> Command {
     Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Keeps the jobs of a Dkron scheduler as code")
-        .after_help(exit_codes())
+        .after_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(120)
@@ -219,7 +219,8 @@ fn hint(opt: &Opt) -> ValueHint {
 }
 
 fn arg(opt: &Opt) -> Arg {
-    let mut help = format!("{} [env: {}]", opt.help, opt.env);
+    let many = if opt.kind == Kind::List { "; repeatable" } else { "" };
+    let mut help = format!("{}{many} [env: {}]", opt.help, opt.env);
     if !opt.default.is_empty() {
         help = format!("{help} [default: {}]", opt.default);
     }
@@ -246,9 +247,13 @@ fn arg(opt: &Opt) -> Arg {
     }
 }
 
-fn exit_codes() -> String {
+fn after_help() -> String {
     let lines = ExitCode::ALL.iter().map(|code| format!("  {:>3}  {}", code.number(), code.meaning()));
-    format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!(
+        "`render` needs no Dkron, and `plan` changes nothing: begin with them. Each option has a variable: see `COMMAND --help`.\n\n\
+         Exit codes:\n{}",
+        lines.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// Reads the arguments, the program's name first.

@@ -161,6 +161,6 @@ pub const TESTS: &[&str] = &[
 ];
 
 /// The names of these words.
-pub(super) fn names<'n>(words: &'n [Word]) -> impl Iterator<Item = &'n str> + Clone {
+pub(super) fn names(words: &[Word]) -> impl Iterator<Item = &str> + Clone {
     words.iter().map(|word| word.name)
 }
