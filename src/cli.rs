@@ -4,10 +4,17 @@ use std::ffi::OsString;
 
 use clap::builder::StyledStr;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
+use clap_complete::Shell;
 
 use crate::exit::ExitCode;
 use crate::settings::{Flags, Group, Kind, OPTIONS, Opt};
+
+/// The program's name, as it is called.
+const NAME: &str = "dkron-jobs";
+/// The one command that needs no settings: what it prints depends on nothing but its argument.
+const COMPLETIONS: &str = "completions";
+const SHELL: &str = "SHELL";
 
 /// A command and the groups of options that it takes, beside logging.
 struct Verb {
@@ -149,31 +156,75 @@ impl Verb {
 
 /// What was asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub enum Asked {
+    /// To run a command.
+    Command(Invocation),
+    /// The script with which this shell completes our arguments.
+    Completions(Shell),
+}
+
+/// A command with its flags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
     /// The command's name.
     pub command: &'static str,
     /// The flags given.
     pub flags: Flags,
 }
 
-/// The whole command line, for parsing, help and the README.
+/// The whole command line, for parsing, help, completions, man pages and the reference.
 pub fn command() -> Command {
-    Command::new("dkron-jobs")
+    Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Keeps the jobs of a Dkron scheduler as code")
-        .after_help(exit_codes())
+        .after_help(after_help())
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(120)
         .subcommands(VERBS.iter().filter(|verb| !verb.name.contains(' ')).map(Verb::command))
+        .subcommand(completions_command())
+}
+
+fn completions_command() -> Command {
+    Command::new(COMPLETIONS)
+        .about("Print the script with which a shell completes the arguments of dkron-jobs")
+        .arg(Arg::new(SHELL).help("The shell to complete in").required(true).value_parser(value_parser!(Shell)))
+        .after_help(
+            "Where to put it:\n  \
+             bash  source <(dkron-jobs completions bash)    in ~/.bashrc\n  \
+             zsh   dkron-jobs completions zsh > DIR/_dkron-jobs    with a DIR of $fpath\n  \
+             fish  dkron-jobs completions fish > ~/.config/fish/completions/dkron-jobs.fish",
+        )
+}
+
+/// The script with which a shell completes our arguments.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), NAME, &mut script);
+    let script = String::from_utf8_lossy(&script);
+    // Behind the first word bash would be offered nothing: clap_complete spells a name with a dash in two ways, and then finds no
+    // match (clap-rs/clap#6421). The right spelling changes nothing once that is mended.
+    script.replace("dkron__subcmd__jobs", "dkron__jobs")
+}
+
+/// What a shell may offer in place of a value.
+fn hint(opt: &Opt) -> ValueHint {
+    match opt.value {
+        "FILE" => ValueHint::FilePath,
+        "DIR" => ValueHint::DirPath,
+        "FILE|DIR" => ValueHint::AnyPath,
+        "URL" => ValueHint::Url,
+        _ => ValueHint::Unknown,
+    }
 }
 
 fn arg(opt: &Opt) -> Arg {
-    let mut help = format!("{} [env: {}]", opt.help, opt.env);
+    let many = if opt.kind == Kind::List { "; repeatable" } else { "" };
+    let mut help = format!("{}{many} [env: {}]", opt.help, opt.env);
     if !opt.default.is_empty() {
         help = format!("{help} [default: {}]", opt.default);
     }
-    let arg = Arg::new(opt.flag).help(StyledStr::from(help));
+    let arg = Arg::new(opt.flag).help(StyledStr::from(help)).value_hint(hint(opt));
     if opt.kind == Kind::Positional {
         return arg.value_name(opt.value).action(ArgAction::Set);
     }
@@ -196,9 +247,13 @@ fn arg(opt: &Opt) -> Arg {
     }
 }
 
-fn exit_codes() -> String {
+fn after_help() -> String {
     let lines = ExitCode::ALL.iter().map(|code| format!("  {:>3}  {}", code.number(), code.meaning()));
-    format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!(
+        "`render` needs no Dkron, and `plan` changes nothing: begin with them. Each option has a variable: see `COMMAND --help`.\n\n\
+         Exit codes:\n{}",
+        lines.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// Reads the arguments, the program's name first.
@@ -207,8 +262,13 @@ fn exit_codes() -> String {
 /// clap's, which also stands for `--help` and `--version`.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
     let matches = command().try_get_matches_from(args)?;
+    if let Some((COMPLETIONS, at)) = matches.subcommand()
+        && let Some(shell) = at.get_one(SHELL)
+    {
+        return Ok(Asked::Completions(*shell));
+    }
     let mut name = String::new();
-    let mut asked: Option<Asked> = None;
+    let mut asked: Option<Invocation> = None;
     let mut at = &matches;
     while let Some((word, below)) = at.subcommand() {
         name = if name.is_empty() { word.to_owned() } else { format!("{name} {word}") };
@@ -221,9 +281,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Er
             let words = format!("`{name}` takes no `--{strange}`");
             return Err(command().error(ErrorKind::ArgumentConflict, words));
         }
-        asked = Some(Asked { command: verb.name, flags: before.into_iter().chain(flags(verb, at)).collect() });
+        asked = Some(Invocation { command: verb.name, flags: before.into_iter().chain(flags(verb, at)).collect() });
     }
-    asked.ok_or_else(|| command().error(ErrorKind::MissingSubcommand, "a command is needed"))
+    asked.map(Asked::Command).ok_or_else(|| command().error(ErrorKind::MissingSubcommand, "a command is needed"))
 }
 
 /// What can be made out of arguments that [`parse`] refuses: the command's name, and the options that take one value. It is

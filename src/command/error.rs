@@ -57,7 +57,7 @@ pub enum Error {
     #[error("--backups (JOBS_BACKUPS) is needed: the folder, or the s3://, gs:// or az:// URL, where backups are kept")]
     NoStore,
     /// Nothing to read jobs from.
-    #[error("name a file or folder of jobs, or the place of backups with `--backups` (JOBS_BACKUPS)")]
+    #[error("no jobs to read: name a file or folder of jobs, or the place of backups with `--backups` (JOBS_BACKUPS)")]
     NoSource,
     /// No backup to read jobs from.
     #[error(
@@ -70,7 +70,7 @@ pub enum Error {
         namespace: String,
     },
     /// A file without a job.
-    #[error("{place}: there is no job in it")]
+    #[error("{place}: there is no job in it; name another file, or a folder of files")]
     NoJobs {
         /// The file or folder.
         place: String,
@@ -84,7 +84,7 @@ pub enum Error {
         more: usize,
     },
     /// Names that nobody has.
-    #[error("{flag}: no job is called {}", listed(names))]
+    #[error("{flag}: no job is called {}; write a whole name, or a pattern such as `refresh-*`", listed(names))]
     NothingMatches {
         /// The option that has them.
         flag: &'static str,

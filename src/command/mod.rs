@@ -7,6 +7,7 @@ mod backup;
 mod carry_out;
 mod check;
 mod clone;
+mod completions;
 mod destroy;
 mod enable;
 mod error;
@@ -24,7 +25,7 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::cli::{self, Asked};
+use crate::cli::{self, Asked, Invocation};
 use crate::exit::ExitCode;
 use crate::report::{Report, Style};
 use crate::settings::{self, LogLevel, Output, Settings};
@@ -44,7 +45,8 @@ const VALUE_WIDTH: usize = 100;
 /// standard output, everything else to standard error.
 pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
     let asked = match cli::parse(args.clone()) {
-        Ok(asked) => asked,
+        Ok(Asked::Command(asked)) => asked,
+        Ok(Asked::Completions(shell)) => return completions::run(shell),
         Err(error) => return refuse(&error, &args, env),
     };
     let settings = match settings::resolve(&asked.flags, env) {
@@ -134,7 +136,7 @@ struct Ending {
     last: String,
 }
 
-async fn execute(asked: &Asked, settings: &Settings) -> Result<Ending, Error> {
+async fn execute(asked: &Invocation, settings: &Settings) -> Result<Ending, Error> {
     let shutdown = Shutdown::listen().map_err(Error::Signals)?;
     match asked.command {
         "wait" => Box::pin(wait::run(settings, &shutdown)).await,

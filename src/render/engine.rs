@@ -16,20 +16,18 @@ use crate::schedule;
 
 use super::problem::nearest;
 use super::rows::Rows;
+use super::vocabulary::{FILTERS, FUNCTIONS, NAMES, TESTS, names};
 use super::{Context, Table, Var};
 
 /// Where functions find the name of the job being rendered. No template can say it: it is no identifier.
 const JOB: &str = "name of the job";
-/// What templates see besides data tables.
-const NAMES: [&str; 5] = ["namespace", "release", "cluster_domain", "vars", "item"];
-const FUNCTIONS: [&str; 3] = ["service", "refresh_schedule", "stagger"];
 
 /// How many steps one leaf may take; a loop over a table of 10,000 rows takes a tenth of it.
 const FUEL: u64 = 1_000_000;
 
 /// Names that no data table may have.
 pub(crate) fn reserved(name: &str) -> bool {
-    NAMES.contains(&name) || FUNCTIONS.contains(&name)
+    names(NAMES).chain(names(FUNCTIONS)).any(|word| word == name)
 }
 
 /// Renders the leaves of all templates.
@@ -177,12 +175,13 @@ impl<'s> Engine<'s> {
             ErrorKind::UndefinedError => return self.undefined(leaf, range, item),
             ErrorKind::UnknownFunction => {
                 let named = detail.split_whitespace().next().unwrap_or_default();
-                match nearest(named, FUNCTIONS) {
+                match nearest(named, names(FUNCTIONS)) {
                     Some(near) => format!("did you mean `{near}()`?"),
-                    None => format!("templates may call {}, and the functions of Jinja2", listed(&FUNCTIONS)),
+                    None => format!("templates may call {}, and the functions of Jinja2", listed(names(FUNCTIONS))),
                 }
             }
-            ErrorKind::UnknownFilter | ErrorKind::UnknownTest => "use one of Jinja2's own".to_owned(),
+            ErrorKind::UnknownFilter => unknown(detail, names(FILTERS), "filters"),
+            ErrorKind::UnknownTest => unknown(detail, TESTS.iter().copied(), "tests"),
             ErrorKind::SyntaxError => "correct the template; a text with `{{` in it is written `{{ '{{' }}`".to_owned(),
             ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
                 "write `service('name', 8080)`, `refresh_schedule(soft_ttl, hard_ttl)`, `stagger(seconds)`".to_owned()
@@ -219,10 +218,10 @@ impl<'s> Engine<'s> {
                 }
             },
             _ => {
-                let known = || NAMES.into_iter().chain(self.tables.iter().map(String::as_str));
-                match nearest(root, known().chain(FUNCTIONS)) {
+                let known = || names(NAMES).chain(self.tables.iter().map(String::as_str));
+                match nearest(root, known().chain(names(FUNCTIONS))) {
                     Some(near) if near != root => format!("did you mean `{near}`?"),
-                    _ => format!("templates see {}", listed(&known().collect::<Vec<_>>())),
+                    _ => format!("templates see {}", listed(known())),
                 }
             }
         };
@@ -230,8 +229,18 @@ impl<'s> Engine<'s> {
     }
 }
 
-fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+/// What to do about a filter or test that there is not.
+fn unknown(detail: &str, known: impl Iterator<Item = &'static str>, what: &str) -> String {
+    // "filter foo is unknown"
+    let named = detail.split_whitespace().nth(1).unwrap_or_default();
+    match nearest(named, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("docs/reference.md lists the {what} of Jinja2 that there are"),
+    }
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Bools as YAML and JSON write them; nothing for a null would be a silent hole in a URL.

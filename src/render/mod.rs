@@ -10,6 +10,7 @@ mod problem;
 mod rows;
 mod shape;
 mod table;
+pub mod vocabulary;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};

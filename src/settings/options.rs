@@ -127,7 +127,7 @@ macro_rules! options {
                 default: $default,
                 kind: Kind::$kind,
                 group: Group::$group,
-                help: concat!($($doc),*),
+                help: concat!($($doc),*).trim_ascii_start(),
             };
         )*
         /// All options, in the order of help and README.
@@ -277,6 +277,6 @@ options! {
     LOG_FORMAT = "log-format", "JOBS_LOG_FORMAT", Value "FORM", "auto", Logging;
     /// The least severe log lines shown: `error`, `warn`, `info`, `debug`
     LOG_LEVEL = "log-level", "JOBS_LOG_LEVEL", Value "LEVEL", "info", Logging;
-    /// Where the last words go; by default /dev/termination-log where it exists
+    /// Where the last words of a run go, which Kubernetes shows with its pod; by default /dev/termination-log where it exists
     TERMINATION_LOG = "termination-log", "JOBS_TERMINATION_LOG", Value "FILE", "", Logging;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use glob::Pattern;
 use jiff::SignedDuration;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::cache::{DEFAULT_KEY, Key};
 use crate::job::Owner;
@@ -451,6 +451,9 @@ fn parse_url(text: &str) -> Result<Url, String> {
             Err("has a `?` or a `#`; only a base URL is wanted".to_owned())
         }
         Ok(url) => Ok(url),
+        Err(ParseError::RelativeUrlWithoutBase) => {
+            Err("has no `http://` in front; write `http://dkron:8080`".to_owned())
+        }
         Err(error) => Err(format!("is no URL ({error}); write `http://dkron:8080`")),
     }
 }

@@ -1,9 +1,14 @@
-//! The status as `OpenMetrics` text, for `node_exporter`'s textfile collector or a push.
+//! The status as `OpenMetrics` text, for whoever writes it to a file or sends it on: `node_exporter`'s textfile collector, a Pushgateway.
 //!
 //! The textfile collector reads Prometheus's older text format, so only what means the same in both is used: no exemplars, no sample
 //! timestamps, and no type that the older one does not know. So the states are gauges that look like a state set (one sample a
 //! state, 1 for the one that holds) with a label `state`: a real `stateset` must name that label like the metric, and makes the
 //! collector refuse the whole file.
+//!
+//! `# TYPE` and `# HELP` of a counter name its family, and only its samples end in `_total`: `OpenMetrics` 1.0 demands that. The older
+//! format has no families and takes such samples as untyped, which changes nothing for `rate` and `increase`.
+//!
+//! A job's name is in label `job_name`: `job` is Prometheus's own, which renames ours on a scrape, and a Pushgateway overwrites it.
 
 use std::io::{self, Write};
 
@@ -34,6 +39,8 @@ pub fn write_down(status: &Status, out: &mut dyn Write) -> io::Result<()> {
 
 const GAUGE: &str = "gauge";
 const COUNTER: &str = "counter";
+/// The label with the job's name.
+const JOB: &str = "job_name";
 
 fn whole(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     let summary = &status.summary;
@@ -86,7 +93,7 @@ fn jobs(jobs: &[JobStatus], out: &mut dyn Write) -> io::Result<()> {
     }
     let name = "dkron_jobs_state";
     family(out, name, GAUGE, "1 for the state that the job is in, 0 for the others.")?;
-    jobs.iter().try_for_each(|job| states(out, name, ("job", &job.name), job.state, &State::OF_JOBS))
+    jobs.iter().try_for_each(|job| states(out, name, (JOB, &job.name), job.state, &State::OF_JOBS))
 }
 
 fn caches(caches: &[CacheStatus], out: &mut dyn Write) -> io::Result<()> {
@@ -116,7 +123,7 @@ fn states(out: &mut dyn Write, name: &str, of: (&str, &str), holds: State, all: 
 
 fn of_job(job: &JobStatus) -> [(&'static str, &str); 3] {
     let [cache, owner] = [&job.cache, &job.owner].map(|text| text.as_deref().unwrap_or_default());
-    [("job", &job.name), ("cache", cache), ("owner", owner)]
+    [(JOB, &job.name), ("cache", cache), ("owner", owner)]
 }
 
 /// The lines above a family's samples. Its unit, where it has one, is the end of its name.

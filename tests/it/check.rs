@@ -63,7 +63,10 @@ fn jobs_are_run_when_asked_for() {
     assert!(errors.len() == 1 && errors[0].starts_with("job `bad-one` failed after "), "{errors:?}");
     assert!(errors[0].contains("refused"), "{errors:?}");
     let ran = cli.run(&["check", "--run", "nobody"]).exits(2);
-    assert_eq!(ran.stderr, "error: --run: no job is called `nobody`\n");
+    assert_eq!(
+        ran.stderr,
+        "error: --run: no job is called `nobody`; write a whole name, or a pattern such as `refresh-*`\n"
+    );
     server.toggle("good-one");
     let ran = cli.run(&["check", "--run", "good-one"]).exits(7);
     assert!(ran.stdout.contains("error: job `good-one`: not run: it is switched off"), "{ran}");

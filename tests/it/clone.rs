@@ -197,7 +197,10 @@ fn the_cut_over_switches_on_what_is_named() {
     let refused = cli.run(&["enable"]).exits(2);
     assert!(refused.stderr.contains("--only (JOBS_ONLY) is needed"), "{refused}");
     let refused = cli.run(&["enable", "--only", "load", "--only", "lode", "--only", "x*"]).exits(2);
-    assert_eq!(refused.stderr, "error: --only: no job is called `lode` or `x*`\n");
+    assert_eq!(
+        refused.stderr,
+        "error: --only: no job is called `lode` or `x*`; write a whole name, or a pattern such as `refresh-*`\n"
+    );
     let refused = cli.run(&["enable", "--only", "[x"]).exits(2);
     assert!(refused.stderr.contains("`[x` is no name and no glob"), "{refused}");
     assert_eq!(server.writes(), Vec::<String>::new());
@@ -292,7 +295,7 @@ fn slips_of_the_pen_write_nothing() {
     error: `Staging` cannot be a namespace: it may only have the letters a to z, digits and `-`
     error: [file] and --from-url (JOBS_FROM_URL): jobs can be cloned from one of them only; leave the other out
     error: --name-prefix: `Big ` cannot begin a job's name: name contains illegal character 'B'
-    error: --only: no job is called `lode`
+    error: --only: no job is called `lode`; write a whole name, or a pattern such as `refresh-*`
     error: cannot read nowhere.ndjson: No such file or directory (os error 2); correct the name
     ");
     assert_eq!(server.writes(), Vec::<String>::new());

@@ -132,14 +132,18 @@ fn one_job_in_each_state() {
         let wanted = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         families[family].get(&labels.iter().map(wanted).collect()).copied()
     };
-    let labels = [("job", "refresh-stuck"), ("cache", "stuck")];
+    // A scrape and a Pushgateway set these two themselves.
+    for label in families.values().flat_map(|samples| samples.keys()).flat_map(|labels| labels.keys()) {
+        assert!(!["job", "instance"].contains(&label.as_str()), "{metrics}");
+    }
+    let labels = [("job_name", "refresh-stuck"), ("cache", "stuck")];
     assert_eq!(value("dkron_jobs_stuck", &labels), Some(1.0), "{metrics}");
     assert_eq!(value("dkron_jobs_up", &[]), Some(1.0));
     assert_eq!(value("dkron_jobs_failing", &[]), Some(1.0));
     assert_eq!(value("dkron_jobs_soft_ttl_seconds", &labels), Some(300.0));
-    assert_eq!(value("dkron_jobs_successes", &[("job", "refresh-late"), ("cache", "late")]), Some(7.0));
+    assert_eq!(value("dkron_jobs_successes", &[("job_name", "refresh-late"), ("cache", "late")]), Some(7.0));
     for (state, is) in [("late", 1.0), ("fresh", 0.0), ("stale", 0.0)] {
-        assert_eq!(value("dkron_jobs_state", &[("job", "refresh-late"), ("state", state)]), Some(is));
+        assert_eq!(value("dkron_jobs_state", &[("job_name", "refresh-late"), ("state", state)]), Some(is));
     }
     assert_eq!(value("dkron_jobs_cache_state", &[("cache", "nobody"), ("state", "stale")]), Some(1.0));
 

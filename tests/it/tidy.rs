@@ -1,6 +1,6 @@
 //! Rules of the repository: what is generated is fresh, who may do I/O, how long a file may be.
 //!
-//! `BLESS=1 cargo test --test it tidy` rewrites the generated parts of the README.
+//! `BLESS=1 cargo test --test it tidy` rewrites what is generated.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,6 +12,7 @@ use dkron_jobs::settings::{Kind, OPTIONS};
 
 use crate::cli::{Cli, repository};
 use crate::server::Server;
+use crate::tidy_reference::with_facts;
 
 /// The modules that may touch files, sockets, clocks and the environment; everything else in `src` is pure.
 const IMPURE: [&str; 9] = [
@@ -29,6 +30,11 @@ const IMPURE: [&str; 9] = [
 const LONGEST: usize = 600;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
+    files(folder, &["rs"])
+}
+
+/// The files below a folder whose names end so.
+pub(crate) fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -36,7 +42,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| endings.iter().any(|ending| extension == *ending)) {
                 files.push(path);
             }
         }
@@ -45,11 +51,11 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("a file of the repository")
 }
 
-fn relative(path: &Path) -> String {
+pub(crate) fn relative(path: &Path) -> String {
     path.strip_prefix(repository()).expect("a file of the repository").display().to_string()
 }
 
@@ -122,13 +128,20 @@ fn the_readme_is_fresh() {
 
 #[test]
 fn the_page_of_rules_is_fresh() {
-    let path = repository().join("docs/lint.md");
-    let new = rules_page();
+    fresh("docs/lint.md", &rules_page());
+}
+
+/// Holds a generated file of the repository against what it should be, or writes it.
+pub(crate) fn fresh(name: &str, new: &str) {
+    let path = repository().join(name);
     if std::env::var_os("BLESS").is_some() {
-        fs::create_dir_all(path.parent().expect("a folder")).expect("docs");
-        fs::write(&path, &new).expect("docs/lint.md");
+        fs::create_dir_all(path.parent().expect("a folder")).expect("its folder");
+        fs::write(&path, new).expect("the file");
     } else {
-        assert_eq!(read(&path), new, "docs/lint.md is stale: run `BLESS=1 cargo test --test it tidy`");
+        // What differs is a page long; the first line of it tells enough.
+        let old = fs::read_to_string(&path).unwrap_or_default();
+        let differs = old.lines().zip(new.lines()).find(|(old, new)| old != new);
+        assert!(old == new, "{name} is stale: run `BLESS=1 cargo test --test it tidy`; first: {differs:?}");
     }
 }
 
@@ -136,8 +149,8 @@ fn rules_page() -> String {
     let mut page = "# The rules of `dkron-jobs lint`\n\n\
         Made from the rules themselves; the examples are tests. An *error* makes `lint`, `plan` and `apply` end with exit code 6, and nothing is \
         written; a *warning* is only said, unless `--fail-on warning`. `--allow RULE` switches a rule off; in a job's metadata \
-        `dkron-jobs.lint-allow: \"rule, rule: why\"` does so for that job alone. Facts are numbered as in the project's list of what a real Dkron \
-        4.0.9 was seen to do.\n\n\
+        `dkron-jobs.lint-allow: \"rule, rule: why\"` does so for that job alone. FACTS with a number are what a real Dkron 4.0.9 was seen to do: \
+        [dkron.md](dkron.md).\n\n\
         | rule | | what is wrong |\n|---|---|---|\n"
         .to_owned();
     for rule in lint::rules() {
@@ -151,7 +164,7 @@ fn rules_page() -> String {
             rule.id,
             if rule.severity == Severity::Error { "Error" } else { "Warning" },
             rule.summary,
-            rule.reason,
+            with_facts(rule.reason),
             rule.remedy,
             rule.wrong,
             rule.right
@@ -181,7 +194,7 @@ fn lint_notes() -> String {
     format!("```text\n$ dkron-jobs lint\n{}```\n", ran.stdout)
 }
 
-fn options() -> String {
+pub(crate) fn options() -> String {
     let mut table = "| flag | environment | default | |\n|---|---|---|---|\n".to_owned();
     for opt in OPTIONS {
         let value = match opt.kind {
@@ -205,7 +218,7 @@ fn options() -> String {
     table
 }
 
-fn exit_codes() -> String {
+pub(crate) fn exit_codes() -> String {
     let mut table = "| code | meaning |\n|---|---|\n".to_owned();
     for code in ExitCode::ALL {
         writeln!(table, "| {} | {} |", code.number(), code.meaning()).expect("a string");
