@@ -44,19 +44,29 @@ const SECRET_NAMES: [&str; 13] = [
 /// Words that say so where they stand alone in a name: `x-auth`, but not `author`.
 const SECRET_WORDS: [&str; 6] = ["auth", "jwt", "pass", "pwd", "sid", "sig"];
 
-/// The bytes that any of those begins with.
-const STARTS: [bool; 256] = {
-    let mut starts = [false; 256];
+/// For the first byte of each of those, which bytes may follow: bit n for letter n of the alphabet, and the last for a mark that is
+/// left out of names. Nearly all places of a text are seen by this to begin none of them.
+const BEGINNINGS: [u32; 256] = {
+    let mut beginnings = [0; 256];
     let mut at = 0;
     while at < SECRET_NAMES.len() + SECRET_WORDS.len() {
-        let word = if at < SECRET_NAMES.len() { SECRET_NAMES[at] } else { SECRET_WORDS[at - SECRET_NAMES.len()] };
-        let first = word.as_bytes()[0];
-        starts[first as usize] = true;
-        starts[first.to_ascii_uppercase() as usize] = true;
+        let word =
+            if at < SECRET_NAMES.len() { SECRET_NAMES[at] } else { SECRET_WORDS[at - SECRET_NAMES.len()] }.as_bytes();
+        let follows = follows(word[1]) | follows(b'-');
+        beginnings[word[0] as usize] |= follows;
+        beginnings[word[0].to_ascii_uppercase() as usize] |= follows;
         at += 1;
     }
-    starts
+    beginnings
 };
+
+const fn follows(byte: u8) -> u32 {
+    match byte.to_ascii_lowercase() {
+        letter @ b'a'..=b'z' => 1 << (letter - b'a'),
+        b'-' | b'_' => 1 << 31,
+        _ => 0,
+    }
+}
 
 /// Masks secrets; knows the values of those that it was told.
 #[derive(Clone, Default)]
@@ -259,12 +269,10 @@ pub(crate) fn carries_secret(field: &str, text: &str) -> bool {
 
 /// Whether what goes by this name is a secret. Asked for each text of each job, so it looks once and copies nothing.
 pub(crate) fn secret_name(name: &str) -> bool {
-    name.bytes().enumerate().any(|(at, byte)| {
-        STARTS[usize::from(byte)] && {
-            let first = byte.to_ascii_lowercase();
-            SECRET_NAMES.iter().any(|part| part.as_bytes()[0] == first && part_begins(&name.as_bytes()[at..], part))
-                || SECRET_WORDS.iter().any(|word| word.as_bytes()[0] == first && word_stands(name, at, word))
-        }
+    name.as_bytes().windows(2).enumerate().any(|(at, pair)| {
+        BEGINNINGS[usize::from(pair[0])] & follows(pair[1]) != 0
+            && (SECRET_NAMES.iter().any(|part| part_begins(&name.as_bytes()[at..], part))
+                || SECRET_WORDS.iter().any(|word| word_stands(name, at, word)))
     })
 }
 
