@@ -4,7 +4,7 @@
 //! several rounds, the two sides of a ratio taken in turn.
 //!
 //! - an unchanged apply beside one `GET /v1/jobs` of the same list on a new connection;
-//! - a first apply beside a bare loop that posts the same bodies over 16 kept-alive connections;
+//! - a first apply beside a bare loop that posts the same bodies over as many kept-alive connections;
 //! - the peak of resident memory.
 
 #![allow(
@@ -43,8 +43,8 @@ const JOBS: usize = 1500;
 /// How many at the most, and the rounds of the unchanged apply with them.
 const MANY: usize = 10_000;
 const MANY_ROUNDS: usize = 7;
-/// Connections of the bare loop.
-const CONNECTIONS: usize = 16;
+/// Connections of the bare loop: as many as `--concurrency` has by default.
+const CONNECTIONS: usize = 32;
 /// Rounds of the unchanged apply, which are short.
 const UNCHANGED_ROUNDS: usize = 15;
 /// Rounds of the first apply, each on a new server.
