@@ -1,7 +1,7 @@
 //! The whole tool in twenty seconds, with nothing installed: an embedded Dkron, a stand-in cache-manager, and `jobs-templates/`.
 //!
 //! `cargo run --example demo` uses the emulator of the tests; with `DKRON_URL`, a real Dkron on this machine. `-- --keep` leaves it
-//! running. Everything shown is what the binary prints: each step is one call of `dkron_jobs::command::run`.
+//! running, and `-- --empty` gives an empty one to try own templates on. Everything shown is what the binary prints: each step is one call of `dkron_jobs::command::run`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -36,15 +36,19 @@ const FASTER: u64 = 60;
 const WATCHED: Duration = Duration::from_secs(5);
 /// The first port tried, Dkron's own, and how many after it.
 const PORTS: std::ops::Range<u16> = 8080..8100;
-/// The host that `service('cache-manager', 8080)` names.
-const CACHE_MANAGER: &str = "cache-manager.demo.svc.cluster.local";
+/// The hosts that `service('cache-manager', 8080)` names, in the demo's namespace and in the one of `docs/first-steps.md`.
+const CACHE_MANAGERS: [&str; 2] = ["cache-manager.demo.svc.cluster.local", "cache-manager.shop.svc.cluster.local"];
 
 /// Requests by path.
 type Refreshes = Arc<Mutex<BTreeMap<String, usize>>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let keep = std::env::args().any(|arg| arg == "--keep");
+    let has = |flag: &str| std::env::args().any(|arg| arg == flag);
+    if has("--empty") {
+        return empty().await;
+    }
+    let keep = has("--keep");
     let start = Instant::now();
     let (target, refreshes) = cache_manager().await?;
     let real = std::env::var("DKRON_URL").ok();
@@ -77,11 +81,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
         demo.run(&["apply", "--templates", "nothing", "--force"]).await?;
     }
     step(&format!("That was it, in {} s.", start.elapsed().as_secs()));
-    println!("The templates are in jobs-templates/: change one, and look at `dkron-jobs plan`.");
+    println!(
+        "Your own first template: docs/first-steps.md. It begins with an empty Dkron, `cargo run --example demo -- --empty`."
+    );
     if keep {
         println!("{} goes on until you press Ctrl-C; its jobs are at {}/v1/jobs", demo.url, demo.url);
+        println!(
+            "They belong to demo/dkron-jobs: `export DKRON_URL={} JOBS_NAMESPACE=demo` to work on them.",
+            demo.url
+        );
         tokio::signal::ctrl_c().await?;
     }
+    Ok(())
+}
+
+/// A Dkron with nothing in it, for somebody's own templates, and a cache-manager in namespace `shop` that answers.
+async fn empty() -> Result<(), Box<dyn Error>> {
+    let (target, _) = cache_manager().await?;
+    let emulator = emulator(target)?;
+    println!("An empty Dkron at {}, until you press Ctrl-C. In another terminal:", emulator.url());
+    println!("  export DKRON_URL={} JOBS_NAMESPACE=shop", emulator.url());
+    println!("and go on with docs/first-steps.md.");
+    tokio::signal::ctrl_c().await?;
     Ok(())
 }
 
@@ -101,6 +122,8 @@ impl Demo {
             ("JOBS_NAMESPACE", "demo"),
             ("JOBS_NAME_PREFIX", self.prefix),
             ("JOBS_LOG_FORMAT", "plain"),
+            // Of TTLs so short that a second attempt misses them; the table's own are long enough.
+            ("JOBS_LINT_ALLOW", "refresh-may-miss-hard-ttl"),
         ];
         let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let args = std::iter::once("dkron-jobs").chain(args.iter().copied()).map(OsString::from).collect();
@@ -123,7 +146,10 @@ fn step(text: &str) {
 
 /// Dkron's own port, or the next free one.
 fn emulator(target: SocketAddr) -> Result<Emulator, Box<dyn Error>> {
-    let start = |port| Emulator::start(Options::new().port(port).host(CACHE_MANAGER, target));
+    let start = |port| {
+        let options = CACHE_MANAGERS.iter().fold(Options::new().port(port), |options, host| options.host(host, target));
+        Emulator::start(options)
+    };
     let mut last = None;
     for port in PORTS {
         match start(port) {

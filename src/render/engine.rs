@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Enumerator, Object, Serde};
+use minijinja::value::{Enumerator, Object, Rest, Serde};
 use minijinja::{Environment, Error, ErrorKind, Expression, Output, State, Template, UndefinedBehavior, Value};
 
 use crate::cache;
@@ -22,6 +22,8 @@ use super::{Context, Table, Var};
 /// Where functions find the name of the job being rendered. No template can say it: it is no identifier.
 const JOB: &str = "name of the job";
 
+/// How a column of the row begins in a leaf.
+const ITEM: &str = "item.";
 /// How many steps one leaf may take; a loop over a table of 10,000 rows takes a tenth of it.
 const FUEL: u64 = 1_000_000;
 
@@ -106,7 +108,11 @@ impl<'s> Engine<'s> {
             env.add_global(name.clone(), Value::from_object(Rows(table.clone())));
         }
         let host = format!("{}.svc.{}", context.namespace, context.cluster_domain);
-        env.add_function("service", move |name: &str, port: u16| format!("http://{name}.{host}:{port}"));
+        env.add_function("service", move |name: Value, port: u16| match name.as_str() {
+            Some(name) => Ok(format!("http://{name}.{host}:{port}")),
+            None if name.is_undefined() => Err(Error::from(ErrorKind::UndefinedError)),
+            None => Err(Error::new(ErrorKind::InvalidOperation, "the name of service() is a text")),
+        });
         env.add_function("stagger", |state: &State<'_, '_>, interval: u64| {
             if interval == 0 {
                 return Err(Error::new(
@@ -117,11 +123,16 @@ impl<'s> Engine<'s> {
             Ok(schedule::stagger(&job(state)?, interval))
         });
         let utc = Arc::clone(&notes);
-        env.add_function("refresh_schedule", move |state: &State<'_, '_>, soft: Value, hard: Option<Value>| {
+        // Not `Option<Value>`: that takes a column that is misspelt for an argument that is left out, and the hard TTL would not count.
+        env.add_function("refresh_schedule", move |state: &State<'_, '_>, soft: Value, Rest(more): Rest<Value>| {
             utc.utc.store(true, Ordering::Relaxed);
             let soft = ttl("soft_ttl", &soft)?
                 .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "refresh_schedule() needs a soft TTL"))?;
-            let hard = hard.map_or(Ok(None), |hard| ttl("hard_ttl", &hard))?;
+            let hard = match more.as_slice() {
+                [] => None,
+                [hard] => ttl("hard_ttl", hard)?,
+                _ => return Err(Error::from(ErrorKind::TooManyArguments)),
+            };
             schedule::refresh_schedule(&job(state)?, soft, hard)
                 .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
         });
@@ -199,6 +210,7 @@ impl<'s> Engine<'s> {
     }
 
     fn undefined(&self, leaf: &str, range: Range<usize>, item: Option<&Value>) -> LeafProblem {
+        let range = undefined_part(leaf, range, item);
         let path = leaf.get(range.clone()).unwrap_or(leaf).trim();
         let (root, rest) = path.split_once('.').unwrap_or((path, ""));
         let last = rest.split(['.', '[', ' ', '|']).next().unwrap_or_default();
@@ -227,6 +239,20 @@ impl<'s> Engine<'s> {
         };
         LeafProblem { range, message: format!("`{path}` is not defined"), remedy }
     }
+}
+
+/// Of a call with something undefined in it, the column of the row that there is not: the engine points at the whole call.
+fn undefined_part(leaf: &str, range: Range<usize>, item: Option<&Value>) -> Range<usize> {
+    let call = leaf.get(range.clone()).unwrap_or_default();
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let is_missing = |at: usize| {
+        let name = call[at + ITEM.len()..].split(|c| !is_name(c)).next().unwrap_or_default();
+        let is_whole = !call[..at].ends_with(|c| is_name(c) || c == '.');
+        let value = item.and_then(|item| item.get_attr(name).ok());
+        (is_whole && value.is_some_and(|value| value.is_undefined())).then(|| at..at + ITEM.len() + name.len())
+    };
+    let found = if call.contains('(') { call.match_indices(ITEM).find_map(|(at, _)| is_missing(at)) } else { None };
+    found.map_or(range.clone(), |part| range.start + part.start..range.start + part.end)
 }
 
 /// What to do about a filter or test that there is not.

@@ -215,11 +215,12 @@ fn text_of<'f>(filled: &'f Filled<'_>) -> &'f str {
     }
 }
 
-/// The problems found so far. What is wrong in the same place in many rows is said once.
+/// The problems found so far. What is wrong in the same place in many rows, and to be mended alike, is said once.
 #[derive(Default)]
 struct Found {
     problems: Vec<(Problem, usize)>,
-    seen: HashMap<(String, Option<(usize, usize)>), usize>,
+    /// By file, place and remedy: messages quote values, and differ from row to row.
+    seen: HashMap<(String, Option<(usize, usize)>, String), usize>,
 }
 
 impl Found {
@@ -230,7 +231,7 @@ impl Found {
     /// `row` names the row, if there is one.
     fn add_in_row(&mut self, mut problem: Problem, row: impl Fn() -> Option<String>) {
         let Some(row) = row() else { return self.add(problem) };
-        let place = (problem.file().to_owned(), problem.position());
+        let place = (problem.file().to_owned(), problem.position(), problem.remedy().to_owned());
         if let Some(&first) = self.seen.get(&place) {
             self.problems[first].1 += 1;
             return;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_dkron-jobs");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dkron-jobs");
 /// A secret that every run knows, and no run may show.
 const CANARY: &str = "Kanari-of-every-run-5t";
 

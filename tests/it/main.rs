@@ -23,6 +23,7 @@ mod emulator;
 mod emulator_runs;
 mod fault_table;
 mod fuzzed;
+mod guides;
 mod heal;
 mod heal_faults;
 mod healings;

@@ -389,6 +389,27 @@ fn nulls_and_texts_that_say_no_are_not_taken_for_something_else() {
     assert!(ran.stderr.contains("a null has no text"), "{ran}");
 }
 
+/// The engine takes an undefined argument for one that is left out where it may be left out.
+#[test]
+fn a_misspelt_column_is_found_in_each_argument() {
+    let table = "name,soft_ttl,hard_ttl\na,300,600\nb,ten minutes,600\n";
+    for (call, part, near, is_both) in [
+        ("refresh_schedule(item.soft_ttl, item.hard_tll)", "item.hard_tll", "item.hard_ttl", true),
+        ("refresh_schedule(item.sof_ttl, item.hard_ttl)", "item.sof_ttl", "item.soft_ttl", false),
+        ("service(item.nme, 8080)", "item.nme", "item.name", false),
+    ] {
+        let cli = Cli::new().file("jobs-templates/data/t.csv", table).file(
+            "jobs-templates/a.yaml",
+            format!("for_each: t\nname: '{{{{ item.name }}}}'\nschedule: '{{{{ {call} }}}}'\n"),
+        );
+        let said = cli.run(&["render"]).exits(2).stderr;
+        assert!(said.contains(&format!("`{part}` is not defined (in row 1, `a`)")), "{said}");
+        assert!(said.contains(&format!("did you mean `{near}`?")), "{said}");
+        // What is to be mended otherwise is said too, though it stands in the same place.
+        assert_eq!(said.contains("`ten minutes` is no duration"), is_both, "{said}");
+    }
+}
+
 #[test]
 fn refresh_schedule_belongs_to_utc() {
     let job = one("name: a\nschedule: '{{ refresh_schedule(7200) }}'");
