@@ -27,6 +27,7 @@ use dkron_jobs::dkron::Tls;
 use dkron_jobs::exit::ExitCode;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 const STEP: Style = AnsiColor::Cyan.on_default().bold();
@@ -90,7 +91,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
             "They belong to demo/dkron-jobs: `export DKRON_URL={} JOBS_NAMESPACE=demo` to work on them.",
             demo.url
         );
-        tokio::signal::ctrl_c().await?;
+        until_stopped().await?;
+    }
+    Ok(())
+}
+
+/// Until Ctrl-C, or until it is ended otherwise: a run of the program listens to both signals, and so they do nothing by themselves.
+async fn until_stopped() -> Result<(), Box<dyn Error>> {
+    let mut end = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = end.recv() => {}
     }
     Ok(())
 }
@@ -102,8 +113,7 @@ async fn empty() -> Result<(), Box<dyn Error>> {
     println!("An empty Dkron at {}, until you press Ctrl-C. In another terminal:", emulator.url());
     println!("  export DKRON_URL={} JOBS_NAMESPACE=shop", emulator.url());
     println!("and go on with docs/first-steps.md.");
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    until_stopped().await
 }
 
 struct Demo {

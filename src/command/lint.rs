@@ -174,8 +174,8 @@ pub(super) async fn linted(
         Ok(((rendered.desired, warnings), found))
     })
     .await?;
-    let warnings = findings.notes.iter().filter(|finding| finding.note.severity == Severity::Warning);
-    sides.warnings.extend(told(warnings));
+    let grouped = findings.grouped();
+    sides.warnings.extend(told(grouped.iter().filter(|finding| finding.note.severity == Severity::Warning)));
     if !off && !sides.desired.restored.is_empty() {
         // What was there before is brought back as it was, right or wrong.
         let ours = |name: &Arc<str>| !sides.desired.jobs.contains_key(name);
@@ -183,7 +183,7 @@ pub(super) async fn linted(
         let restored = restored.into_iter().map(|(name, wanted)| (name.clone(), wanted.clone())).collect();
         let found = Judge::new(settings)?.to_write(&restored, None);
         let found = Findings::new(found, Vec::new(), &Places::default(), &sides.masker);
-        sides.warnings.extend(told(found.notes.iter()));
+        sides.warnings.extend(told(found.grouped().iter()));
     }
     Ok((sides, findings))
 }
@@ -193,7 +193,9 @@ pub(super) fn errors(findings: Findings) -> Result<Findings, Error> {
     if !findings.has(Severity::Error) {
         return Ok(findings);
     }
-    Err(Error::Lint(findings.notes.into_iter().filter(|finding| finding.note.severity == Severity::Error).collect()))
+    Err(Error::Lint(
+        findings.grouped().into_iter().filter(|finding| finding.note.severity == Severity::Error).collect(),
+    ))
 }
 
 /// The first of them, one line each, and how many more there are.

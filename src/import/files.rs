@@ -98,7 +98,7 @@ impl<'a> Set<'a> {
             write::comment(&self.given.source)
         );
         if family.iter().any(|unit| has_null(&unit.document)) {
-            head.push_str("# Where `null` stands, the source has nothing and dkron-jobs would fill a default in.\n");
+            head.push_str("# Where `null` stands, the source has nothing; without that line dkron-jobs fills a safe default in.\n");
         }
         let secrets: BTreeSet<_> = jobs.iter().flat_map(|job| notes::secrets(job)).collect();
         if !secrets.is_empty() {

@@ -342,7 +342,7 @@ fn matches(page: &[String], printed: &[String]) -> bool {
     }
 }
 
-/// The line without what is another one each time: instants, digests, how long until or since, and the width of a table's columns.
+/// The line without what is another one each time: instants, digests, sizes in bytes, how long until or since, and the width of a table's columns.
 fn timeless(line: &str) -> String {
     let is_duration = |word: &str| {
         let digits = word.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -353,13 +353,15 @@ fn timeless(line: &str) -> String {
         let part = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let digits = part.chars().filter(char::is_ascii_digit).count();
         let is_time = digits >= 12 && part.contains("20") && part.contains('T');
+        // Of a file: Dkron's own fields are as long as its version and its runs make them.
+        let is_size = digits >= 5 && digits == part.len();
         let is_digest = part.len() >= 12 && digits > 0 && part.chars().all(|c| c.is_ascii_hexdigit());
         match words.last().copied() {
             Some("in" | "in *") if is_duration(part) => {
                 words.pop();
                 words.push("in *");
             }
-            _ => words.push(if is_time || is_digest { "*" } else { word }),
+            _ => words.push(if is_time || is_digest || is_size { "*" } else { word }),
         }
     }
     words.join(" ")
