@@ -275,3 +275,9 @@ scenario_every_values_file_is_taken_by_the_api_server() {
   k delete priorityclass batch
   gone shop-m
 }
+
+# The commands of docs/with-helm.md, and that they print what the page shows.
+scenario_the_guide() {
+  [ -n "$own" ] || { echo "FIGURE skipped: only the one-node Kubernetes is known to have the image under the name in the page's values"; return 0; }
+  (cd "$root" && GUIDE_CLUSTER=1 cargo test --quiet --test it guides::with_helm)
+}
