@@ -55,7 +55,7 @@ const CACHE_PARAM_INVALID: Rule = Rule {
     severity: Severity::Error,
     summary: "a row of cache_param, or a TTL in a job's metadata, cannot be understood",
     reason: "A row needs a `name` of its own and a `soft_ttl` above zero; TTLs are seconds, or have a unit.",
-    remedy: "correct it: seconds (`300`) or a unit (`5m`, `2h`, `1d`)",
+    remedy: "correct it: each row has a `name` of its own (`north-orders`, where several sources have `orders`), and TTLs in seconds (`300`) or with a unit (`5m`, `2h`, `1d`)",
     wrong: "name: refresh-accounts\nschedule: 0 * * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: soon}",
     right: "name: refresh-accounts\nschedule: 0 * * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: 5m}",
 };
