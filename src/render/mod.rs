@@ -215,12 +215,14 @@ fn text_of<'f>(filled: &'f Filled<'_>) -> &'f str {
     }
 }
 
+/// File, place and remedy of a problem: what one stroke mends. Its message may quote a value, and differ from row to row.
+type Mending = (String, Option<(usize, usize)>, String);
+
 /// The problems found so far. What is wrong in the same place in many rows, and to be mended alike, is said once.
 #[derive(Default)]
 struct Found {
     problems: Vec<(Problem, usize)>,
-    /// By file, place and remedy: messages quote values, and differ from row to row.
-    seen: HashMap<(String, Option<(usize, usize)>, String), usize>,
+    seen: HashMap<Mending, usize>,
 }
 
 impl Found {
@@ -231,12 +233,12 @@ impl Found {
     /// `row` names the row, if there is one.
     fn add_in_row(&mut self, mut problem: Problem, row: impl Fn() -> Option<String>) {
         let Some(row) = row() else { return self.add(problem) };
-        let place = (problem.file().to_owned(), problem.position(), problem.remedy().to_owned());
-        if let Some(&first) = self.seen.get(&place) {
+        let mending = (problem.file().to_owned(), problem.position(), problem.remedy().to_owned());
+        if let Some(&first) = self.seen.get(&mending) {
             self.problems[first].1 += 1;
             return;
         }
-        self.seen.insert(place, self.problems.len());
+        self.seen.insert(mending, self.problems.len());
         problem.note(&format!(" (in {row})"));
         self.problems.push((problem, 0));
     }
