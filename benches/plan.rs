@@ -21,18 +21,23 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use dkron_jobs::dkron::decode_jobs;
-use dkron_jobs::job::{Desired, Owner};
-use dkron_jobs::plan::{Drift, Policy, TakeOwnership, plan};
+use dkron_jobs::job::Desired;
+use dkron_jobs::plan::plan;
 use dkron_jobs::render::{Context, Source, Sources, Table, TableFormat, render};
 use serde_json::{Value, json};
 
 use crate::measure::{Ratio, table};
+use crate::model::default_policy;
 
 mod measure;
+#[path = "../tests/it/model.rs"]
+mod model;
 
 /// How many jobs on each side: the smaller set shows whether time grows as the jobs do.
 const SIZES: [usize; 2] = [5_000, 50_000];
 const ROUNDS: usize = 9;
+/// Whose the jobs are.
+const OWNER: &str = "shop/caches";
 /// Of this many jobs one differs.
 const CHANGED: usize = 100;
 
@@ -41,7 +46,7 @@ fn main() {
     for jobs in SIZES {
         let desired = desired(jobs);
         let list = list(&desired);
-        let policy = policy();
+        let policy = default_policy(OWNER);
         let mut ratio = Ratio::default();
         for _ in 0..ROUNDS {
             ratio.bare.push(timed(|| drop(black_box(serde_json::from_slice::<Value>(&list).expect("JSON")))));
@@ -89,8 +94,9 @@ fn desired(jobs: usize) -> Desired {
 
 /// The list that Dkron gives of them: with all fields of its own, and each [`CHANGED`]th edited.
 fn list(desired: &Desired) -> Vec<u8> {
+    let owner = default_policy(OWNER).owner;
     let all = desired.jobs.values().enumerate().map(|(index, wanted)| {
-        let stamped = wanted.job.stamped(&policy().owner, wanted.job.disabled());
+        let stamped = wanted.job.stamped(&owner, wanted.job.disabled());
         let mut job = serde_json::to_value(stamped.unpack()).expect("JSON");
         let fields = job.as_object_mut().expect("an object");
         let own = json!({
@@ -105,17 +111,4 @@ fn list(desired: &Desired) -> Vec<u8> {
         job
     });
     serde_json::to_vec(&all.collect::<Vec<_>>()).expect("JSON")
-}
-
-fn policy() -> Policy {
-    Policy {
-        owner: Owner::parse("shop/caches"),
-        drift: Drift::Revert,
-        keep_disabled: true,
-        prune: true,
-        allow_deletes: 0,
-        force: false,
-        take_ownership: TakeOwnership::No,
-        heal_stuck: true,
-    }
 }

@@ -62,3 +62,5 @@ pub mod cli;
 pub mod exit;
 pub mod shutdown;
 pub mod telemetry;
+
+mod interned;

@@ -89,6 +89,14 @@ pub struct Reading<C = Live> {
     pub(super) trusted: Trusted,
 }
 
+impl<C> Reading<C> {
+    /// The same reading of what `to` makes of the jobs.
+    fn map<T>(self, to: impl FnOnce(C) -> T) -> Reading<T> {
+        let Self { live, warnings, version, now, trusted } = self;
+        Reading { live: to(live), warnings, version, now, trusted }
+    }
+}
+
 /// A Dkron whose leader has applied its whole log.
 #[derive(Debug, Clone)]
 pub(super) struct Trusted {
@@ -134,9 +142,8 @@ impl Dkron {
     /// As [`Dkron::wait`].
     pub async fn read_into(&self, role: Role, pool: &Pool) -> Result<Reading, WaitError> {
         let empty = || Pooling::new(pool);
-        let Reading { live, warnings, version, now, trusted } =
-            self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, empty, at).await).await?;
-        Ok(Reading { live: live.live(), warnings, version, now, trusted })
+        let read = self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, empty, at).await);
+        Ok(read.await?.map(Pooling::live))
     }
 
     /// The same, to write afterwards, where it is known what many of the jobs should be: memory is shared with those.
@@ -153,9 +160,8 @@ impl Dkron {
         known: impl Fn(&str) -> Option<&'k Packed>,
     ) -> Result<Reading, WaitError> {
         let empty = || Sharing::new(&known);
-        let Reading { live, warnings, version, now, trusted } =
-            self.repeat(limit, async |at| self.trust_and_read(Role::Writer, empty, at).await).await?;
-        Ok(Reading { live: live.live, warnings, version, now, trusted })
+        let read = self.repeat(limit, async |at| self.trust_and_read(Role::Writer, empty, at).await);
+        Ok(read.await?.map(|sharing| sharing.live))
     }
 
     pub(super) async fn trusted_within(&self, limit: Duration) -> Result<Trusted, WaitError> {

@@ -1,6 +1,6 @@
 //! A job as rules look at it: taken apart once, and of all jobs at a time only what rules about several need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use url::{ParseError, Url};
 
 use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
+use crate::interned::Interned;
 use crate::job::{Job, Origin, Owner, Wanted};
 use crate::render::{HTTP, LONGEST_TIMEOUT, TIMEOUT};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
@@ -54,7 +55,7 @@ pub struct Subject<'a> {
     /// The job that keeps it from running by itself: it, or one that it runs after, is switched off.
     pub off: Option<Arc<str>>,
     /// Where it calls: `host:port` of its URL; `None` for one without.
-    pub target: Option<Rc<str>>,
+    pub target: Option<Arc<str>>,
     /// The cache that it is for; `None` where it does not say.
     pub cache: Option<String>,
     /// The TTLs that its own metadata gives.
@@ -253,7 +254,7 @@ impl<'a> Subjects<'a> {
 struct Shared {
     /// By time zone, of which there are few, then by schedule.
     timings: BTreeMap<String, BTreeMap<String, Rc<Timing>>>,
-    targets: BTreeSet<Rc<str>>,
+    targets: Interned,
 }
 
 impl Shared {
@@ -271,17 +272,11 @@ impl Shared {
         timing
     }
 
-    fn target(&mut self, url: &Url) -> Option<Rc<str>> {
+    fn target(&mut self, url: &Url) -> Option<Arc<str>> {
         let host = url.host_str()?;
-        let target = match url.port_or_known_default() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
-        if let Some(known) = self.targets.get(target.as_str()) {
-            return Some(known.clone());
-        }
-        let target: Rc<str> = target.into();
-        self.targets.insert(target.clone());
-        Some(target)
+        Some(match url.port_or_known_default() {
+            Some(port) => self.targets.one(&format!("{host}:{port}")),
+            None => self.targets.one(host),
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! One job's template: its leaves compiled once, and filled in for each row.
 
 use std::iter;
-
 use std::ops::Range;
 
 use minijinja::{Expression, Template};

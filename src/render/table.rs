@@ -1,10 +1,12 @@
 //! Data tables: rows of named columns, from CSV, JSON or YAML.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use litemap::LiteMap;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::interned::Interned;
 
 use super::Source;
 use super::problem::{Problem, Text};
@@ -193,11 +195,11 @@ fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec
         let place = if pointer.is_empty() { "this".to_owned() } else { format!("`{pointer}`") };
         return Err(text.problem(0..0, format!("{place} is no list of rows"), remedy));
     };
-    let mut names = Names::default();
+    let mut names = Interned::default();
     list.into_iter()
         .enumerate()
         .map(|(index, row)| match row {
-            Value::Object(row) => Ok(names.row(row)),
+            Value::Object(row) => Ok(row.into_iter().map(|(name, value)| (names.one(&name), value)).collect()),
             _ => Err(text.problem(
                 0..0,
                 format!("row {} is no object with named columns", index + 1),
@@ -222,28 +224,9 @@ fn pointers(document: &Value) -> String {
     }
 }
 
-/// The names of columns, each once.
-#[derive(Default)]
-struct Names(BTreeSet<Arc<str>>);
-
-impl Names {
-    fn one(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(name) {
-            return known.clone();
-        }
-        let name: Arc<str> = name.into();
-        self.0.insert(name.clone());
-        name
-    }
-
-    fn row(&mut self, row: Map<String, Value>) -> Row {
-        row.into_iter().map(|(name, value)| (self.one(&name), value)).collect()
-    }
-}
-
 /// `softTtl`, `Soft-TTL` and `soft ttl` can be used as `soft_ttl`, unless there is a column of that name.
 fn add_snake_case(rows: &mut [Row]) {
-    let mut names = Names::default();
+    let mut names = Interned::default();
     for row in rows {
         let aliases: Vec<(Arc<str>, Value)> = row
             .iter()

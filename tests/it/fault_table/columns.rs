@@ -30,56 +30,38 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// A command that only reads, once.
+const READER: Column = Column {
+    name: "",
+    args: |_| Vec::new(),
+    code: 0,
+    applied: false,
+    posts: None,
+    updates: false,
+    deletes: None,
+    waits: 1,
+};
+
 pub(super) const COLUMNS: [Column; 9] = [
-    Column {
-        name: "wait",
-        args: |_| words(&["wait"]),
-        code: 0,
-        applied: false,
-        posts: None,
-        updates: false,
-        deletes: None,
-        waits: 1,
-    },
-    Column {
-        name: "plan",
-        args: |_| words(&["plan", "--exit-code"]),
-        code: 3,
-        applied: false,
-        posts: None,
-        updates: false,
-        deletes: None,
-        waits: 1,
-    },
+    Column { name: "wait", args: |_| words(&["wait"]), ..READER },
+    Column { name: "plan", args: |_| words(&["plan", "--exit-code"]), code: 3, ..READER },
     Column {
         name: "apply",
         args: |_| words(&["apply"]),
-        code: 0,
-        applied: false,
         posts: Some("upd"),
         updates: true,
         deletes: Some("gone"),
         waits: 3,
+        ..READER
     },
-    Column {
-        name: "backup",
-        args: |_| words(&["backup", "--backups", "backups"]),
-        code: 0,
-        applied: false,
-        posts: None,
-        updates: false,
-        deletes: None,
-        waits: 1,
-    },
+    Column { name: "backup", args: |_| words(&["backup", "--backups", "backups"]), ..READER },
     Column {
         name: "restore",
         args: |_| words(&["restore", "saved.ndjson", "--mode", "changed"]),
-        code: 0,
-        applied: false,
         posts: Some("upd"),
         updates: true,
-        deletes: None,
         waits: 3,
+        ..READER
     },
     Column {
         name: "clone",
@@ -89,41 +71,11 @@ pub(super) const COLUMNS: [Column; 9] = [
             args.extend(words(&["--from-url", url]));
             args
         },
-        code: 0,
-        applied: false,
         posts: Some("copy-upd"),
-        updates: false,
-        deletes: None,
         waits: 4,
+        ..READER
     },
-    Column {
-        name: "destroy",
-        args: |_| words(&["destroy", "--yes"]),
-        code: 0,
-        applied: false,
-        posts: None,
-        updates: false,
-        deletes: Some("gone"),
-        waits: 3,
-    },
-    Column {
-        name: "status",
-        args: |_| words(&["status"]),
-        code: 0,
-        applied: false,
-        posts: None,
-        updates: false,
-        deletes: None,
-        waits: 1,
-    },
-    Column {
-        name: "check",
-        args: |_| words(&["check", "--run", "ping"]),
-        code: 0,
-        applied: true,
-        posts: None,
-        updates: false,
-        deletes: None,
-        waits: 2,
-    },
+    Column { name: "destroy", args: |_| words(&["destroy", "--yes"]), deletes: Some("gone"), waits: 3, ..READER },
+    Column { name: "status", args: |_| words(&["status"]), ..READER },
+    Column { name: "check", args: |_| words(&["check", "--run", "ping"]), applied: true, waits: 2, ..READER },
 ];
