@@ -11,7 +11,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
-use crate::job::{Job, Packed};
+use crate::job::{Fields, Packed};
 use crate::render::{Row, Table};
 use crate::schedule::allowed_interval;
 
@@ -141,10 +141,10 @@ pub enum BadTtl {
 
 /// The TTLs that a job's own metadata gives (`soft_ttl`, `hard_ttl`), which count where no table gives them. `bad` is told of each
 /// that counts as none, by its key.
-pub fn own_ttl(job: &Job, mut bad: impl FnMut(&'static str, BadTtl)) -> Option<Ttl> {
+pub fn own_ttl(job: &Fields<'_>, mut bad: impl FnMut(&'static str, BadTtl)) -> Option<Ttl> {
     let mut read = |key| {
         let said = job.metadata.get(key)?;
-        match ttl(key, &Value::from(said.as_str())) {
+        match ttl(key, &Value::from(said)) {
             Ok(Some(ttl)) if ttl.is_positive() => return Some(ttl),
             Ok(Some(_)) => bad(key, BadTtl::NotPositive),
             Ok(None) => {}
@@ -206,9 +206,9 @@ impl Key {
     }
 
     /// The name of the cache that a job is for; `None` where the job does not say.
-    pub fn of(&self, job: &Job) -> Option<String> {
+    pub fn of(&self, job: &Fields<'_>) -> Option<String> {
         let name = match &self.kind {
-            KeyKind::Metadata(key) => job.metadata.get(key.as_str()).cloned(),
+            KeyKind::Metadata(key) => job.metadata.get(key).map(ToOwned::to_owned),
             KeyKind::Expression(environment) => {
                 let template = environment.get_template(EXPRESSION).ok()?;
                 // A job that has not what the expression wants is for no cache.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::dkron::{Session, WaitError, Written};
-use crate::job::{Live, Packed, diff};
+use crate::job::{Live, Packed};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
@@ -209,7 +209,7 @@ impl Run<'_> {
             index.is_ok_and(|index| self.plan.items[index].action == Action::Delete)
         };
         let is_back = |child: &Packed| {
-            live.jobs.get(child.name()).map_or_else(|| child.unpack().ephemeral, |live| live.job == *child)
+            live.jobs.get(child.name()).map_or_else(|| child.look(|child| child.ephemeral), |live| live.job == *child)
         };
         item.set_aside()?.iter().find(|child| !is_back(child) && !goes(child.name()))
     }
@@ -306,13 +306,12 @@ fn stands(item: &Item, live: &Live) -> bool {
     match (item.action, item.definition()) {
         (Action::Delete, _) => live.is_none(),
         // An ephemeral job is gone after its first success: its absence proves nothing either way.
-        (_, Some(job)) => live.map_or_else(|| job.unpack().ephemeral, |live| live == job),
+        (_, Some(job)) => live.map_or_else(|| job.look(|job| job.ephemeral), |live| live == job),
         (_, None) => true,
     }
 }
 
 fn differences(live: &Packed, job: &Packed) -> String {
-    let fields: Vec<_> =
-        diff(&live.unpack(), &job.unpack()).into_iter().map(|change| format!("`{}`", change.field)).collect();
+    let fields: Vec<_> = live.diff(job).into_iter().map(|change| format!("`{}`", change.field)).collect();
     if fields.is_empty() { "its stamp".to_owned() } else { fields.join(", ") }
 }

@@ -146,7 +146,7 @@ async fn family(
         }
         at += 1;
     }
-    let retries = |name: &str| reading.live.jobs.get(name).map_or(0, |live| live.job.unpack().retries);
+    let retries = |name: &str| reading.live.jobs.get(name).map_or(0, |live| live.job.look(|job| job.retries));
     let mut runs = vec![told(first, runner.run(first, retries(first)).await)];
     for (child, before) in waiting {
         let parent = runs.iter().find(|run| turns.get(child) == Some(&Turn::After(run.job.as_str().into())));

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use reqwest::{Method, redirect};
-use serde::Serialize;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::Url;
@@ -60,9 +59,8 @@ impl Conn {
         self.send(Method::GET, path, None, LONGEST_ANSWER, whole).await
     }
 
-    pub(super) async fn post<T: Serialize + ?Sized>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
-        let body = serde_json::to_vec(body)
-            .map_err(|error| Failure::Broken { request: format!("POST {path}"), cause: error.to_string() })?;
+    /// `body` is JSON.
+    pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
         self.send(Method::POST, path, Some(body), LONGEST_ANSWER, whole).await
     }
 

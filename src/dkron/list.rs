@@ -110,7 +110,9 @@ impl Collect for Lines {
 }
 
 fn live_job(job: &[u8]) -> Result<LiveJob, String> {
-    serde_json::from_slice::<WireJob<'_>>(job).map(LiveJob::from).map_err(|error| error.to_string())
+    // Looked at as a whole, so that it need not be text by text.
+    let job = str::from_utf8(job).map_err(|error| error.to_string())?;
+    serde_json::from_str::<WireJob<'_>>(job).map(LiveJob::from).map_err(|error| error.to_string())
 }
 
 /// Reads `GET /v1/jobs` piece by piece.

@@ -126,7 +126,7 @@ impl Runner<'_> {
     pub async fn run(&self, job: &str, retries: u32) -> Result<Ran, RunError> {
         let before = self.before(job).await?;
         let path = format!("{LIST}/{job}/run");
-        let order = self.orders.post(&path, &());
+        let order = self.orders.post(&path, b"null".to_vec());
         let wait = self.wait(job, retries, &before);
         tokio::pin!(wait);
         let doubt = tokio::select! {

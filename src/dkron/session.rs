@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
     /// Creates or replaces a job (FACTS 6).
     pub async fn put(&self, job: &Packed) -> Written {
         let post = async |conn: Conn| {
-            let answer = conn.post(LIST, &job.unpack()).await?;
+            let answer = conn.post(LIST, job.body().into_bytes()).await?;
             if answer.status == 201 { Ok(true) } else { Err(answer.refusal()) }
         };
         self.insist(job.name(), post, |live| live.is_some_and(|live| live.job == *job)).await

@@ -370,7 +370,7 @@ async fn barrier(conn: &Conn) -> Result<Barrier, Attempt> {
         "executor": "http",
         "executor_config": {},
     });
-    let answer = conn.post(LIST, &job).await.map_err(|failure| Phase::Barrier.stop(failure))?;
+    let answer = conn.post(LIST, job.to_string().into_bytes()).await.map_err(|failure| Phase::Barrier.stop(failure))?;
     match answer.status {
         404 if answer.body.trim_ascii() == PARENT_NOT_FOUND.as_bytes() => Ok(Barrier::Passed),
         503 => match conn.get("/v1/pause").await {

@@ -1,11 +1,11 @@
 //! What differs between two definitions, field by field.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Job, StringMap, stamp};
+use super::{Fields, Job, Pairs, stamp};
 
 /// One field that differs. Maps are compared key by key: `executor_config.url`, `metadata.scope`, `processors.log.forward`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,21 +20,26 @@ pub struct Change {
 
 /// All differences from `live` to `desired` in a fixed order, the stamp left aside.
 pub fn diff(live: &Job, desired: &Job) -> Vec<Change> {
+    diff_fields(&Fields::of(live), &Fields::of(desired))
+}
+
+/// As [`diff`].
+pub(super) fn diff_fields(live: &Fields<'_>, desired: &Fields<'_>) -> Vec<Change> {
     let mut changes = Changes(Vec::new());
-    changes.value("displayname", live.displayname.as_str(), desired.displayname.as_str());
-    changes.value("schedule", live.schedule.as_str(), desired.schedule.as_str());
-    changes.value("timezone", live.timezone.as_str(), desired.timezone.as_str());
-    changes.value("parent_job", live.parent_job.as_str(), desired.parent_job.as_str());
+    changes.value("displayname", live.displayname, desired.displayname);
+    changes.value("schedule", live.schedule, desired.schedule);
+    changes.value("timezone", live.timezone, desired.timezone);
+    changes.value("parent_job", live.parent_job, desired.parent_job);
     changes.value("disabled", live.disabled, desired.disabled);
-    changes.value("executor", live.executor.as_str(), desired.executor.as_str());
+    changes.value("executor", live.executor, desired.executor);
     changes.map("executor_config", &live.executor_config, &desired.executor_config);
-    changes.value("concurrency", live.concurrency.as_str(), desired.concurrency.as_str());
+    changes.value("concurrency", live.concurrency, desired.concurrency);
     changes.value("retries", live.retries, desired.retries);
     changes.map("tags", &live.tags, &desired.tags);
     changes.map("metadata", &live.metadata, &desired.metadata);
     changes.processors(&live.processors, &desired.processors);
-    changes.value("owner", live.owner.as_str(), desired.owner.as_str());
-    changes.value("owner_email", live.owner_email.as_str(), desired.owner_email.as_str());
+    changes.value("owner", live.owner, desired.owner);
+    changes.value("owner_email", live.owner_email, desired.owner_email);
     changes.value("ephemeral", live.ephemeral, desired.ephemeral);
     let instant = |value: Option<jiff::Timestamp>| value.map(|t| t.to_string());
     changes.value("starts_at", instant(live.starts_at), instant(desired.starts_at));
@@ -51,20 +56,21 @@ impl Changes {
         }
     }
 
-    fn map(&mut self, field: &str, from: &StringMap, to: &StringMap) {
-        let keys: BTreeSet<_> = from.keys().chain(to.keys()).collect();
-        for key in keys {
-            if !stamp::STAMP_KEYS.contains(&key.as_str()) {
-                self.value(&format!("{field}.{key}"), from.get(key).cloned(), to.get(key).cloned());
+    fn map(&mut self, field: &str, from: &Pairs<'_>, to: &Pairs<'_>) {
+        for (key, from, to) in both(from.iter(), to.iter()) {
+            if from != to && !stamp::STAMP_KEYS.contains(&key) {
+                self.value(&format!("{field}.{key}"), from, to);
             }
         }
     }
 
-    fn processors(&mut self, from: &BTreeMap<String, StringMap>, to: &BTreeMap<String, StringMap>) {
-        let names: BTreeSet<_> = from.keys().chain(to.keys()).collect();
-        for name in names {
+    fn processors(&mut self, from: &[(&str, Pairs<'_>)], to: &[(&str, Pairs<'_>)]) {
+        fn named<'l, 'a>(list: &'l [(&'a str, Pairs<'a>)]) -> impl Iterator<Item = (&'a str, &'l Pairs<'a>)> {
+            list.iter().map(|(name, config)| (*name, config))
+        }
+        for (name, from, to) in both(named(from), named(to)) {
             let field = format!("processors.{name}");
-            match (from.get(name), to.get(name)) {
+            match (from, to) {
                 (Some(from), Some(to)) => self.map(&field, from, to),
                 (from, to) => self.value(&field, from.map(object), to.map(object)),
             }
@@ -72,6 +78,24 @@ impl Changes {
     }
 }
 
-fn object(map: &StringMap) -> Value {
-    map.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect()
+/// Each key of either side with both its values; both are in the order of their keys, and so is what comes.
+fn both<'a, V>(
+    from: impl Iterator<Item = (&'a str, V)>,
+    to: impl Iterator<Item = (&'a str, V)>,
+) -> impl Iterator<Item = (&'a str, Option<V>, Option<V>)> {
+    let (mut from, mut to) = (from.peekable(), to.peekable());
+    iter::from_fn(move || {
+        let key = match (from.peek(), to.peek()) {
+            (Some((a, _)), Some((b, _))) => *a.min(b),
+            (Some((key, _)), None) | (None, Some((key, _))) => *key,
+            (None, None) => return None,
+        };
+        let from = from.next_if(|(next, _)| *next == key).map(|(_, value)| value);
+        let to = to.next_if(|(next, _)| *next == key).map(|(_, value)| value);
+        Some((key, from, to))
+    })
+}
+
+fn object(map: &Pairs<'_>) -> Value {
+    map.iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect()
 }

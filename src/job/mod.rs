@@ -4,6 +4,7 @@
 //! `{}` are one thing (FACTS 17), defaults are filled in (FACTS 6) and instants are instants, not texts.
 
 mod diff;
+mod fields;
 mod health;
 mod history;
 mod order;
@@ -23,6 +24,7 @@ use litemap::LiteMap;
 use crate::schedule::{Schedule, ScheduleError};
 
 pub use self::diff::{Change, diff};
+pub use self::fields::{Fields, Pairs};
 pub use self::health::{Ailment, Signs};
 pub use self::history::History;
 pub use self::order::generations;

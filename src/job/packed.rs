@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::wire::{Strings, View, json};
-use super::{Job, Owner, Stamp, StringMap, WireJob, stamp};
+use super::diff::diff_fields;
+use super::fields::json_object;
+use super::wire::WireStamp;
+use super::{Change, Fields, Job, Owner, Stamp, StringMap, WireJob, stamp};
 
 /// A job as its canonical JSON: two are equal exactly when all their fields are. [`Packed::unpack`] gives the fields.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,39 +15,57 @@ pub struct Packed {
     name: Arc<str>,
     parent: Option<Arc<str>>,
     /// Without `disabled` and without the stamp: what the stamp's digest is about.
-    definition: Arc<[u8]>,
+    definition: Arc<str>,
     /// The keys of the stamp alone, as JSON; `None` where there is not one of them.
-    stamp: Option<Arc<[u8]>>,
+    stamp: Option<Arc<str>>,
     disabled: bool,
 }
 
 impl Packed {
     /// Packs a job.
     pub fn new(job: &Job) -> Self {
-        View::of(job).pack()
+        Fields::of(job).pack()
     }
 
     /// What `definition` and `stamp` hold in JSON are the fields of this job.
     pub(super) fn of(
         name: &str,
         parent: Option<&str>,
-        definition: Vec<u8>,
+        definition: String,
         stamp: &[(&str, &str)],
         disabled: bool,
     ) -> Self {
-        let stamp = (!stamp.is_empty()).then(|| json(&Strings(stamp)).into());
+        let stamp = (!stamp.is_empty()).then(|| json_object(stamp).into());
         Self { name: name.into(), parent: parent.map(Into::into), definition: definition.into(), stamp, disabled }
     }
 
     /// The job with all its fields.
     pub fn unpack(&self) -> Job {
-        // Bytes that we wrote ourselves can be read.
-        let mut job = Job::from(serde_json::from_slice::<WireJob<'_>>(&self.definition).unwrap_or_default());
+        let mut job = Job::from(serde_json::from_str::<WireJob<'_>>(&self.definition).unwrap_or_default());
         job.disabled = self.disabled;
         for (key, value) in self.stamp_fields() {
             job.metadata.insert(key, value);
         }
         job
+    }
+
+    /// Shows all its fields, where they need not be kept.
+    pub fn look<T>(&self, look: impl FnOnce(&Fields<'_>) -> T) -> T {
+        // Bytes that we wrote ourselves can be read.
+        let wire = serde_json::from_str::<WireJob<'_>>(&self.definition).unwrap_or_default();
+        let stamp = self.stamp.as_deref().map(serde_json::from_str::<WireStamp<'_>>);
+        let stamp = stamp.and_then(Result::ok).unwrap_or_default();
+        look(&wire.fields().with(self.disabled, stamp.iter()))
+    }
+
+    /// All differences from this one to `desired`; as [`diff`](super::diff).
+    pub fn diff(&self, desired: &Self) -> Vec<Change> {
+        self.look(|live| desired.look(|desired| diff_fields(live, desired)))
+    }
+
+    /// What is posted to have this job: all its fields, stamp and all, as JSON.
+    pub fn body(&self) -> String {
+        self.look(|fields| fields.json())
     }
 
     /// The job's name.
@@ -94,7 +114,7 @@ impl Packed {
         fn one<T: PartialEq + ?Sized>(ours: Arc<T>, theirs: &Arc<T>) -> Arc<T> {
             if ours == *theirs { theirs.clone() } else { ours }
         }
-        let optional = |ours: Option<Arc<[u8]>>, theirs: &Option<Arc<[u8]>>| match (ours, theirs) {
+        let optional = |ours: Option<Arc<str>>, theirs: &Option<Arc<str>>| match (ours, theirs) {
             (Some(ours), Some(theirs)) => Some(one(ours, theirs)),
             (ours, _) => ours,
         };
@@ -111,11 +131,16 @@ impl Packed {
     pub fn pooled(self, pool: &Pool) -> Self {
         // A map is whole whoever else panicked.
         let mut known = pool.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((definition, name)) = known.get_key_value(&self.definition) {
-            return Self { name: name.clone(), definition: definition.clone(), ..self };
+        match known.get_key_value(&self.name) {
+            Some((name, definition)) => {
+                let definition = if self.definition == *definition { definition.clone() } else { self.definition };
+                Self { name: name.clone(), definition, ..self }
+            }
+            None => {
+                known.insert(self.name.clone(), self.definition.clone());
+                self
+            }
         }
-        known.insert(self.definition.clone(), self.name.clone());
-        self
     }
 
     /// The same job, switched off or on.
@@ -128,7 +153,7 @@ impl Packed {
     #[must_use]
     pub fn stamped(&self, owner: &Owner, template_disabled: bool) -> Self {
         let stamp = Stamp::new(owner, &self.name, self.digest(), template_disabled);
-        Self { stamp: Some(json(&Strings(&stamp.fields())).into()), ..self.clone() }
+        Self { stamp: Some(json_object(&stamp.fields()).into()), ..self.clone() }
     }
 
     /// The same job, with nothing of its stamp changed but the note of the template's `disabled`.
@@ -137,7 +162,7 @@ impl Packed {
         let mut fields = self.stamp_fields();
         stamp::note_disabled(&mut fields, template_disabled);
         let pairs: Vec<_> = fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        Self { stamp: Some(json(&Strings(&pairs)).into()), ..self.clone() }
+        Self { stamp: Some(json_object(&pairs).into()), ..self.clone() }
     }
 
     /// The same job set aside: without a parent, run by hand only, and its stamp says what it was. It keeps its history, and its
@@ -163,14 +188,13 @@ impl Packed {
     }
 
     fn stamp_fields(&self) -> StringMap {
-        self.stamp.as_deref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
+        self.stamp.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
     }
 }
 
-/// The definitions of both sides of a plan, which are made beside each other: most of them are the same. A definition holds the
-/// name, so that two of the same definition have the same name.
+/// The jobs of both sides of a plan, which are made beside each other: most of them have the same definition.
 #[derive(Debug, Default)]
-pub struct Pool(Mutex<HashMap<Arc<[u8]>, Arc<str>>>);
+pub struct Pool(Mutex<HashMap<Arc<str>, Arc<str>>>);
 
 /// As the job it stands for.
 impl fmt::Debug for Packed {

@@ -9,8 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::wire::View;
-use super::{Job, StringMap, printable};
+use super::{Fields, Job, StringMap, printable};
 
 /// What every key of ours in a job's metadata begins with.
 pub const STAMP_PREFIX: &str = "dkron-jobs.";
@@ -111,7 +110,7 @@ impl Stamp {
     }
 
     /// The stamp in the JSON of its metadata alone.
-    pub(super) fn of_json(json: &[u8]) -> Option<Self> {
+    pub(super) fn of_json(json: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Fields<'a> {
             #[serde(borrow, rename = "dkron-jobs.owner")]
@@ -125,7 +124,7 @@ impl Stamp {
             #[serde(borrow, rename = "dkron-jobs.parked")]
             parked: Option<Cow<'a, str>>,
         }
-        let fields: Fields<'_> = serde_json::from_slice(json).ok()?;
+        let fields: Fields<'_> = serde_json::from_str(json).ok()?;
         let [owner, job, digest, disabled, parked] =
             [&fields.owner, &fields.job, &fields.digest, &fields.disabled, &fields.parked].map(Option::as_deref);
         Self::read(owner, job, digest, disabled, parked)
@@ -169,8 +168,8 @@ impl Stamp {
 }
 
 /// Whether the JSON of a stamp has the note of a job that is set aside: a cheap question, asked of every job.
-pub(super) fn is_parked(json: &[u8]) -> bool {
-    json.windows(PARKED.len()).any(|window| window == PARKED.as_bytes())
+pub(super) fn is_parked(json: &str) -> bool {
+    json.contains(PARKED)
 }
 
 /// Changes nothing of a stamp but its note of the template's `disabled`.
@@ -214,11 +213,11 @@ impl Job {
 
 /// The digest of a definition, without `disabled` and without the stamp, with its scheme in front.
 pub fn digest(job: &Job) -> String {
-    digest_of(&View::of(job).definition())
+    digest_of(&Fields::of(job).definition())
 }
 
 /// The digest of a definition's canonical JSON.
-pub(super) fn digest_of(definition: &[u8]) -> String {
+pub(super) fn digest_of(definition: &str) -> String {
     let mut text = String::with_capacity(SCHEME.len() + 64);
     text.push_str(SCHEME);
     for byte in Sha256::digest(definition) {

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, de};
 
-use super::{CONCURRENCY_ALLOW, Job, LiveJob, Packed, STAMP_KEYS, STAMP_PREFIX, StringMap};
+use super::{CONCURRENCY_ALLOW, Fields, Job, LiveJob, Pairs};
 
 /// The fields of a definition, by their names in Dkron's API.
 pub const FIELDS: [&str; 18] = [
@@ -49,14 +48,14 @@ pub struct WireJob<'a> {
     owner: Option<Text<'a>>,
     owner_email: Option<Text<'a>>,
     disabled: Option<bool>,
-    tags: Option<Pairs<'a>>,
-    metadata: Option<Pairs<'a>>,
+    tags: Option<Entries<'a>>,
+    metadata: Option<Entries<'a>>,
     retries: Option<u32>,
     parent_job: Option<Text<'a>>,
-    processors: Option<BTreeMap<String, Option<Pairs<'a>>>>,
+    processors: Option<BTreeMap<String, Option<Entries<'a>>>>,
     concurrency: Option<Text<'a>>,
     executor: Option<Text<'a>>,
-    executor_config: Option<Pairs<'a>>,
+    executor_config: Option<Entries<'a>>,
     ephemeral: Option<bool>,
     starts_at: Option<Instant>,
     expires_at: Option<Instant>,
@@ -67,7 +66,7 @@ pub struct WireJob<'a> {
 impl From<WireJob<'_>> for LiveJob {
     fn from(wire: WireJob<'_>) -> Self {
         Self {
-            job: wire.view().pack(),
+            job: wire.fields().pack(),
             next: wire.next.and_then(Instant::set),
             dependents: wire.dependent_jobs.unwrap_or_default(),
         }
@@ -76,27 +75,27 @@ impl From<WireJob<'_>> for LiveJob {
 
 impl From<WireJob<'_>> for Job {
     fn from(wire: WireJob<'_>) -> Self {
-        let view = wire.view();
-        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let fields = wire.fields();
+        let map = |pairs: &Pairs<'_>| pairs.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         Self {
-            name: view.name.to_owned(),
-            displayname: view.displayname.to_owned(),
-            timezone: view.timezone.to_owned(),
-            schedule: view.schedule.to_owned(),
-            owner: view.owner.to_owned(),
-            owner_email: view.owner_email.to_owned(),
-            disabled: view.disabled,
-            tags: map(&view.tags),
-            metadata: map(&view.metadata),
-            retries: view.retries,
-            parent_job: view.parent_job.to_owned(),
-            processors: view.processors.iter().map(|(name, config)| ((*name).to_owned(), map(config))).collect(),
-            concurrency: view.concurrency.to_owned(),
-            executor: view.executor.to_owned(),
-            executor_config: map(&view.executor_config),
-            ephemeral: view.ephemeral,
-            starts_at: view.starts_at,
-            expires_at: view.expires_at,
+            name: fields.name.to_owned(),
+            displayname: fields.displayname.to_owned(),
+            timezone: fields.timezone.to_owned(),
+            schedule: fields.schedule.to_owned(),
+            owner: fields.owner.to_owned(),
+            owner_email: fields.owner_email.to_owned(),
+            disabled: fields.disabled,
+            tags: map(&fields.tags),
+            metadata: map(&fields.metadata),
+            retries: fields.retries,
+            parent_job: fields.parent_job.to_owned(),
+            processors: fields.processors.iter().map(|(name, config)| ((*name).to_owned(), map(config))).collect(),
+            concurrency: fields.concurrency.to_owned(),
+            executor: fields.executor.to_owned(),
+            executor_config: map(&fields.executor_config),
+            ephemeral: fields.ephemeral,
+            starts_at: fields.starts_at,
+            expires_at: fields.expires_at,
         }
     }
 }
@@ -111,15 +110,14 @@ impl WireJob<'_> {
     }
 
     /// The definition, in canonical form.
-    fn view(&self) -> View<'_> {
+    pub(super) fn fields(&self) -> Fields<'_> {
         fn text<'t>(text: Option<&'t Text<'_>>) -> &'t str {
             text.map_or("", |Text(text)| text)
         }
-        fn pairs<'p>(pairs: Option<&'p Pairs<'_>>) -> Vec<(&'p str, &'p str)> {
-            let list = pairs.map_or(&[][..], |Pairs(list)| list);
-            list.iter().map(|(Text(key), Text(value))| (&**key, &**value)).collect()
+        fn pairs<'p>(entries: Option<&'p Entries<'_>>) -> Pairs<'p> {
+            entries.into_iter().flat_map(Entries::iter).collect()
         }
-        View {
+        Fields {
             name: &self.name.0,
             displayname: text(self.displayname.as_ref()),
             timezone: text(self.timezone.as_ref()),
@@ -175,17 +173,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 /// A map of strings by its keys in order, each once; of two equal keys the later counts, as everywhere in JSON.
 #[derive(Debug, Clone, Default)]
-struct Pairs<'a>(Vec<(Text<'a>, Text<'a>)>);
+struct Entries<'a>(Vec<(Text<'a>, Text<'a>)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+impl Entries<'_> {
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(Text(key), Text(value))| (&**key, &**value))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Pairs<'de>;
+            type Value = Entries<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map of strings")
             }
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
                 let mut pairs: Vec<(Text<'de>, Text<'de>)> = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
@@ -196,7 +200,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
                     pairs.sort_by(|(Text(a), _), (Text(b), _)| a.cmp(b));
                     pairs.dedup_by(|(Text(a), _), (Text(b), _)| a == b);
                 }
-                Ok(Pairs(pairs))
+                Ok(Entries(pairs))
             }
         }
         deserializer.deserialize_map(Visitor)
@@ -230,146 +234,13 @@ impl<'de> Deserialize<'de> for Instant {
 /// `0001-01-01T00:00:00Z` in seconds since 1970.
 const GO_ZERO_TIME_SECONDS: i64 = -62_135_596_800;
 
-/// The body to post: what the client owns, defaults left out (Dkron fills them in, FACTS 6), keys in one fixed order.
-impl Serialize for Job {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        View::of(self).serialize(serializer)
+/// The keys of a stamp, as they are packed.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct WireStamp<'a>(#[serde(borrow)] Entries<'a>);
+
+impl WireStamp<'_> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter()
     }
-}
-
-/// The fields of a job in canonical form, borrowed from wherever they are; maps in the order of their keys.
-pub(super) struct View<'a> {
-    name: &'a str,
-    displayname: &'a str,
-    timezone: &'a str,
-    schedule: &'a str,
-    owner: &'a str,
-    owner_email: &'a str,
-    disabled: bool,
-    tags: Vec<(&'a str, &'a str)>,
-    metadata: Vec<(&'a str, &'a str)>,
-    retries: u32,
-    parent_job: &'a str,
-    processors: Vec<(&'a str, Vec<(&'a str, &'a str)>)>,
-    concurrency: &'a str,
-    executor: &'a str,
-    executor_config: Vec<(&'a str, &'a str)>,
-    ephemeral: bool,
-    starts_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-}
-
-impl<'a> View<'a> {
-    pub(super) fn of(job: &'a Job) -> Self {
-        fn pairs(map: &StringMap) -> Vec<(&str, &str)> {
-            map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
-        }
-        Self {
-            name: &job.name,
-            displayname: &job.displayname,
-            timezone: &job.timezone,
-            schedule: &job.schedule,
-            owner: &job.owner,
-            owner_email: &job.owner_email,
-            disabled: job.disabled,
-            tags: pairs(&job.tags),
-            metadata: pairs(&job.metadata),
-            retries: job.retries,
-            parent_job: &job.parent_job,
-            processors: job.processors.iter().map(|(name, config)| (name.as_str(), pairs(config))).collect(),
-            concurrency: &job.concurrency,
-            executor: &job.executor,
-            executor_config: pairs(&job.executor_config),
-            ephemeral: job.ephemeral,
-            starts_at: job.starts_at,
-            expires_at: job.expires_at,
-        }
-    }
-
-    /// Takes `disabled` and the stamp out: what is left is the definition that the stamp's digest is about.
-    fn into_definition(mut self) -> (Self, bool, Vec<(&'a str, &'a str)>) {
-        let (stamp, metadata) =
-            self.metadata.iter().partition(|(key, _)| key.starts_with(STAMP_PREFIX) && STAMP_KEYS.contains(key));
-        self.metadata = metadata;
-        let disabled = std::mem::take(&mut self.disabled);
-        (self, disabled, stamp)
-    }
-
-    /// The canonical JSON of the definition alone.
-    pub(super) fn definition(self) -> Vec<u8> {
-        json(&self.into_definition().0)
-    }
-
-    /// The whole job in little memory.
-    pub(super) fn pack(self) -> Packed {
-        let (definition, disabled, stamp) = self.into_definition();
-        let parent = Some(definition.parent_job).filter(|parent| !parent.is_empty());
-        Packed::of(definition.name, parent, json(&definition), &stamp, disabled)
-    }
-}
-
-impl Serialize for View<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &self.name)?;
-        for (key, text) in [
-            ("displayname", self.displayname),
-            ("timezone", self.timezone),
-            ("schedule", self.schedule),
-            ("owner", self.owner),
-            ("owner_email", self.owner_email),
-            ("parent_job", self.parent_job),
-            ("executor", self.executor),
-        ] {
-            if !text.is_empty() {
-                map.serialize_entry(key, text)?;
-            }
-        }
-        if self.disabled {
-            map.serialize_entry("disabled", &true)?;
-        }
-        if !self.tags.is_empty() {
-            map.serialize_entry("tags", &Strings(&self.tags))?;
-        }
-        if !self.metadata.is_empty() {
-            map.serialize_entry("metadata", &Strings(&self.metadata))?;
-        }
-        if self.retries > 0 {
-            map.serialize_entry("retries", &self.retries)?;
-        }
-        if !self.processors.is_empty() {
-            let processors: BTreeMap<_, _> = self.processors.iter().map(|(name, map)| (name, Strings(map))).collect();
-            map.serialize_entry("processors", &processors)?;
-        }
-        map.serialize_entry("concurrency", self.concurrency)?;
-        if !self.executor_config.is_empty() {
-            map.serialize_entry("executor_config", &Strings(&self.executor_config))?;
-        }
-        if self.ephemeral {
-            map.serialize_entry("ephemeral", &true)?;
-        }
-        for (key, instant) in [("starts_at", self.starts_at), ("expires_at", self.expires_at)] {
-            if let Some(instant) = instant {
-                map.serialize_entry(key, &instant.to_string())?;
-            }
-        }
-        map.end()
-    }
-}
-
-/// Pairs of strings as a JSON object.
-pub(super) struct Strings<'a>(pub(super) &'a [(&'a str, &'a str)]);
-
-impl Serialize for Strings<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().copied())
-    }
-}
-
-/// JSON of what always has a JSON form: strings, numbers, bools and maps of strings.
-pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1024);
-    let written = serde_json::to_writer(&mut bytes, value);
-    debug_assert!(written.is_ok(), "a job always has a JSON form");
-    bytes
 }

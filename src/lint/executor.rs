@@ -160,12 +160,12 @@ pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
     if job.concurrency != CONCURRENCY_ALLOW {
         notes.add(&FORBID_CAN_STICK, subject, "concurrency", "`concurrency: forbid` can stick for ever");
     }
-    if !EXECUTORS.contains(&job.executor.as_str()) {
-        let message = match job.executor.as_str() {
+    if !EXECUTORS.contains(&job.executor) {
+        let message = match job.executor {
             "" => "the job has no executor, and each of its runs fails".to_owned(),
             executor => format!("Dkron brings no executor `{executor}` along"),
         };
-        let near = nearest(&job.executor, EXECUTORS);
+        let near = nearest(job.executor, EXECUTORS);
         let remedy = near.map_or_else(|| UNKNOWN_EXECUTOR.remedy.to_owned(), |near| format!("did you mean `{near}`?"));
         notes.add_with(&UNKNOWN_EXECUTOR, subject, "executor", message, remedy);
     }
@@ -189,7 +189,7 @@ fn keys(subject: &Opened<'_, '_>, notes: &mut Notes) {
             notes.add_with(&CONFIG_MISSING, subject, "executor_config", message, format!("add `{key}: …` to it"));
         }
     }
-    for key in subject.job.executor_config.keys().filter(|key| !HTTP_KEYS.contains(&key.as_str())) {
+    for (key, _) in subject.job.executor_config.iter().filter(|(key, _)| !HTTP_KEYS.contains(key)) {
         let remedy = match nearest(key, HTTP_KEYS) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it knows {}", HTTP_KEYS.join(", ")),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cache::{self, BadTtl, Caches, Covered, Ttl, Verdict, coverage};
+use crate::job::Fields;
 use crate::schedule::spoken;
 
 use super::{Circumstances, Notes, Others, Rule, Severity, Subject, Subjects};
@@ -124,7 +125,7 @@ fn no_row(subject: &Subject<'_>, named: Option<&str>, rows: &BTreeMap<&str, &Cov
 /// What of the TTLs that the job's own metadata gives counts as none.
 fn say_bad_ttls(subject: &Subject<'_>, notes: &mut Notes) {
     let job = subject.job();
-    cache::own_ttl(&job, |key, bad| {
+    cache::own_ttl(&Fields::of(&job), |key, bad| {
         let problem = match bad {
             BadTtl::NoDuration(words) => words,
             BadTtl::NotPositive => {

@@ -65,7 +65,7 @@ const EVERY_RESETS_ON_RELEASE: Rule = Rule {
 
 pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
     let job = subject.job;
-    if let Some(words) = Job::name_problem(&job.name) {
+    if let Some(words) = Job::name_problem(job.name) {
         notes.add(&NAME_INVALID, subject, "name", words);
     }
     let schedule = match &subject.timing.schedule {
@@ -82,7 +82,7 @@ pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, 
     if job.parent().is_some() {
         return;
     }
-    let said = &job.schedule;
+    let said = job.schedule;
     if let Some(given) = schedule.every() {
         if given < SignedDuration::from_secs(1) {
             let message = format!("`{said}` runs each second");

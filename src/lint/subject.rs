@@ -10,7 +10,7 @@ use url::{ParseError, Url};
 
 use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
 use crate::interned::Interned;
-use crate::job::{Job, Origin, Owner, Wanted};
+use crate::job::{Fields, Job, Origin, Owner, Wanted};
 use crate::render::{HTTP, LONGEST_TIMEOUT, TIMEOUT};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
 
@@ -29,11 +29,11 @@ pub struct Timing {
 }
 
 impl Timing {
-    fn of(job: &Job) -> Self {
+    fn of(job: &Fields<'_>) -> Self {
         let schedule = (!(job.schedule.is_empty() && job.parent().is_some()))
-            .then(|| Schedule::parse(&job.schedule, &job.name, &job.timezone));
+            .then(|| Schedule::parse(job.schedule, job.name, job.timezone));
         let gaps = schedule.as_ref().and_then(|schedule| schedule.as_ref().ok()?.gaps());
-        Self { said: job.schedule.clone(), timezone: job.timezone.clone(), schedule, gaps }
+        Self { said: job.schedule.to_owned(), timezone: job.timezone.to_owned(), schedule, gaps }
     }
 
     /// Whether it depends on the job's name as well (FACTS 19: `~`).
@@ -94,8 +94,7 @@ impl<'a> Subject<'a> {
         if !self.has_limits {
             return (None, None);
         }
-        let job = self.job();
-        (job.starts_at, job.expires_at)
+        self.wanted.job.look(|job| (job.starts_at, job.expires_at))
     }
 
     /// The release that keeps it, by its stamp.
@@ -142,7 +141,7 @@ impl<'a> Subject<'a> {
 pub struct Opened<'s, 'a> {
     subject: &'s Subject<'a>,
     /// Its fields.
-    pub job: &'s Job,
+    pub job: &'s Fields<'s>,
     /// Its URL, or why it is none; `None` where there is none, or the executor knows none.
     pub url: Option<Result<&'s Url, ParseError>>,
 }
@@ -158,7 +157,7 @@ impl<'a> Deref for Opened<'_, 'a> {
 impl Opened<'_, '_> {
     /// A value of its executor's configuration.
     pub fn config(&self, key: &str) -> Option<&str> {
-        self.job.executor_config.get(key).map(String::as_str)
+        self.job.executor_config.get(key)
     }
 }
 
@@ -184,34 +183,36 @@ impl<'a> Subjects<'a> {
         let mut shared = Shared::default();
         let mut all = Self { all: Vec::with_capacity(jobs.len()) };
         for (name, wanted) in jobs {
-            let job = wanted.job.unpack();
-            let is_http = job.executor == HTTP;
-            let config = |key: &str| job.executor_config.get(key).filter(|_| is_http).map(String::as_str);
-            let url = config("url").map(Url::parse);
-            let timing = shared.timing(&job);
-            let mut has_bad_ttl = false;
-            let subject = Subject {
-                name,
-                timing,
-                family: None,
-                off: off(&wanted.job, jobs.len(), |name| jobs.get(name).map(|wanted| &wanted.job)),
-                target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
-                cache: key.of(&job),
-                own_ttl: own_ttl(&job, |_, _| has_bad_ttl = true),
-                has_bad_ttl,
-                is_http,
-                timeout: is_http.then(|| {
-                    let seconds =
-                        config(TIMEOUT).map_or(LONGEST_TIMEOUT, |text| text.parse().unwrap_or(LONGEST_TIMEOUT));
-                    SignedDuration::from_secs(seconds)
-                }),
-                retries: job.retries,
-                has_limits: job.starts_at.is_some() || job.expires_at.is_some(),
-                allowed: job.metadata.get(ALLOW_KEY).cloned(),
-                wanted,
-            };
-            let url = url.as_ref().map(|url| url.as_ref().map_err(|error| *error));
-            look(&Opened { subject: &subject, job: &job, url });
+            let find = |name: &str| jobs.get(name).map(|wanted| &wanted.job);
+            let subject = wanted.job.look(|job| {
+                let is_http = job.executor == HTTP;
+                let config = |key: &str| job.executor_config.get(key).filter(|_| is_http);
+                let url = config("url").map(Url::parse);
+                let mut has_bad_ttl = false;
+                let subject = Subject {
+                    name,
+                    timing: shared.timing(job),
+                    family: None,
+                    off: off(&wanted.job, jobs.len(), find),
+                    target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
+                    cache: key.of(job),
+                    own_ttl: own_ttl(job, |_, _| has_bad_ttl = true),
+                    has_bad_ttl,
+                    is_http,
+                    timeout: is_http.then(|| {
+                        let seconds =
+                            config(TIMEOUT).map_or(LONGEST_TIMEOUT, |text| text.parse().unwrap_or(LONGEST_TIMEOUT));
+                        SignedDuration::from_secs(seconds)
+                    }),
+                    retries: job.retries,
+                    has_limits: job.starts_at.is_some() || job.expires_at.is_some(),
+                    allowed: job.metadata.get(ALLOW_KEY).map(ToOwned::to_owned),
+                    wanted,
+                };
+                let url = url.as_ref().map(|url| url.as_ref().map_err(|error| *error));
+                look(&Opened { subject: &subject, job, url });
+                subject
+            });
             all.all.push(subject);
         }
         let inherited = |(at, subject): (usize, &Subject<'a>)| Some((at, all.root(subject)?.timing.clone()));
@@ -258,16 +259,16 @@ struct Shared {
 }
 
 impl Shared {
-    fn timing(&mut self, job: &Job) -> Rc<Timing> {
-        let known = self.timings.get(&job.timezone).and_then(|zone| zone.get(&job.schedule));
+    fn timing(&mut self, job: &Fields<'_>) -> Rc<Timing> {
+        let known = self.timings.get(job.timezone).and_then(|zone| zone.get(job.schedule));
         // An empty schedule is right for a child, and wrong for any other job.
         if let Some(known) = known.filter(|_| !job.schedule.is_empty()) {
             return known.clone();
         }
         let timing = Rc::new(Timing::of(job));
         if !timing.is_by_name() {
-            let zone = self.timings.entry(job.timezone.clone()).or_default();
-            zone.insert(job.schedule.clone(), timing.clone());
+            let zone = self.timings.entry(job.timezone.to_owned()).or_default();
+            zone.insert(job.schedule.to_owned(), timing.clone());
         }
         timing
     }

@@ -49,7 +49,7 @@ pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, 
     let job = subject.job;
     if job.tags.is_empty() {
         notes.add(&RUNS_ON_EVERY_NODE, subject, "tags", "without `tags` the job runs on each node of the cluster");
-    } else if !job.tags.values().any(|value| has_count(value)) {
+    } else if !job.tags.iter().any(|(_, value)| has_count(value)) {
         let message = "no tag has a count, so the job runs on each node with these tags";
         notes.add(&RUNS_ON_EVERY_NODE, subject, "tags", message);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{PRUNE_KEY, Packed, Scheme, Scope, Stamp, Wanted, diff};
+use crate::job::{PRUNE_KEY, Packed, Scheme, Scope, Stamp, Wanted};
 
 use super::{Action, Conflict, Drift, Item, Policy, Reason};
 
@@ -48,7 +48,7 @@ pub(super) fn wanted(wanted: &Wanted, live: Option<&Packed>, policy: &Policy) ->
         Some(stamp) => {
             let ours = wanted.job.with_disabled(disabled.value);
             if !live.same_but_stamp(&ours) {
-                let fields = diff(&live.unpack(), &ours.unpack()).into_iter().map(|change| change.field).collect();
+                let fields = live.diff(&ours).into_iter().map(|change| change.field).collect();
                 return Err(Conflict { name: item.name.to_string(), owner: stamp.owner.clone(), fields });
             }
             item.reasons.push(Reason::SameAsForeign(stamp.owner.clone()));
@@ -135,7 +135,7 @@ pub(super) fn put_back(was: &Wanted, live: &Packed, policy: &Policy) -> Result<I
         && now != policy.owner
         && !policy.take_ownership.covers(&now)
     {
-        let fields = diff(&live.unpack(), &was.job.unpack()).into_iter().map(|change| change.field).collect();
+        let fields = live.diff(&was.job).into_iter().map(|change| change.field).collect();
         return Err(Conflict { name: item.name.to_string(), owner: now, fields });
     }
     item.reasons = vec![Reason::PutBack];

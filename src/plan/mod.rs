@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Ailment, Change, Desired, Job, Live, Origin, Owner, Packed, Scope, diff, printable};
+use crate::job::{Ailment, Change, Desired, Job, Live, Origin, Owner, Packed, Scope, printable};
 
 pub use self::guard::Refusal;
 pub use self::heal::Heal;
@@ -120,8 +120,8 @@ impl Item {
     pub fn changes(&self) -> Vec<Change> {
         match (&self.from, &self.to) {
             (_, None) => Vec::new(),
-            (None, Some(to)) => diff(&Job::new(&*self.name), &to.unpack()),
-            (Some(from), Some(to)) => diff(&from.unpack(), &to.unpack()),
+            (None, Some(to)) => Packed::new(&Job::new(&*self.name)).diff(to),
+            (Some(from), Some(to)) => from.diff(to),
         }
     }
 }

@@ -5,9 +5,11 @@
 //! URL's user, keys of JSON bodies and of configurations. And every secret value long enough to be told from chance is masked
 //! wherever it stands, in whatever encoding.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use memchr::memchr_iter;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
@@ -44,15 +46,15 @@ const SECRET_NAMES: [&str; 13] = [
 /// Words that say so where they stand alone in a name: `x-auth`, but not `author`.
 const SECRET_WORDS: [&str; 6] = ["auth", "jwt", "pass", "pwd", "sid", "sig"];
 
-/// For the first byte of each of those, which bytes may follow: bit n for letter n of the alphabet, and the last for a mark that is
-/// left out of names. Nearly all places of a text are seen by this to begin none of them.
+/// For the first byte of each of those, which bytes may follow, as bits of [`FOLLOWS`]. Nearly all places of a text are seen by this
+/// to begin none of them.
 const BEGINNINGS: [u32; 256] = {
     let mut beginnings = [0; 256];
     let mut at = 0;
     while at < SECRET_NAMES.len() + SECRET_WORDS.len() {
         let word =
             if at < SECRET_NAMES.len() { SECRET_NAMES[at] } else { SECRET_WORDS[at - SECRET_NAMES.len()] }.as_bytes();
-        let follows = follows(word[1]) | follows(b'-');
+        let follows = FOLLOWS[word[1] as usize] | FOLLOWS[b'-' as usize];
         beginnings[word[0] as usize] |= follows;
         beginnings[word[0].to_ascii_uppercase() as usize] |= follows;
         at += 1;
@@ -60,13 +62,19 @@ const BEGINNINGS: [u32; 256] = {
     beginnings
 };
 
-const fn follows(byte: u8) -> u32 {
-    match byte.to_ascii_lowercase() {
-        letter @ b'a'..=b'z' => 1 << (letter - b'a'),
-        b'-' | b'_' => 1 << 31,
-        _ => 0,
+/// Bit n for letter n of the alphabet, and the last for a mark that is left out of names.
+const FOLLOWS: [u32; 256] = {
+    let mut follows = [0; 256];
+    let mut letter = 0;
+    while letter < 26 {
+        follows[b'a' as usize + letter] = 1 << letter;
+        follows[b'A' as usize + letter] = 1 << letter;
+        letter += 1;
     }
-}
+    follows[b'-' as usize] = 1 << 31;
+    follows[b'_' as usize] = 1 << 31;
+    follows
+};
 
 /// Masks secrets; knows the values of those that it was told.
 #[derive(Clone, Default)]
@@ -110,12 +118,12 @@ impl Masker {
     /// A text with every known secret value masked, and of every URL its user and what its parameters name a secret.
     pub fn text(&self, text: &str) -> String {
         let mut hidden = Vec::new();
-        urls(&self.values(text, &mut hidden), &mut hidden)
+        urls(self.values(text, &mut hidden), &mut hidden).into_owned()
     }
 
     /// What a run left as output, which may be anything: as [`Masker::text`], and of JSON also the values of keys that carry secrets.
     pub fn output(&self, output: &str) -> String {
-        self.string("output", output, false, &mut Vec::new())
+        self.string("output", output, false, &mut Vec::new()).into_owned()
     }
 
     /// Changes as they may be shown. That a secret changed stays visible, even where both sides are masked.
@@ -173,12 +181,12 @@ impl Masker {
     }
 
     fn mask(&self, field: &str, text: &mut String, secret_fields: &BTreeSet<String>) {
-        *text = self.string(field, text, is_secret(field, secret_fields), &mut Vec::new());
+        *text = self.string(field, text, is_secret(field, secret_fields), &mut Vec::new()).into_owned();
     }
 
     fn value(&self, field: &str, value: &Value, secret: bool, hidden: &mut Vec<String>) -> Value {
         match value {
-            Value::String(text) => Value::String(self.string(field, text, secret, hidden)),
+            Value::String(text) => Value::String(self.string(field, text, secret, hidden).into_owned()),
             Value::Object(map) => map
                 .iter()
                 .map(|(key, value)| {
@@ -193,24 +201,24 @@ impl Masker {
         }
     }
 
-    /// Masks one string; what was taken out of it goes to `hidden`.
-    fn string(&self, field: &str, text: &str, secret: bool, hidden: &mut Vec<String>) -> String {
+    /// Masks one string; what was taken out of it goes to `hidden`. Most texts have nothing to hide, and are not copied.
+    fn string<'t>(&self, field: &str, text: &'t str, secret: bool, hidden: &mut Vec<String>) -> Cow<'t, str> {
         if text.is_empty() {
-            return String::new();
+            return Cow::Borrowed(text);
         }
         if secret {
-            return hide(text, hidden);
+            return Cow::Owned(hide(text, hidden));
         }
         let text = self.values(text, hidden);
         match field {
-            "executor_config.headers" => urls(&headers(&text, hidden), hidden),
-            "executor_config.url" => parameters(&text, hidden),
-            _ => urls(&json(&text, hidden), hidden),
+            "executor_config.headers" => urls(headers(text, hidden), hidden),
+            "executor_config.url" => parameters(text, hidden),
+            _ => urls(json(text, hidden), hidden),
         }
     }
 
     /// Masks every known value. Where two overlap, what both cover goes.
-    fn values(&self, text: &str, hidden: &mut Vec<String>) -> String {
+    fn values<'t>(&self, text: &'t str, hidden: &mut Vec<String>) -> Cow<'t, str> {
         let mut ranges: Vec<_> = self.values.iter().flat_map(|value| find(text, value)).collect();
         ranges.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<usize>> = Vec::new();
@@ -220,12 +228,15 @@ impl Masker {
                 _ => merged.push(range),
             }
         }
-        cut(text, &merged, hidden)
+        cut(Cow::Borrowed(text), &merged, hidden)
     }
 }
 
 /// Puts a mask in place of each of these ranges, which are in order and apart.
-fn cut(text: &str, ranges: &[Range<usize>], hidden: &mut Vec<String>) -> String {
+fn cut<'t>(text: Cow<'t, str>, ranges: &[Range<usize>], hidden: &mut Vec<String>) -> Cow<'t, str> {
+    if ranges.is_empty() {
+        return text;
+    }
     let mut shown = String::with_capacity(text.len());
     let mut at = 0;
     for range in ranges {
@@ -234,7 +245,7 @@ fn cut(text: &str, ranges: &[Range<usize>], hidden: &mut Vec<String>) -> String 
         at = range.end;
     }
     shown.push_str(&text[at..]);
-    shown
+    Cow::Owned(shown)
 }
 
 fn hide(text: &str, hidden: &mut Vec<String>) -> String {
@@ -269,11 +280,22 @@ pub(crate) fn carries_secret(field: &str, text: &str) -> bool {
 
 /// Whether what goes by this name is a secret. Asked for each text of each job, so it looks once and copies nothing.
 pub(crate) fn secret_name(name: &str) -> bool {
-    name.as_bytes().windows(2).enumerate().any(|(at, pair)| {
-        BEGINNINGS[usize::from(pair[0])] & follows(pair[1]) != 0
-            && (SECRET_NAMES.iter().any(|part| part_begins(&name.as_bytes()[at..], part))
-                || SECRET_WORDS.iter().any(|word| word_stands(name, at, word)))
-    })
+    let mut awaited = 0;
+    for (next, &byte) in name.as_bytes().iter().enumerate() {
+        if awaited & FOLLOWS[usize::from(byte)] != 0 && secret_begins(name, next - 1) {
+            return true;
+        }
+        awaited = BEGINNINGS[usize::from(byte)];
+    }
+    false
+}
+
+#[cold]
+fn secret_begins(name: &str, at: usize) -> bool {
+    let rest = &name.as_bytes()[at..];
+    let begins = |part: &&&str| part.as_bytes()[0] == rest[0].to_ascii_lowercase();
+    SECRET_NAMES.iter().filter(begins).any(|part| part_begins(rest, part))
+        || SECRET_WORDS.iter().filter(begins).any(|word| word_stands(name, at, word))
 }
 
 fn part_begins(text: &[u8], part: &str) -> bool {
@@ -291,9 +313,9 @@ fn word_stands(text: &str, at: usize, word: &str) -> bool {
 
 /// The JSON list of `Name: value` (FACTS 22) with the values of secret names masked. What is no such list and
 /// holds a secret name is masked whole.
-fn headers(text: &str, hidden: &mut Vec<String>) -> String {
-    let Ok(list) = serde_json::from_str::<Vec<String>>(text) else {
-        return if secret_name(text) { hide(text, hidden) } else { text.to_owned() };
+fn headers<'t>(text: Cow<'t, str>, hidden: &mut Vec<String>) -> Cow<'t, str> {
+    let Ok(list) = serde_json::from_str::<Vec<String>>(&text) else {
+        return if secret_name(&text) { Cow::Owned(hide(&text, hidden)) } else { text };
     };
     let mut masked = false;
     let list: Vec<_> = list
@@ -310,18 +332,18 @@ fn headers(text: &str, hidden: &mut Vec<String>) -> String {
             _ => header,
         })
         .collect();
-    if masked { Value::from(list).to_string() } else { text.to_owned() }
+    if masked { Cow::Owned(Value::from(list).to_string()) } else { text }
 }
 
 /// A JSON body with the values of secret keys masked; what is no JSON object or list as it is.
-fn json(text: &str, hidden: &mut Vec<String>) -> String {
+fn json<'t>(text: Cow<'t, str>, hidden: &mut Vec<String>) -> Cow<'t, str> {
     if !text.trim_start().starts_with(['{', '[']) {
-        return text.to_owned();
+        return text;
     }
-    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    let Ok(mut value) = serde_json::from_str::<Value>(&text) else { return text };
     let before = hidden.len();
     json_keys(&mut value, hidden);
-    if hidden.len() > before { value.to_string() } else { text.to_owned() }
+    if hidden.len() > before { Cow::Owned(value.to_string()) } else { text }
 }
 
 fn json_keys(value: &mut Value, hidden: &mut Vec<String>) {
@@ -342,17 +364,18 @@ fn json_keys(value: &mut Value, hidden: &mut Vec<String>) {
 
 /// A URL as it may be shown: without its user and the values of parameters with secret names.
 pub(super) fn url(text: &str) -> String {
-    parameters(text, &mut Vec::new())
+    parameters(Cow::Borrowed(text), &mut Vec::new()).into_owned()
 }
 
 /// As [`url`]; what was taken out goes to `hidden`. The text is cut, not parsed and written anew: what stays looks as it did.
-fn parameters(text: &str, hidden: &mut Vec<String>) -> String {
-    if Url::parse(text).is_err() && text.contains('@') {
+fn parameters<'t>(text: Cow<'t, str>, hidden: &mut Vec<String>) -> Cow<'t, str> {
+    if text.contains('@') && Url::parse(&text).is_err() {
         // No URL, so nobody can say where the user in it ends.
-        return hide(text, hidden);
+        return Cow::Owned(hide(&text, hidden));
     }
     let text = users(text, hidden);
-    cut(&text, &secret_parameters(&text), hidden)
+    let ranges = secret_parameters(&text);
+    cut(text, &ranges, hidden)
 }
 
 /// Where the values of a URL's secret parameters stand.
@@ -373,11 +396,10 @@ fn secret_parameters(url: &str) -> Vec<Range<usize>> {
 }
 
 /// A text with every URL in it as [`parameters`] shows it: the words of Dkron and of whom it calls hold some.
-fn urls(text: &str, hidden: &mut Vec<String>) -> String {
+fn urls<'t>(text: Cow<'t, str>, hidden: &mut Vec<String>) -> Cow<'t, str> {
     let text = users(text, hidden);
     let mut ranges = Vec::new();
-    for (scheme, _) in text.match_indices("://") {
-        let start = scheme + "://".len();
+    for start in authorities(&text) {
         let rest = &text[start..];
         let end = rest.find(|c: char| c.is_whitespace() || "\\\"'<>`".contains(c)).unwrap_or(rest.len());
         // A URL in another's parameter is part of that one.
@@ -386,7 +408,7 @@ fn urls(text: &str, hidden: &mut Vec<String>) -> String {
             ranges.extend(found.map(|range| start + range.start..start + range.end));
         }
     }
-    cut(&text, &ranges, hidden)
+    cut(text, &ranges, hidden)
 }
 
 /// A text of templates or variables, of which nothing may be understood yet, as it may be shown: what follows a name that says that
@@ -434,16 +456,23 @@ pub fn starred(text: &str) -> String {
     String::from_utf8_lossy(&shown).into_owned()
 }
 
+/// Where the authority of each URL in a text begins.
+fn authorities(text: &str) -> impl Iterator<Item = usize> {
+    const BEFORE: &[u8] = b"://";
+    let bytes = text.as_bytes();
+    memchr_iter(b':', bytes).filter(|&at| bytes[at..].starts_with(BEFORE)).map(|at| at + BEFORE.len())
+}
+
 /// A text without the user and password of any URL in it.
-fn users(text: &str, hidden: &mut Vec<String>) -> String {
-    cut(text, &user_ranges(text), hidden)
+fn users<'t>(text: Cow<'t, str>, hidden: &mut Vec<String>) -> Cow<'t, str> {
+    let ranges = user_ranges(&text);
+    cut(text, &ranges, hidden)
 }
 
 /// Where they stand.
 fn user_ranges(text: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
-    for (scheme, _) in text.match_indices("://") {
-        let start = scheme + "://".len();
+    for start in authorities(text) {
         let rest = &text[start..];
         let authority = rest.find(|c: char| c.is_whitespace() || "/?#\\\"'<>".contains(c)).unwrap_or(rest.len());
         if let Some(length) = rest[..authority].rfind('@') {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::{self, BadTtl, Covered, Keeper, Ttl, Verdict, coverage, off};
-use crate::job::{History, Job, LiveJob, printable};
+use crate::job::{Fields, History, Job, LiveJob, printable};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Masker;
 
@@ -122,7 +122,7 @@ fn missing(plan: &Plan) -> Vec<(&Item, Job)> {
 impl<'a> Seen<'a> {
     fn new(name: &'a Arc<str>, live: &'a LiveJob, look: &Look<'_>) -> Self {
         let job = live.job.unpack();
-        let cache = look.key.of(&job);
+        let cache = look.key.of(&Fields::of(&job));
         let history = look.histories.get(name).copied().unwrap_or_default();
         Self { name, live, job, cache, history }
     }
@@ -192,7 +192,7 @@ impl<'a> Seen<'a> {
 /// The line of a job that a template wants and Dkron has not.
 fn not_there(job: &Job, look: &Look<'_>, masker: &Masker) -> JobStatus {
     let mut notes = Vec::new();
-    let cache = look.key.of(job);
+    let cache = look.key.of(&Fields::of(job));
     let row = look.caches.zip(cache.as_ref()).and_then(|(caches, name)| caches.caches.get(name));
     let limits = row.map(|row| Limits::of(row.ttl)).or_else(|| own_limits(job, &mut notes));
     JobStatus {
@@ -256,7 +256,10 @@ impl<'a> Row<'a> {
     /// The jobs for it that would be created.
     fn awaited<'s>(&'s self, look: &'s Look<'_>, missing: &'s [(&Item, Job)]) -> impl Iterator<Item = &'s Item> {
         let name = &self.covered.cache.name;
-        missing.iter().filter(move |(_, job)| look.key.of(job).as_ref() == Some(name)).map(|(item, _)| *item)
+        missing
+            .iter()
+            .filter(move |(_, job)| look.key.of(&Fields::of(job)).as_ref() == Some(name))
+            .map(|(item, _)| *item)
     }
 
     fn status(&self, look: &Look<'_>, missing: &[(&Item, Job)], masker: &Masker) -> CacheStatus {
@@ -291,7 +294,7 @@ fn item<'p>(plan: &'p Plan, name: &str) -> Option<&'p Item> {
 
 /// The TTLs in a job's own metadata.
 fn own_limits(job: &Job, notes: &mut Vec<String>) -> Option<Limits> {
-    let own = cache::own_ttl(job, |_, bad| match bad {
+    let own = cache::own_ttl(&Fields::of(job), |_, bad| match bad {
         BadTtl::NoDuration(words) => notes.push(words),
         BadTtl::NotPositive => {}
     });

@@ -228,6 +228,8 @@ fn canonical_form_is_canonical() {
         prop_assert_eq!(&packed.unpack(), &job);
         prop_assert_eq!(packed.digest(), digest(&job));
         prop_assert_eq!(packed.stamp(), Stamp::of(&job));
+        // What is posted is written without serde, and is what serde writes.
+        prop_assert_eq!(packed.body(), json.clone());
         // As the server writes it: nothing left out, fields of its own, instants in other zones.
         let mut object = serde_json::from_str::<serde_json::Map<String, Value>>(&json)?;
         for (key, value) in noise {
