@@ -2,7 +2,6 @@
 //!
 //! The brief has this compared by hand, row by row, each time a schedule or a TTL changes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -51,8 +50,8 @@ pub struct Cache {
 /// The caches of a table, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caches {
-    /// The rows that can be understood.
-    pub caches: BTreeMap<String, Cache>,
+    /// The rows that can be understood, in the order of their names.
+    caches: Vec<Cache>,
     /// What is wrong with the others, in words that name the row.
     pub problems: Vec<String>,
 }
@@ -60,17 +59,41 @@ pub struct Caches {
 impl Caches {
     /// Reads the columns `name`, `soft_ttl`, `hard_ttl` and `enabled`; others are of no interest here.
     pub fn of(table: &Table) -> Self {
-        let mut all = Self::default();
-        for (index, row) in table.rows().iter().enumerate() {
-            match cache(row) {
-                Ok(cache) if all.caches.contains_key(&cache.name) => {
-                    all.problems.push(format!("row {}: there is another cache `{}` above it", index + 1, cache.name));
-                }
-                Ok(cache) => drop(all.caches.insert(cache.name.clone(), cache)),
-                Err(problem) => all.problems.push(format!("row {}: {problem}", index + 1)),
+        let mut read = Vec::with_capacity(table.rows().len());
+        let mut problems = Vec::new();
+        for (row, cells) in (1_usize..).zip(table.rows()) {
+            match cache(cells) {
+                Ok(cache) => read.push((row, cache)),
+                Err(problem) => problems.push((row, problem)),
             }
         }
-        all
+        // Stable: of two of the same name the upper one comes first, and counts.
+        read.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        let mut caches: Vec<Cache> = Vec::with_capacity(read.len());
+        for (row, cache) in read {
+            if caches.last().is_some_and(|above| above.name == cache.name) {
+                problems.push((row, format!("there is another cache `{}` above it", cache.name)));
+            } else {
+                caches.push(cache);
+            }
+        }
+        problems.sort();
+        Self { caches, problems: problems.into_iter().map(|(row, problem)| format!("row {row}: {problem}")).collect() }
+    }
+
+    /// Each of them, in the order of their names.
+    pub fn all(&self) -> &[Cache] {
+        &self.caches
+    }
+
+    /// Which of [`Caches::all`] has this name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.caches.binary_search_by(|cache| cache.name.as_str().cmp(name)).ok()
+    }
+
+    /// The one of this name.
+    pub fn get(&self, name: &str) -> Option<&Cache> {
+        self.position(name).map(|at| &self.caches[at])
     }
 }
 
@@ -272,6 +295,11 @@ impl Verdict {
             Self::NotWanted => "not wanted",
         }
     }
+
+    /// Whether nobody refreshes the cache, though somebody should.
+    pub fn is_abandoned(self) -> bool {
+        matches!(self, Self::NoJob | Self::SwitchedOff)
+    }
 }
 
 /// A cache with its jobs.
@@ -293,44 +321,70 @@ impl Covered {
 
     /// Why nobody refreshes it, in words; `None` where a job does, or none is wanted.
     pub fn abandoned(&self) -> Option<String> {
-        match (self.verdict, self.keepers.as_slice()) {
-            (Verdict::Kept | Verdict::TooSlow | Verdict::NotWanted, _) => None,
-            (Verdict::NoJob | Verdict::SwitchedOff, []) => Some("no job is for it".to_owned()),
-            (Verdict::NoJob | Verdict::SwitchedOff, [Keeper { job, off: Some(off), .. }]) if job != off => {
-                Some(format!("its job `{job}` runs after `{off}`, which is switched off"))
-            }
-            (Verdict::NoJob | Verdict::SwitchedOff, [Keeper { job, .. }]) => {
-                Some(format!("its job `{job}` is switched off"))
-            }
-            (Verdict::NoJob | Verdict::SwitchedOff, all) => Some(format!("its {} jobs are switched off", all.len())),
+        self.verdict.is_abandoned().then(|| abandoned(&self.keepers))
+    }
+}
+
+/// Why nobody refreshes a cache, in words; `keepers` are its jobs.
+pub fn abandoned(keepers: &[Keeper]) -> String {
+    match keepers {
+        [] => "no job is for it".to_owned(),
+        [Keeper { job, off: Some(off), .. }] if job != off => {
+            format!("its job `{job}` runs after `{off}`, which is switched off")
+        }
+        [Keeper { job, .. }] => format!("its job `{job}` is switched off"),
+        all => format!("its {} jobs are switched off", all.len()),
+    }
+}
+
+/// What the jobs of a cache come to, told one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    any: bool,
+    running: bool,
+    often_enough: bool,
+}
+
+impl Tally {
+    /// One more job for this cache: whether something keeps it from running (see [`off`]), and the longest time between two runs.
+    pub fn add(&mut self, cache: &Cache, is_off: bool, worst_gap: Option<SignedDuration>) {
+        self.any = true;
+        self.running |= !is_off;
+        self.often_enough |= !is_off && worst_gap.is_some_and(|gap| gap <= cache.ttl.allowed_interval());
+    }
+
+    /// What they come to.
+    pub fn verdict(self, cache: &Cache) -> Verdict {
+        match self {
+            Self { often_enough: true, .. } => Verdict::Kept,
+            Self { running: true, .. } => Verdict::TooSlow,
+            _ if !cache.wanted => Verdict::NotWanted,
+            Self { any: false, .. } => Verdict::NoJob,
+            _ => Verdict::SwitchedOff,
         }
     }
 }
 
 /// Puts caches and jobs together: each cache by name. Jobs whose cache is in no row are left out.
 pub fn coverage(caches: &Caches, keepers: impl IntoIterator<Item = Keeper>) -> Vec<Covered> {
-    let mut by_cache: BTreeMap<&str, Vec<Keeper>> = BTreeMap::new();
+    let covered = |cache: &Cache| Covered { cache: cache.clone(), keepers: Vec::new(), verdict: Verdict::NoJob };
+    let mut all: Vec<_> = caches.all().iter().map(covered).collect();
     for keeper in keepers {
-        if let Some((name, _)) = caches.caches.get_key_value(&keeper.cache) {
-            by_cache.entry(name).or_default().push(keeper);
+        if let Some(at) = caches.position(&keeper.cache) {
+            let keepers = &mut all[at].keepers;
+            // Nearly always there is one.
+            if keepers.is_empty() {
+                keepers.reserve_exact(1);
+            }
+            keepers.push(keeper);
         }
     }
-    let covered = caches.caches.values().map(|cache| {
-        let keepers = by_cache.remove(cache.name.as_str()).unwrap_or_default();
-        let running = || keepers.iter().filter(|keeper| keeper.off.is_none());
-        let often_enough = |keeper: &Keeper| keeper.worst_gap.is_some_and(|gap| gap <= cache.ttl.allowed_interval());
-        let verdict = if running().any(often_enough) {
-            Verdict::Kept
-        } else if running().next().is_some() {
-            Verdict::TooSlow
-        } else if !cache.wanted {
-            Verdict::NotWanted
-        } else if keepers.is_empty() {
-            Verdict::NoJob
-        } else {
-            Verdict::SwitchedOff
-        };
-        Covered { cache: cache.clone(), keepers, verdict }
-    });
-    covered.collect()
+    for Covered { cache, keepers, verdict } in &mut all {
+        let mut tally = Tally::default();
+        for keeper in &*keepers {
+            tally.add(cache, keeper.off.is_some(), keeper.worst_gap);
+        }
+        *verdict = tally.verdict(cache);
+    }
+    all
 }

@@ -1,6 +1,7 @@
 //! Gathers what the pure part needs: files, variables, tables, credentials, and what Dkron holds.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,9 +93,11 @@ impl Gathered {
         sources.tables.extend(fetched);
         let work = move || {
             let caches = sources.tables.get(cache::TABLE).map(Caches::of);
-            let rendered = examine_into(&sources, &context, keep);
+            let mut rendered = examine_into(&sources, &context, keep);
             // A large table is not kept while its jobs are looked at.
             drop(sources);
+            // A map that grew in the order of its keys has its nodes half empty; one that is made at once has them full.
+            rendered.desired.jobs = mem::take(&mut rendered.desired.jobs).into_iter().collect();
             judge(Prepared { rendered, caches, warnings })
         };
         Ok(beside(work).await)

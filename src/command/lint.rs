@@ -13,7 +13,7 @@ use crate::disk;
 use crate::dkron::{Reading, Role};
 use crate::exit::ExitCode;
 use crate::job::{Live, Wanted};
-use crate::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, Subjects, lint};
+use crate::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, Subjects, lint, lint_and_cover};
 use crate::page::{self, Page};
 use crate::render::{Places, Problems};
 use crate::report::{Masker, shown_url};
@@ -258,8 +258,8 @@ impl Judge {
         let names = jobs.keys().cloned().chain(names).collect();
         // What could not be rendered may be the parent of something, and the job of a cache.
         let others = if refused.is_empty() { Others::None } else { Others::Possible };
-        let found = lint(&jobs, &self.circumstances(caches.as_ref(), others));
-        let findings = Findings::new(found, refused, &rendered.places, &masker);
+        let (found, coverage) = lint_and_cover(&jobs, &self.circumstances(caches.as_ref(), others));
+        let findings = Findings::new(found, refused, &rendered.places, &masker).with(coverage);
         Ok(Found { findings, source: None, jobs, names, caches, judge: self, masker })
     }
 
@@ -268,8 +268,8 @@ impl Judge {
         let Saved { jobs, source, .. } = saved;
         let others = if refused.is_empty() { Others::None } else { Others::Possible };
         let names = jobs.keys().cloned().chain(refused.iter().filter_map(|finding| finding.note.job.clone())).collect();
-        let found = lint(&jobs, &self.circumstances(caches.as_ref(), others));
-        let findings = Findings::new(found, refused, &Places::default(), &masker);
+        let (found, coverage) = lint_and_cover(&jobs, &self.circumstances(caches.as_ref(), others));
+        let findings = Findings::new(found, refused, &Places::default(), &masker).with(coverage);
         Found { findings, source: Some(source), jobs, names, caches, judge: self, masker }
     }
 

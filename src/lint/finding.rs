@@ -177,7 +177,7 @@ pub struct Findings {
     pub notes: Vec<Finding>,
     /// What is wrong and allowed, each with the reason that was given.
     pub allowed: Vec<(Finding, String)>,
-    /// The caches with their jobs.
+    /// The caches with their jobs, where that was asked for and there is a table.
     pub coverage: Vec<Covered>,
     /// How many jobs were looked at.
     pub jobs: usize,
@@ -186,7 +186,7 @@ pub struct Findings {
 impl Findings {
     /// Masks everything and finds its places. `refused` is what could not even be rendered.
     pub fn new(lint: Lint, refused: Vec<Finding>, places: &Places, masker: &Masker) -> Self {
-        let Lint { notes, allowed, coverage, jobs } = lint;
+        let Lint { notes, allowed, jobs } = lint;
         let finding = |note| Finding::new(note, places, masker);
         let jobs = jobs + refused.iter().filter_map(|finding| finding.note.job.as_ref()).collect::<BTreeSet<_>>().len();
         let (errors, warnings): (Vec<_>, Vec<_>) =
@@ -194,9 +194,15 @@ impl Findings {
         Self {
             notes: refused.into_iter().chain(errors).chain(warnings).collect(),
             allowed: allowed.into_iter().map(|allowed| (finding(allowed.note), masker.text(&allowed.reason))).collect(),
-            coverage,
+            coverage: Vec::new(),
             jobs,
         }
+    }
+
+    /// The same, with the caches and their jobs.
+    #[must_use]
+    pub fn with(self, coverage: Vec<Covered>) -> Self {
+        Self { coverage, ..self }
     }
 
     /// The notes as people want to read them: what is wrong in one place of a template is said once, for all its jobs.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cache::{self, BadTtl, Caches, Covered, Ttl, Verdict, coverage};
+use crate::cache::{self, BadTtl, Caches, Keeper, Tally, Ttl, Verdict, abandoned};
 use crate::job::Fields;
 use crate::schedule::spoken;
 
@@ -62,22 +62,26 @@ const CACHE_PARAM_INVALID: Rule = Rule {
 };
 
 /// Looks at all jobs that are for caches, and at all caches.
-pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) -> Vec<Covered> {
+pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
     let nothing = Caches::default();
     let caches = circumstances.caches.unwrap_or(&nothing);
-    let keepers = subjects.iter().filter_map(Subject::keeper);
-    let covered = coverage(caches, keepers);
     for problem in &caches.problems {
         let message = format!("table `{}`: {problem}", cache::TABLE);
         notes.add_without_job(&CACHE_PARAM_INVALID, message, CACHE_PARAM_INVALID.remedy.to_owned());
     }
-    let by_name: BTreeMap<&str, &Covered> =
-        covered.iter().map(|covered| (covered.cache.name.as_str(), covered)).collect();
+    let row = |subject: &Subject<'_>| caches.position(subject.cache.as_deref()?);
+    let mut tallies = vec![Tally::default(); caches.all().len()];
     for subject in subjects.iter() {
-        let named = subject.cache.as_deref();
-        let row = named.and_then(|name| by_name.get(name)).copied();
+        if let Some(row) = row(subject) {
+            let worst_gap = subject.gaps().map(|gaps| gaps.worst);
+            tallies[row].add(&caches.all()[row], subject.off.is_some(), worst_gap);
+        }
+    }
+    let verdicts: Vec<_> = caches.all().iter().zip(tallies).map(|(cache, tally)| tally.verdict(cache)).collect();
+    for subject in subjects.iter() {
+        let row = row(subject).map(|row| (&caches.all()[row], verdicts[row]));
         if circumstances.caches.is_some() && row.is_none() && subject.is_http && subject.parent().is_none() {
-            no_row(subject, named, &by_name, notes);
+            no_row(subject, caches, notes);
         }
         if subject.off.is_some() {
             continue;
@@ -85,38 +89,49 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
         if row.is_none() && subject.has_bad_ttl {
             say_bad_ttls(subject, notes);
         }
-        let ttl = row.map(|row| row.cache.ttl).or(subject.own_ttl);
+        let ttl = row.map(|(cache, _)| cache.ttl).or(subject.own_ttl.as_deref().copied());
         // Another job may run often enough for both.
-        let kept = row.is_some_and(|row| row.verdict == Verdict::Kept);
+        let kept = row.is_some_and(|(_, verdict)| verdict == Verdict::Kept);
         if let Some(ttl) = ttl {
             judge(subject, ttl, kept, notes);
         }
-        if let Some(row) = row.filter(|row| row.verdict == Verdict::TooSlow)
+        if let Some((cache, Verdict::TooSlow)) = row
             && let Some(root) = subjects.root(subject)
         {
-            judge_single(subject, root, row.cache.ttl, notes);
+            judge_single(subject, root, cache.ttl, notes);
         }
     }
-    for row in &covered {
-        if let Some(why) = row.abandoned() {
-            let name = &row.cache.name;
-            let message = format!("cache `{name}` is not refreshed: {why}");
-            notes.add_without_job(&CACHE_WITHOUT_JOB, message, CACHE_WITHOUT_JOB.remedy.to_owned());
-            if circumstances.others == Others::Possible {
-                // Somebody else's job may keep it.
-                notes.only_warn();
-            }
+    let mut left: BTreeMap<usize, Vec<Keeper>> = verdicts
+        .iter()
+        .enumerate()
+        .filter(|(_, verdict)| verdict.is_abandoned())
+        .map(|(row, _)| (row, Vec::new()))
+        .collect();
+    if left.is_empty() {
+        return;
+    }
+    for subject in subjects.iter() {
+        if let Some(keepers) = row(subject).and_then(|row| left.get_mut(&row)) {
+            keepers.extend(subject.keeper());
         }
     }
-    covered
+    for (row, keepers) in left {
+        let (name, why) = (&caches.all()[row].name, abandoned(&keepers));
+        let message = format!("cache `{name}` is not refreshed: {why}");
+        notes.add_without_job(&CACHE_WITHOUT_JOB, message, CACHE_WITHOUT_JOB.remedy.to_owned());
+        if circumstances.others == Others::Possible {
+            // Somebody else's job may keep it.
+            notes.only_warn();
+        }
+    }
 }
 
-fn no_row(subject: &Subject<'_>, named: Option<&str>, rows: &BTreeMap<&str, &Covered>, notes: &mut Notes) {
+fn no_row(subject: &Subject<'_>, caches: &Caches, notes: &mut Notes) {
     let table = cache::TABLE;
-    let Some(named) = named else {
+    let Some(named) = subject.cache.as_deref() else {
         return notes.add(&JOB_WITHOUT_CACHE, subject, "metadata", format!("the job names no row of `{table}`"));
     };
-    let near = crate::render::nearest(named, rows.keys().copied());
+    let near = crate::render::nearest(named, caches.all().iter().map(|cache| cache.name.as_str()));
     let remedy = near.map_or_else(|| JOB_WITHOUT_CACHE.remedy.to_owned(), |near| format!("did you mean `{near}`?"));
     let message = format!("`{table}` has no row `{named}`");
     notes.add_with(&JOB_WITHOUT_CACHE, subject, "metadata.cache_param", message, remedy);

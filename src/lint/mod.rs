@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::cache::{Caches, Covered, Key};
+use crate::cache::{Caches, Covered, Key, coverage};
 use crate::job::{Origin, Wanted};
 
 pub use self::finding::{Finding, Findings};
@@ -149,8 +149,6 @@ pub struct Lint {
     pub notes: Vec<Note>,
     /// What is wrong and allowed.
     pub allowed: Vec<Allowed>,
-    /// The caches with their jobs; empty where there is no table.
-    pub coverage: Vec<Covered>,
     /// How many jobs were looked at.
     pub jobs: usize,
 }
@@ -169,6 +167,17 @@ impl Lint {
 
 /// Looks at all jobs.
 pub fn lint(jobs: &BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>) -> Lint {
+    look(jobs, circumstances).0
+}
+
+/// The same, and puts the caches and their jobs together; nothing where there is no table.
+pub fn lint_and_cover(jobs: &BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>) -> (Lint, Vec<Covered>) {
+    let (lint, subjects) = look(jobs, circumstances);
+    let cover = |caches| coverage(caches, subjects.iter().filter_map(Subject::keeper));
+    (lint, circumstances.caches.map(cover).unwrap_or_default())
+}
+
+fn look<'a>(jobs: &'a BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>) -> (Lint, Subjects<'a>) {
     let mut notes = Notes { notes: Vec::new() };
     let subjects = Subjects::opened(jobs, circumstances.key, |job| {
         schedule::look(job, circumstances, &mut notes);
@@ -182,10 +191,10 @@ pub fn lint(jobs: &BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>
     if circumstances.others == Others::None {
         parents::look(&subjects, &mut notes);
     }
-    let coverage = freshness::look(&subjects, circumstances, &mut notes);
+    freshness::look(&subjects, circumstances, &mut notes);
     load::look(&subjects, circumstances, &mut notes);
 
-    let mut lint = Lint { notes: Vec::new(), allowed: Vec::new(), coverage, jobs: jobs.len() };
+    let mut lint = Lint { notes: Vec::new(), allowed: Vec::new(), jobs: jobs.len() };
     for note in notes.notes {
         let job = note.job.as_ref().and_then(|job| subjects.get(job));
         match job.and_then(|job| job.allows(note.rule)) {
@@ -198,7 +207,7 @@ pub fn lint(jobs: &BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>
     }
     lint.notes
         .sort_by(|a, b| (b.severity, &a.origin, &a.job, a.rule.id).cmp(&(a.severity, &b.origin, &b.job, b.rule.id)));
-    lint
+    (lint, subjects)
 }
 
 /// The notes of a run, as rules add them.

@@ -57,9 +57,9 @@ pub struct Subject<'a> {
     /// Where it calls: `host:port` of its URL; `None` for one without.
     pub target: Option<Arc<str>>,
     /// The cache that it is for; `None` where it does not say.
-    pub cache: Option<String>,
-    /// The TTLs that its own metadata gives.
-    pub own_ttl: Option<Ttl>,
+    pub cache: Option<Box<str>>,
+    /// The TTLs that its own metadata gives; few do.
+    pub own_ttl: Option<Box<Ttl>>,
     /// Whether its metadata gives one that counts as none.
     pub has_bad_ttl: bool,
     /// Whether it runs at the http executor.
@@ -71,7 +71,7 @@ pub struct Subject<'a> {
     pub retries: u32,
     /// Whether it has a `starts_at` or an `expires_at`.
     has_limits: bool,
-    allowed: Option<String>,
+    allowed: Option<Box<str>>,
     wanted: &'a Wanted,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Subject<'a> {
     /// The job as one that keeps a cache, if it is.
     pub fn keeper(&self) -> Option<Keeper> {
         let worst_gap = self.gaps().map(|gaps| gaps.worst);
-        Some(Keeper { job: self.name.clone(), cache: self.cache.clone()?, off: self.off.clone(), worst_gap })
+        Some(Keeper { job: self.name.clone(), cache: self.cache.clone()?.into(), off: self.off.clone(), worst_gap })
     }
 }
 
@@ -195,8 +195,8 @@ impl<'a> Subjects<'a> {
                     family: None,
                     off: off(&wanted.job, jobs.len(), find),
                     target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
-                    cache: key.of(job),
-                    own_ttl: own_ttl(job, |_, _| has_bad_ttl = true),
+                    cache: key.of(job).map(Into::into),
+                    own_ttl: own_ttl(job, |_, _| has_bad_ttl = true).map(Box::new),
                     has_bad_ttl,
                     is_http,
                     timeout: is_http.then(|| {
@@ -206,7 +206,7 @@ impl<'a> Subjects<'a> {
                     }),
                     retries: job.retries,
                     has_limits: job.starts_at.is_some() || job.expires_at.is_some(),
-                    allowed: job.metadata.get(ALLOW_KEY).map(ToOwned::to_owned),
+                    allowed: job.metadata.get(ALLOW_KEY).map(Into::into),
                     wanted,
                 };
                 let url = url.as_ref().map(|url| url.as_ref().map_err(|error| *error));

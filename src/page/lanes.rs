@@ -153,7 +153,7 @@ fn of_cache(covered: &Covered, runs: &Runs) -> Lane {
 fn of_job(subject: &Subject<'_>, runs: &Runs) -> Lane {
     let running = !runs.at.is_empty() || runs.before.is_some();
     // What is wrong with one is among the notes.
-    let ttl = subject.own_ttl.filter(|_| running);
+    let ttl = subject.own_ttl.as_deref().filter(|_| running).copied();
     let mut lane = lane(subject.name, "", "keeps no cache of the table", ttl, runs);
     if subject.off.is_some() {
         lane.verdict = Verdict::SwitchedOff.word();

@@ -14,7 +14,6 @@ pub mod vocabulary;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
-use std::mem;
 
 use crate::job::{Desired, Packed, Wanted};
 
@@ -137,8 +136,6 @@ pub(crate) fn examine_into(sources: &Sources, context: &Context, keep: impl Fn(P
         }
     }
     let problems = run.problems.finish();
-    // A map that grew in the order of its keys has its nodes half empty; one that is made at once has them full.
-    desired.jobs = mem::take(&mut desired.jobs).into_iter().collect();
     Rendered { desired, problems, places: Places::new(texts, documents) }
 }
 

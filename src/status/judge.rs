@@ -193,7 +193,7 @@ impl<'a> Seen<'a> {
 fn not_there(job: &Job, look: &Look<'_>, masker: &Masker) -> JobStatus {
     let mut notes = Vec::new();
     let cache = look.key.of(&Fields::of(job));
-    let row = look.caches.zip(cache.as_ref()).and_then(|(caches, name)| caches.caches.get(name));
+    let row = look.caches.zip(cache.as_ref()).and_then(|(caches, name)| caches.get(name));
     let limits = row.map(|row| Limits::of(row.ttl)).or_else(|| own_limits(job, &mut notes));
     JobStatus {
         name: masker.text(&job.name),
