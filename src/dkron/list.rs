@@ -35,8 +35,15 @@ impl Live {
     pub(super) fn take(&mut self, job: &[u8]) -> Result<Arc<str>, String> {
         let live = live_job(job)?;
         let name = live.job.name().clone();
-        self.jobs.insert(name.clone(), live);
+        self.put(live);
         Ok(name)
+    }
+
+    /// Adds a job. Dkron's list is in the order of the names; in any other it takes longer.
+    fn put(&mut self, live: LiveJob) {
+        if let Some((name, live)) = self.jobs.try_append(live.job.name().clone(), live) {
+            self.jobs.insert(name, live);
+        }
     }
 }
 
@@ -58,7 +65,7 @@ impl<'k, K: Fn(&str) -> Option<&'k Packed>> Collect for Sharing<K> {
         if let Some(known) = (self.known)(live.job.name()) {
             live.job = live.job.sharing(known);
         }
-        self.live.jobs.insert(live.job.name().clone(), live);
+        self.live.put(live);
         Ok(())
     }
 
@@ -69,18 +76,13 @@ impl<'k, K: Fn(&str) -> Option<&'k Packed>> Collect for Sharing<K> {
 
 /// Jobs whose definitions may be known already, or be made elsewhere meanwhile.
 pub(super) struct Pooling<'p> {
-    /// In Dkron's order, which is that of the names: a map that grew so would have its nodes half empty.
-    jobs: Vec<(Arc<str>, LiveJob)>,
+    pub(super) live: Live,
     pool: &'p Pool,
 }
 
 impl<'p> Pooling<'p> {
     pub(super) fn new(pool: &'p Pool) -> Self {
-        Self { jobs: Vec::new(), pool }
-    }
-
-    pub(super) fn live(self) -> Live {
-        Live { jobs: self.jobs.into_iter().collect(), ..Live::default() }
+        Self { live: Live::default(), pool }
     }
 }
 
@@ -88,13 +90,12 @@ impl Collect for Pooling<'_> {
     fn add(&mut self, job: &[u8]) -> Result<(), String> {
         let mut live = live_job(job)?;
         live.job = live.job.pooled(self.pool);
-        self.jobs.push((live.job.name().clone(), live));
+        self.live.put(live);
         Ok(())
     }
 
     fn agrees(&self, other: &Self) -> bool {
-        let both = self.jobs.iter().zip(&other.jobs);
-        self.jobs.len() == other.jobs.len() && both.into_iter().all(|((_, a), (_, b))| a.job == b.job)
+        self.live.agrees(&other.live)
     }
 }
 

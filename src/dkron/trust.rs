@@ -143,7 +143,7 @@ impl Dkron {
     pub async fn read_into(&self, role: Role, pool: &Pool) -> Result<Reading, WaitError> {
         let empty = || Pooling::new(pool);
         let read = self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, empty, at).await);
-        Ok(read.await?.map(Pooling::live))
+        Ok(read.await?.map(|pooling| pooling.live))
     }
 
     /// The same, to write afterwards, where it is known what many of the jobs should be: memory is shared with those.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use litemap::LiteMap;
 
 use super::{Ailment, Packed, generations};
 
@@ -66,7 +67,7 @@ pub struct Origin {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Live {
     /// The jobs by name.
-    pub jobs: BTreeMap<Arc<str>, LiveJob>,
+    pub jobs: LiteMap<Arc<str>, LiveJob>,
     /// Those of them that Dkron does not run though it should, as far as that was looked for.
     pub ailing: BTreeMap<Arc<str>, Ailment>,
 }

@@ -226,7 +226,7 @@ fn never_is_an_instant_too() {
         {"name": "c", "expires_at": "soon"},
     ]);
     let jobs = dkron_jobs::dkron::decode_jobs(body.to_string().as_bytes()).expect("jobs");
-    let jobs: Vec<_> = jobs.jobs.into_values().collect();
+    let jobs: Vec<_> = jobs.jobs.into_iter().map(|(_, job)| job).collect();
     assert_eq!(jobs.len(), 3);
     assert_eq!(jobs[0].job.unpack().expires_at, Some(jiff::Timestamp::MAX));
     assert_eq!((jobs[0].next, jobs[1].job.unpack().starts_at), (None, Some(jiff::Timestamp::MAX)));

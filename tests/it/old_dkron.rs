@@ -40,7 +40,7 @@ fn check(live: &LiveJob, job: &Value) {
     assert_eq!(json!(live.dependents), Value::from(dependents));
     // What would be posted is read back as the same definition.
     let again = decode_jobs(json!([ours]).to_string().as_bytes()).expect("our own job");
-    assert_eq!(again.jobs[&*ours.name].job, live.job);
+    assert_eq!(again.jobs.get(&*ours.name).expect("it is there").job, live.job);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn every_recorded_job_of_3_2_7_is_read_rightly() {
         let live = decode_jobs(json!(expected).to_string().as_bytes()).expect("jobs");
         assert_eq!(live.jobs.len(), expected.len());
         for job in &expected {
-            check(&live.jobs[job["name"].as_str().expect("a name")], job);
+            check(live.jobs.get(job["name"].as_str().expect("a name")).expect("it is there"), job);
         }
         read += live.jobs.len();
         let is_list = request["path"].as_str().is_some_and(|path| path == "/v1/jobs" || path.starts_with("/v1/jobs?"));
