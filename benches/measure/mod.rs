@@ -75,10 +75,11 @@ pub(crate) fn peak(folder: &Path, args: &[&str]) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     while child.try_wait().expect("its state").is_none() {
-        // The high-water mark only grows: the last look before the end is the peak, but for what came within a millisecond.
+        // The high-water mark only grows once the program is loaded: the last look before the end is the peak, but for what came
+        // within a millisecond.
         let high = fs::read_to_string(&status).unwrap_or_default();
         let kib = high.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
-        peak = peak.max(kib.unwrap_or_default());
+        peak = kib.unwrap_or(peak);
         thread::sleep(Duration::from_millis(1));
     }
     assert!(child.wait().is_ok_and(|status| status.success()));

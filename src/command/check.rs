@@ -80,7 +80,7 @@ fn turns(desired: &Desired, live: &Live, settings: &RunSettings) -> Result<BTree
     if !settings.jobs.is_empty() {
         let mut picked = desired.jobs.clone();
         pick(&mut picked, &settings.jobs, "--run")?;
-        chosen.extend(picked.into_keys());
+        chosen.extend(picked.into_iter().map(|(name, _)| name));
     }
     if settings.one_per_template {
         let mut documents: BTreeMap<_, Vec<&Arc<str>>> = BTreeMap::new();

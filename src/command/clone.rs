@@ -83,7 +83,7 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         None => or_stop(shutdown, saved::read(settings, &given.from)).await?,
     };
     let (jobs, origins): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut saved.jobs).into_values().map(|wanted| (wanted.job.unpack(), wanted.origin)).unzip();
+        std::mem::take(&mut saved.jobs).into_iter().map(|(_, wanted)| (wanted.job.unpack(), wanted.origin)).unzip();
     let rewritten = rewrite(jobs, &with)?;
     let mentioned = rewritten.places > 0 || !rewritten.leftovers.is_empty();
     if may_be_misspelt && !mentioned && with.from != with.to && !rewritten.jobs.is_empty() {
@@ -142,7 +142,7 @@ fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Er
     let last = format!("wrote {} to {}", counted(desired.jobs.len(), "job"), file.display());
     let masker = telemetry::masker();
     let plan = Plan {
-        items: desired.jobs.into_values().map(copied).collect(),
+        items: desired.jobs.into_iter().map(|(_, wanted)| copied(wanted)).collect(),
         writes: Vec::new(),
         deletes: Vec::new(),
         warnings: copies.warnings,

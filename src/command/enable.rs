@@ -1,10 +1,9 @@
 //! `enable`: switches copies on at the cut-over.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use crate::dkron::Role;
-use crate::job::{Desired, Live, Origin, Scope, Wanted};
+use crate::job::{Desired, JobMap, Live, Origin, Scope, Wanted};
 use crate::plan;
 use crate::report::shown_url;
 use crate::settings::Settings;
@@ -28,7 +27,7 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     let dkron = dkron(&settings.dkron)?;
     let reading = or_stop(shutdown, async { Ok(dkron.read::<Live>(Role::Writer).await?) }).await?;
     let origin = Origin { file: shown_url(&dkron.url).into(), line: 0 };
-    let mut jobs: BTreeMap<Arc<str>, Wanted> = reading
+    let mut jobs: JobMap<Wanted> = reading
         .live
         .jobs
         .iter()

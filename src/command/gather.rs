@@ -1,7 +1,6 @@
 //! Gathers what the pure part needs: files, variables, tables, credentials, and what Dkron holds.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::cache::{self, Caches};
 use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
-use crate::job::{Desired, Live, Packed, Pool};
+use crate::job::{Desired, JobMap, Live, Packed, Pool};
 use crate::plan;
 use crate::plan::Policy;
 use crate::render::{Context, Problems, Rendered, Table, Var, examine_into};
@@ -93,11 +92,9 @@ impl Gathered {
         sources.tables.extend(fetched);
         let work = move || {
             let caches = sources.tables.get(cache::TABLE).map(Caches::of);
-            let mut rendered = examine_into(&sources, &context, keep);
+            let rendered = examine_into(&sources, &context, keep);
             // A large table is not kept while its jobs are looked at.
             drop(sources);
-            // A map that grew in the order of its keys has its nodes half empty; one that is made at once has them full.
-            rendered.desired.jobs = mem::take(&mut rendered.desired.jobs).into_iter().collect();
             judge(Prepared { rendered, caches, warnings })
         };
         Ok(beside(work).await)
@@ -279,7 +276,7 @@ pub(super) async fn sides<T: Send + 'static>(
 /// Adds what a backup has and Dkron has lost, and tells what is to be said about it.
 async fn bring_back(desired: &mut Desired, live: &Live, settings: &Settings) -> Result<Vec<String>, Error> {
     let owner = settings.templates.owner();
-    let nothing = BTreeMap::new();
+    let nothing = JobMap::new();
     // A Dkron with all that the templates want has lost nothing that a run before this one has not brought back.
     let lacks = live.jobs.is_empty() || desired.jobs.keys().any(|name| !live.jobs.contains_key(name));
     let wanted = match settings.restore {

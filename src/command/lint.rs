@@ -12,7 +12,7 @@ use crate::cache::{Caches, Key};
 use crate::disk;
 use crate::dkron::{Reading, Role};
 use crate::exit::ExitCode;
-use crate::job::{Live, Wanted};
+use crate::job::{JobMap, Live, Wanted};
 use crate::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, Subjects, lint, lint_and_cover};
 use crate::page::{self, Page};
 use crate::render::{Places, Problems};
@@ -98,7 +98,7 @@ struct Found {
     findings: Findings,
     /// Where the jobs are from, for people; `None` for templates.
     source: Option<String>,
-    jobs: BTreeMap<Arc<str>, Wanted>,
+    jobs: JobMap<Wanted>,
     /// The names of the jobs, also of those that cannot be rendered.
     names: Vec<Arc<str>>,
     caches: Option<Caches>,
@@ -274,7 +274,7 @@ impl Judge {
     }
 
     /// What is wrong with jobs that are to be written: whether their parents are there is for the plan to say.
-    fn to_write(&self, jobs: &BTreeMap<Arc<str>, Wanted>, caches: Option<&Caches>) -> Lint {
+    fn to_write(&self, jobs: &JobMap<Wanted>, caches: Option<&Caches>) -> Lint {
         lint(jobs, &self.circumstances(caches, Others::Possible))
     }
 }

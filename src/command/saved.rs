@@ -1,6 +1,6 @@
 //! Jobs from elsewhere than templates: files, folders, and backups in a store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use glob::Pattern;
 use tracing::{info, warn};
 
-use crate::job::{Live, LiveJob, Origin, Wanted};
+use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name};
 use crate::settings::{Settings, SourceSettings};
 use crate::snapshot::{Entry, Fault, Flaw, Problem, Reader, Record, Shape};
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
@@ -24,7 +24,7 @@ const PROBLEMS: usize = 20;
 /// Jobs that were read.
 #[derive(Debug, Default)]
 pub(super) struct Saved {
-    pub(super) jobs: BTreeMap<Arc<str>, Wanted>,
+    pub(super) jobs: JobMap<Wanted>,
     /// What is to be said about them; in the log already.
     pub(super) warnings: Vec<String>,
     /// Where they are from, for people.
@@ -91,7 +91,7 @@ pub(super) async fn read(settings: &Settings, namespace: &str) -> Result<Saved, 
 }
 
 /// Leaves only the jobs that are wanted.
-pub(super) fn pick<T>(jobs: &mut BTreeMap<Arc<str>, T>, only: &[Pattern], flag: &'static str) -> Result<(), Error> {
+pub(super) fn pick<T>(jobs: &mut JobMap<T>, only: &[Pattern], flag: &'static str) -> Result<(), Error> {
     if only.is_empty() {
         return Ok(());
     }
@@ -217,7 +217,7 @@ struct Collector {
 
 struct Taken {
     file: Arc<str>,
-    jobs: BTreeMap<Arc<str>, Wanted>,
+    jobs: Vec<(Arc<str>, Wanted)>,
     problems: Vec<Problem>,
     more: usize,
     /// Jobs with a name, schedule or time zone that Dkron would refuse.
@@ -230,7 +230,7 @@ impl Taken {
             Ok(record) => {
                 let origin = Origin { file: self.file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
                 let name = record.live.job.name().clone();
-                self.jobs.insert(name, Wanted { job: record.live.job, secret_fields: BTreeSet::new(), origin });
+                self.jobs.push((name, Wanted { job: record.live.job, secret_fields: BTreeSet::new(), origin }));
             }
             Err(problem) if matches!(problem.flaw, Flaw::Refused { field: "name" | "schedule" | "timezone", .. }) => {
                 self.refused.push(problem);
@@ -244,13 +244,8 @@ impl Taken {
 impl Collector {
     fn new(file: impl Into<String>, skip_invalid: bool) -> Self {
         let file = file.into();
-        let taken = Taken {
-            file: file.as_str().into(),
-            jobs: BTreeMap::new(),
-            problems: Vec::new(),
-            more: 0,
-            refused: Vec::new(),
-        };
+        let taken =
+            Taken { file: file.as_str().into(), jobs: Vec::new(), problems: Vec::new(), more: 0, refused: Vec::new() };
         Self { reader: Reader::new(file, LONGEST_JOB), taken, pieces: 0, mended: 0, skip_invalid }
     }
 
@@ -289,7 +284,7 @@ impl Collector {
         if !problems.is_empty() && !self.skip_invalid {
             return Err(Error::Jobs { problems, more });
         }
-        let mut saved = Saved { jobs, warnings: Vec::new(), source };
+        let mut saved = Saved { jobs: by_name(jobs), warnings: Vec::new(), source };
         if self.mended > 0 {
             let count = self.mended;
             saved.say(format!(

@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::cache::{self, Key};
 use crate::dkron::{Reading, WaitError};
 use crate::exit::ExitCode;
-use crate::job::{Desired, History, Live};
+use crate::job::{Desired, History, Live, by_name};
 use crate::plan::{self, Action, Plan, Policy, TakeOwnership};
 use crate::render::Problems;
 use crate::report::shown_url;
@@ -175,11 +175,10 @@ fn only(settings: &Settings, live: &Live, plan: Option<&Plan>) -> Result<Option<
         return Ok(None);
     }
     let created = plan.iter().flat_map(|plan| &plan.items).filter(|item| item.action == Action::Create);
-    // By name: whether Dkron has it.
-    let mut names: BTreeMap<Arc<str>, bool> = created.map(|item| (item.name.clone(), false)).collect();
-    names.extend(live.jobs.keys().map(|name| (name.clone(), true)));
+    let names = created.map(|item| &item.name).chain(live.jobs.keys());
+    let mut names = by_name(names.map(|name| (name.clone(), ())).collect());
     pick(&mut names, &settings.source.only, "--only")?;
-    Ok(Some(names.into_keys().collect()))
+    Ok(Some(names.into_iter().map(|(name, ())| name).collect()))
 }
 
 /// The runs in flight, and what the newest failed ones left as output. What cannot be told is a warning.

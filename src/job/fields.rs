@@ -174,7 +174,9 @@ impl Said<'_> {
             Self::Text(said) => text(out, said),
             Self::Yes => out.push_str("true"),
             // Writing to a string does not fail.
-            Self::Number(number) => drop(write!(out, "{number}")),
+            Self::Number(number) => {
+                let _ = write!(out, "{number}");
+            }
             Self::Map(map) => object(out, map.iter(), |out, value| text(out, value)),
             Self::Maps(maps) => {
                 let maps = maps.iter().map(|(name, map)| (*name, map));
@@ -249,13 +251,6 @@ impl Serialize for Pairs<'_> {
     }
 }
 
-/// Pairs of strings as a JSON object.
-pub(super) fn json_object(pairs: &[(&str, &str)]) -> String {
-    let mut out = String::new();
-    object(&mut out, pairs.iter().copied(), |out, value| text(out, value));
-    out
-}
-
 fn object<'a, V>(out: &mut String, pairs: impl Iterator<Item = (&'a str, V)>, mut value: impl FnMut(&mut String, V)) {
     let mut before = '{';
     for (key, said) in pairs {
@@ -290,7 +285,9 @@ fn text(out: &mut String, text: &str) {
             b'\t' => out.push_str("\\t"),
             0x08 => out.push_str("\\b"),
             0x0c => out.push_str("\\f"),
-            control => drop(write!(out, "\\u{control:04x}")),
+            control => {
+                let _ = write!(out, "\\u{control:04x}");
+            }
         }
     }
     out.push_str(&text[from..]);

@@ -30,7 +30,7 @@ pub use self::history::History;
 pub use self::order::generations;
 pub use self::packed::{Packed, Pool};
 pub use self::printable::printable;
-pub use self::set::{Desired, Live, LiveJob, Origin, Scope, Wanted};
+pub use self::set::{Desired, JobMap, Live, LiveJob, Origin, Scope, Wanted, by_name};
 pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp, digest};
 pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob, instant};
 

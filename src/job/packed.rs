@@ -5,9 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::diff::diff_fields;
-use super::fields::json_object;
-use super::wire::WireStamp;
-use super::{Change, Fields, Job, Owner, Stamp, StringMap, WireJob, stamp};
+use super::{Change, Fields, Job, Owner, Stamp, WireJob, stamp};
 
 /// A job as its canonical JSON: two are equal exactly when all their fields are. [`Packed::unpack`] gives the fields.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,7 +14,7 @@ pub struct Packed {
     parent: Option<Arc<str>>,
     /// Without `disabled` and without the stamp: what the stamp's digest is about.
     definition: Arc<str>,
-    /// The keys of the stamp alone, as JSON; `None` where there is not one of them.
+    /// The stamp alone; `None` where there is not one of its keys.
     stamp: Option<Arc<str>>,
     disabled: bool,
 }
@@ -27,7 +25,7 @@ impl Packed {
         Fields::of(job).pack()
     }
 
-    /// What `definition` and `stamp` hold in JSON are the fields of this job.
+    /// What `definition` holds in JSON, and `stamp`, are the fields of this job.
     pub(super) fn of(
         name: &str,
         parent: Option<&str>,
@@ -35,7 +33,7 @@ impl Packed {
         stamp: &[(&str, &str)],
         disabled: bool,
     ) -> Self {
-        let stamp = (!stamp.is_empty()).then(|| json_object(stamp).into());
+        let stamp = (!stamp.is_empty()).then(|| stamp::pack(stamp));
         Self { name: name.into(), parent: parent.map(Into::into), definition: definition.into(), stamp, disabled }
     }
 
@@ -43,9 +41,7 @@ impl Packed {
     pub fn unpack(&self) -> Job {
         let mut job = Job::from(serde_json::from_str::<WireJob<'_>>(&self.definition).unwrap_or_default());
         job.disabled = self.disabled;
-        for (key, value) in self.stamp_fields() {
-            job.metadata.insert(key, value);
-        }
+        job.metadata.extend(self.stamp_pairs().map(|(key, value)| (key.to_owned(), value.to_owned())));
         job
     }
 
@@ -53,9 +49,7 @@ impl Packed {
     pub fn look<T>(&self, look: impl FnOnce(&Fields<'_>) -> T) -> T {
         // Bytes that we wrote ourselves can be read.
         let wire = serde_json::from_str::<WireJob<'_>>(&self.definition).unwrap_or_default();
-        let stamp = self.stamp.as_deref().map(serde_json::from_str::<WireStamp<'_>>);
-        let stamp = stamp.and_then(Result::ok).unwrap_or_default();
-        look(&wire.fields().with(self.disabled, stamp.iter()))
+        look(&wire.fields().with(self.disabled, self.stamp_pairs()))
     }
 
     /// All differences from this one to `desired`; as [`diff`](super::diff).
@@ -85,7 +79,7 @@ impl Packed {
 
     /// The stamp, whoever's it is.
     pub fn stamp(&self) -> Option<Stamp> {
-        self.stamp.as_deref().and_then(Stamp::of_json)
+        self.stamp.as_deref().and_then(Stamp::of_packed)
     }
 
     /// The stamp, if it was written for this job: one that names another job came with a copy made by hand, which nobody keeps.
@@ -153,16 +147,14 @@ impl Packed {
     #[must_use]
     pub fn stamped(&self, owner: &Owner, template_disabled: bool) -> Self {
         let stamp = Stamp::new(owner, &self.name, self.digest(), template_disabled);
-        Self { stamp: Some(json_object(&stamp.fields()).into()), ..self.clone() }
+        Self { stamp: Some(stamp::pack(&stamp.fields())), ..self.clone() }
     }
 
     /// The same job, with nothing of its stamp changed but the note of the template's `disabled`.
     #[must_use]
     pub fn with_disabled_noted(&self, template_disabled: bool) -> Self {
-        let mut fields = self.stamp_fields();
-        stamp::note_disabled(&mut fields, template_disabled);
-        let pairs: Vec<_> = fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        Self { stamp: Some(json_object(&pairs).into()), ..self.clone() }
+        let stamp = stamp::with_disabled(self.stamp.as_deref().unwrap_or_default(), template_disabled);
+        Self { stamp: Some(stamp), ..self.clone() }
     }
 
     /// The same job set aside: without a parent, run by hand only, and its stamp says what it was. It keeps its history, and its
@@ -187,8 +179,8 @@ impl Packed {
         Self { stamp: None, ..self.clone() }
     }
 
-    fn stamp_fields(&self) -> StringMap {
-        self.stamp.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    fn stamp_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        stamp::pairs(self.stamp.as_deref().unwrap_or_default())
     }
 }
 

@@ -3,13 +3,13 @@
 //! Four metadata keys, on jobs rendered from templates and on no others, and a fifth while a job is set aside. There is no version and no time in it, so an
 //! unchanged job keeps an unchanged stamp.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
+use std::iter;
+use std::sync::Arc;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Fields, Job, StringMap, printable};
+use super::{Fields, Job, printable};
 
 /// What every key of ours in a job's metadata begins with.
 pub const STAMP_PREFIX: &str = "dkron-jobs.";
@@ -109,25 +109,10 @@ impl Stamp {
         Self::read(field(OWNER), field(JOB), field(DIGEST), field(DISABLED), field(PARKED))
     }
 
-    /// The stamp in the JSON of its metadata alone.
-    pub(super) fn of_json(json: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Fields<'a> {
-            #[serde(borrow, rename = "dkron-jobs.owner")]
-            owner: Option<Cow<'a, str>>,
-            #[serde(borrow, rename = "dkron-jobs.job")]
-            job: Option<Cow<'a, str>>,
-            #[serde(borrow, rename = "dkron-jobs.digest")]
-            digest: Option<Cow<'a, str>>,
-            #[serde(borrow, rename = "dkron-jobs.disabled")]
-            disabled: Option<Cow<'a, str>>,
-            #[serde(borrow, rename = "dkron-jobs.parked")]
-            parked: Option<Cow<'a, str>>,
-        }
-        let fields: Fields<'_> = serde_json::from_str(json).ok()?;
-        let [owner, job, digest, disabled, parked] =
-            [&fields.owner, &fields.job, &fields.digest, &fields.disabled, &fields.parked].map(Option::as_deref);
-        Self::read(owner, job, digest, disabled, parked)
+    /// The stamp that [`pack`] made.
+    pub(super) fn of_packed(packed: &str) -> Option<Self> {
+        let field = |key| pairs(packed).find(|(known, _)| *known == key).map(|(_, value)| value);
+        Self::read(field(OWNER), field(JOB), field(DIGEST), field(DISABLED), field(PARKED))
     }
 
     fn read(
@@ -149,7 +134,7 @@ impl Stamp {
     /// The metadata that this stamp is, in the order of the keys.
     pub(super) fn fields(&self) -> Vec<(&'static str, &str)> {
         let mut fields = vec![(DIGEST, self.digest.as_str())];
-        fields.extend(self.disabled.map(|disabled| (DISABLED, if disabled { "true" } else { "false" })));
+        fields.extend(self.disabled.map(|disabled| (DISABLED, word(disabled))));
         fields.extend([(JOB, self.job.as_str()), (OWNER, self.owner.as_str())]);
         fields.extend(self.parked.as_deref().map(|parked| (PARKED, parked)));
         fields
@@ -167,14 +152,47 @@ impl Stamp {
     }
 }
 
-/// Whether the JSON of a stamp has the note of a job that is set aside: a cheap question, asked of every job.
-pub(super) fn is_parked(json: &str) -> bool {
-    json.contains(PARKED)
+/// A stamp in little memory: of each key its number, the length of its value, and its value. The pairs are in the order of their
+/// keys, so that equal stamps are equal texts.
+pub(super) fn pack(stamp: &[(&str, &str)]) -> Arc<str> {
+    debug_assert!(stamp.is_sorted(), "metadata is in order");
+    let mut packed = String::with_capacity(160);
+    for (key, value) in stamp {
+        if let Some(number) = STAMP_KEYS.iter().position(|known| known == key) {
+            // Writing to a string does not fail.
+            let _ = write!(packed, "{number} {}:{value}", value.len());
+        }
+    }
+    packed.into()
 }
 
-/// Changes nothing of a stamp but its note of the template's `disabled`.
-pub(super) fn note_disabled(metadata: &mut StringMap, template_disabled: bool) {
-    metadata.insert(DISABLED.to_owned(), template_disabled.to_string());
+/// The pairs of a stamp that [`pack`] made.
+pub(super) fn pairs(packed: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = packed;
+    iter::from_fn(move || {
+        let (number, more) = rest.split_once(' ')?;
+        let (length, more) = more.split_once(':')?;
+        let (value, next) = more.split_at_checked(length.parse().ok()?)?;
+        rest = next;
+        Some((*STAMP_KEYS.get(number.parse::<usize>().ok()?)?, value))
+    })
+}
+
+/// Whether a stamp that [`pack`] made has the note of a job that is set aside.
+pub(super) fn is_parked(packed: &str) -> bool {
+    pairs(packed).any(|(key, _)| key == PARKED)
+}
+
+/// Changes nothing of a stamp that [`pack`] made but its note of the template's `disabled`.
+pub(super) fn with_disabled(packed: &str, template_disabled: bool) -> Arc<str> {
+    let others = pairs(packed).filter(|(key, _)| *key != DISABLED);
+    let mut stamp: Vec<_> = others.chain([(DISABLED, word(template_disabled))]).collect();
+    stamp.sort_unstable();
+    pack(&stamp)
+}
+
+fn word(disabled: bool) -> &'static str {
+    if disabled { "true" } else { "false" }
 }
 
 impl Job {

@@ -233,14 +233,3 @@ impl<'de> Deserialize<'de> for Instant {
 
 /// `0001-01-01T00:00:00Z` in seconds since 1970.
 const GO_ZERO_TIME_SECONDS: i64 = -62_135_596_800;
-
-/// The keys of a stamp, as they are packed.
-#[derive(Default, Deserialize)]
-#[serde(transparent)]
-pub(super) struct WireStamp<'a>(#[serde(borrow)] Entries<'a>);
-
-impl WireStamp<'_> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter()
-    }
-}

@@ -14,13 +14,13 @@ mod secrets;
 mod subject;
 mod surroundings;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::cache::{Caches, Covered, Key, coverage};
-use crate::job::{Origin, Wanted};
+use crate::job::{JobMap, Origin, Wanted};
 
 pub use self::finding::{Finding, Findings};
 pub use self::subject::{Opened, Subject, Subjects, Timing};
@@ -166,18 +166,18 @@ impl Lint {
 }
 
 /// Looks at all jobs.
-pub fn lint(jobs: &BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>) -> Lint {
+pub fn lint(jobs: &JobMap<Wanted>, circumstances: &Circumstances<'_>) -> Lint {
     look(jobs, circumstances).0
 }
 
 /// The same, and puts the caches and their jobs together; nothing where there is no table.
-pub fn lint_and_cover(jobs: &BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>) -> (Lint, Vec<Covered>) {
+pub fn lint_and_cover(jobs: &JobMap<Wanted>, circumstances: &Circumstances<'_>) -> (Lint, Vec<Covered>) {
     let (lint, subjects) = look(jobs, circumstances);
     let cover = |caches| coverage(caches, subjects.iter().filter_map(Subject::keeper));
     (lint, circumstances.caches.map(cover).unwrap_or_default())
 }
 
-fn look<'a>(jobs: &'a BTreeMap<Arc<str>, Wanted>, circumstances: &Circumstances<'_>) -> (Lint, Subjects<'a>) {
+fn look<'a>(jobs: &'a JobMap<Wanted>, circumstances: &Circumstances<'_>) -> (Lint, Subjects<'a>) {
     let mut notes = Notes { notes: Vec::new() };
     let subjects = Subjects::opened(jobs, circumstances.key, |job| {
         schedule::look(job, circumstances, &mut notes);

@@ -10,7 +10,7 @@ use url::{ParseError, Url};
 
 use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
 use crate::interned::Interned;
-use crate::job::{Fields, Job, Origin, Owner, Wanted};
+use crate::job::{Fields, Job, JobMap, Origin, Owner, Wanted};
 use crate::render::{HTTP, LONGEST_TIMEOUT, TIMEOUT};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
 
@@ -170,16 +170,12 @@ pub struct Subjects<'a> {
 
 impl<'a> Subjects<'a> {
     /// Takes all jobs apart; `key` says which caches they are for.
-    pub fn new(jobs: &'a BTreeMap<Arc<str>, Wanted>, key: &Key) -> Self {
+    pub fn new(jobs: &'a JobMap<Wanted>, key: &Key) -> Self {
         Self::opened(jobs, key, |_| {})
     }
 
     /// The same, and shows each to `look` while it is taken apart: before it is known what a child has from its parents.
-    pub(super) fn opened(
-        jobs: &'a BTreeMap<Arc<str>, Wanted>,
-        key: &Key,
-        mut look: impl FnMut(&Opened<'_, 'a>),
-    ) -> Self {
+    pub(super) fn opened(jobs: &'a JobMap<Wanted>, key: &Key, mut look: impl FnMut(&Opened<'_, 'a>)) -> Self {
         let mut shared = Shared::default();
         let mut all = Self { all: Vec::with_capacity(jobs.len()) };
         for (name, wanted) in jobs {

@@ -328,7 +328,7 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
     if !conflicts.is_empty() {
         return Err(PlanError::Conflict(conflicts));
     }
-    items.sort_by(|a, b| a.name.cmp(&b.name));
+    items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     parked::put_back(&mut items, parked, live);
 
     keep_parents(&mut items, live);

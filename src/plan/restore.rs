@@ -1,16 +1,16 @@
 //! Bringing back what was there before, as if it had been restored first and the templates applied over it: one plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::job::{Desired, Live, Owner, Packed, Scope, Wanted};
+use crate::job::{Desired, JobMap, Live, Owner, Packed, Scope, Wanted};
 
 use super::{Action, Conflict, Item, Policy, Reason, after, decide, order};
 
 /// Whether a Dkron counts as empty, so that what was saved before is to be brought back: it holds no job, or none of `owner` and
 /// each job as it was saved, so that a run that was cut short goes on. Another release's jobs do not count. A job of `owner` that
 /// others' jobs need as their parent was written before them: it does not count as long as one of those is not back.
-pub fn is_empty(live: &Live, saved: &BTreeMap<Arc<str>, Wanted>, owner: &Owner) -> bool {
+pub fn is_empty(live: &Live, saved: &JobMap<Wanted>, owner: &Owner) -> bool {
     let owner_of = |job: &Packed| job.own_stamp().map(|stamp| stamp.owner);
     let mut needed: BTreeSet<&str> = BTreeSet::new();
     let mut missing = false;

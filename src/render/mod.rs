@@ -14,8 +14,9 @@ pub mod vocabulary;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use crate::job::{Desired, Packed, Wanted};
+use crate::job::{Desired, Packed, Wanted, by_name};
 
 use self::draft::{Draft, Filled, FilledKind, fill};
 use self::engine::Engine;
@@ -123,8 +124,8 @@ pub(crate) fn examine_into(sources: &Sources, context: &Context, keep: impl Fn(P
         }
     }
     let engine = Engine::new(context, &sources.tables);
-    let mut run = Run { engine: &engine, prefix: &context.name_prefix, problems };
-    let mut desired = Desired::default();
+    let mut run =
+        Run { engine: &engine, prefix: &context.name_prefix, problems, jobs: Vec::new(), seen: HashMap::new() };
     for (index, node) in &documents {
         let mut found = Vec::new();
         let draft = Draft::compile(&texts[*index], node, &engine, &mut found);
@@ -132,10 +133,11 @@ pub(crate) fn examine_into(sources: &Sources, context: &Context, keep: impl Fn(P
             run.problems.add(problem);
         }
         if let Some(draft) = draft {
-            run.document(&draft, &mut desired, &keep);
+            run.document(&draft, &keep);
         }
     }
     let problems = run.problems.finish();
+    let desired = Desired { jobs: by_name(run.jobs), ..Desired::default() };
     Rendered { desired, problems, places: Places::new(texts, documents) }
 }
 
@@ -151,10 +153,13 @@ struct Run<'s> {
     engine: &'s Engine<'s>,
     prefix: &'s str,
     problems: Found,
+    jobs: Vec<(Arc<str>, Wanted)>,
+    /// Which of them has a name.
+    seen: HashMap<Arc<str>, usize>,
 }
 
 impl Run<'_> {
-    fn document(&mut self, draft: &Draft<'_>, desired: &mut Desired, keep: impl Fn(Packed) -> Packed) {
+    fn document(&mut self, draft: &Draft<'_>, keep: impl Fn(Packed) -> Packed) {
         let rows = match draft.rows(self.engine) {
             Ok(rows) => rows,
             Err(problem) => return self.problems.add(problem),
@@ -186,7 +191,7 @@ impl Run<'_> {
             let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
             if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
                 let name = wanted.job.name();
-                if let Some(first) = desired.jobs.get(name).map(|first| &first.origin) {
+                if let Some(first) = self.seen.get(name).map(|&first| &self.jobs[first].1.origin) {
                     let at = draft.fields.iter().find(|(key, _)| key.text == "name").map(|(key, _)| key.at.clone());
                     found.push(draft.text.problem(
                         at.unwrap_or_else(|| draft.node.at.clone()),
@@ -195,7 +200,9 @@ impl Run<'_> {
                     ));
                 } else {
                     let job = keep(wanted.job);
-                    desired.jobs.insert(job.name().clone(), Wanted { job, ..wanted });
+                    let name = job.name().clone();
+                    self.seen.insert(name.clone(), self.jobs.len());
+                    self.jobs.push((name, Wanted { job, ..wanted }));
                 }
             }
             for problem in found {

@@ -50,7 +50,7 @@ impl Object for Row {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let columns = self.row().into_iter().flat_map(super::table::Row::keys);
+        let columns = self.row().into_iter().flat_map(super::table::Row::columns);
         Enumerator::Values(columns.map(|column| Value::from(&**column)).collect())
     }
 }

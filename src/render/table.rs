@@ -24,8 +24,54 @@ pub enum TableFormat {
     Yaml,
 }
 
-/// The values of one row by their columns' names. All rows share the names: a table may have tens of thousands of them.
-pub type Row = LiteMap<Arc<str>, Value>;
+/// The values of one row by their columns' names. Rows with the same columns share the names: a table may have tens of thousands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// In order, each once.
+    columns: Arc<[Arc<str>]>,
+    /// As many, in the same order.
+    cells: Box<[Value]>,
+}
+
+impl Row {
+    /// The value in a column.
+    pub fn get(&self, column: &str) -> Option<&Value> {
+        let at = self.columns.binary_search_by(|name| (**name).cmp(column)).ok()?;
+        self.cells.get(at)
+    }
+
+    /// The names of its columns, in order.
+    pub fn columns(&self) -> &[Arc<str>] {
+        &self.columns
+    }
+}
+
+/// The columns that rows have had so far, each list once.
+#[derive(Default)]
+struct Columns {
+    names: Interned,
+    last: Option<Arc<[Arc<str>]>>,
+}
+
+impl Columns {
+    /// A row of these cells; of two of the same name the later one counts. A column that is not written in snake case, such as
+    /// `Soft-TTL`, is there as `soft_ttl` too, unless there is one of that name.
+    fn row(&mut self, cells: impl Iterator<Item = (impl AsRef<str>, Value)>) -> Row {
+        let mut row: LiteMap<Arc<str>, Value> =
+            cells.map(|(name, value)| (self.names.one(name.as_ref()), value)).collect();
+        let is_snake = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let others = row.iter().filter(|(name, _)| !is_snake(name));
+        let aliases: Vec<_> = others
+            .map(|(name, value)| (self.names.one(&snake_case(name)), value.clone()))
+            .filter(|(alias, _)| !row.contains_key(alias))
+            .collect();
+        row.extend(aliases);
+        let known = self.last.take().filter(|last| last.iter().eq(row.keys()));
+        let columns = known.unwrap_or_else(|| row.keys().cloned().collect());
+        self.last = Some(columns.clone());
+        Row { columns, cells: row.into_iter().map(|(_, value)| value).collect() }
+    }
+}
 
 /// Rows of named columns; there is at least one. A clone is the same rows once more.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +89,7 @@ impl Table {
     /// What is wrong with the text, or that it holds no row: an empty table never means "no jobs".
     pub fn parse(source: &Source, format: TableFormat, pointer: Option<&str>) -> Result<Self, Problem> {
         let text = Text::new(&source.file, &source.text);
-        let mut rows = match format {
+        let rows = match format {
             TableFormat::Csv => csv_rows(&text)?,
             TableFormat::Json => value_rows(&text, json(&text)?, pointer)?,
             TableFormat::Yaml => value_rows(&text, yaml(&text)?, pointer)?,
@@ -55,7 +101,6 @@ impl Table {
                 "an empty table would take every job of it away; fill it, or take its template away",
             ));
         }
-        add_snake_case(&mut rows);
         Ok(Self { rows: rows.into() })
     }
 
@@ -101,17 +146,10 @@ fn csv_rows(text: &Text) -> Result<Vec<Row>, Problem> {
         };
         return Err(text.problem(line(text, start), message, "give each column a name of its own in the first line"));
     }
-    let mut columns: Vec<(Arc<str>, usize)> = headers.iter().map(Arc::from).zip(0..).collect();
-    columns.sort();
+    let mut columns = Columns::default();
     reader
         .records()
-        .map(|record| {
-            let record = record.map_err(problem)?;
-            let cell = |at: usize| cell_value(record.get(at).unwrap_or_default());
-            let row = columns.iter().map(|(name, at)| (name.clone(), cell(*at))).collect();
-            // They are in order, and no two are the same.
-            Ok(Row::from_sorted_store_unchecked(row))
-        })
+        .map(|record| Ok(columns.row(headers.iter().zip(record.map_err(problem)?.iter().map(cell_value)))))
         .collect()
 }
 
@@ -195,11 +233,11 @@ fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec
         let place = if pointer.is_empty() { "this".to_owned() } else { format!("`{pointer}`") };
         return Err(text.problem(0..0, format!("{place} is no list of rows"), remedy));
     };
-    let mut names = Interned::default();
+    let mut columns = Columns::default();
     list.into_iter()
         .enumerate()
         .map(|(index, row)| match row {
-            Value::Object(row) => Ok(row.into_iter().map(|(name, value)| (names.one(&name), value)).collect()),
+            Value::Object(row) => Ok(columns.row(row.into_iter())),
             _ => Err(text.problem(
                 0..0,
                 format!("row {} is no object with named columns", index + 1),
@@ -224,21 +262,7 @@ fn pointers(document: &Value) -> String {
     }
 }
 
-/// `softTtl`, `Soft-TTL` and `soft ttl` can be used as `soft_ttl`, unless there is a column of that name.
-fn add_snake_case(rows: &mut [Row]) {
-    let mut names = Interned::default();
-    for row in rows {
-        let aliases: Vec<(Arc<str>, Value)> = row
-            .iter()
-            .filter(|(name, _)| !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
-            .map(|(name, value)| (names.one(&snake_case(name)), value))
-            .filter(|(alias, _)| !row.contains_key(alias))
-            .map(|(alias, value)| (alias, value.clone()))
-            .collect();
-        row.extend(aliases);
-    }
-}
-
+/// `softTtl`, `Soft-TTL` and `soft ttl` as `soft_ttl`.
 fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     let mut previous_lower = false;

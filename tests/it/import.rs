@@ -199,7 +199,7 @@ fn the_shipped_set_comes_back() {
     let desired = render(&sources.sources, &context).expect("the shipped set renders");
     insta::assert_snapshot!(
         "shipped",
-        shown(&round_trip(desired.jobs.into_values().map(|wanted| wanted.job.unpack()).collect()))
+        shown(&round_trip(desired.jobs.values().map(|wanted| wanted.job.unpack()).collect()))
     );
 }
 

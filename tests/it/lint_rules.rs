@@ -1,10 +1,9 @@
 //! The rules of lint: each one's examples, tables of what is said to what, and whatever else a job may hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
-use dkron_jobs::job::Wanted;
+use dkron_jobs::job::{JobMap, Wanted};
 use dkron_jobs::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, lint, rule, rules};
 use dkron_jobs::render::{Context, Source, Sources, Table, TableFormat, examine};
 use dkron_jobs::report::Masker;
@@ -47,7 +46,7 @@ fn said(template: &str, table: Option<&str>) -> Vec<String> {
     said.map(|finding| format!("{} {}", finding.note.severity.word(), finding.note.rule.id)).collect()
 }
 
-fn looked(jobs: &BTreeMap<Arc<str>, Wanted>, caches: Option<&Caches>) -> Lint {
+fn looked(jobs: &JobMap<Wanted>, caches: Option<&Caches>) -> Lint {
     let key = Key::parse(DEFAULT_KEY).expect("a key");
     lint(
         jobs,
@@ -389,7 +388,7 @@ fn nothing_makes_lint_panic() {
     let table = Source { file: "t.csv".to_owned(), text: CROWD.to_owned() };
     let caches = Caches::of(&Table::parse(&table, TableFormat::Csv, None).expect("a table"));
     law(prop::collection::vec(anything(), 1..4), |documents| {
-        let mut jobs = BTreeMap::new();
+        let mut jobs = JobMap::new();
         for document in documents {
             let Ok(live) = dkron_jobs::dkron::decode_jobs(format!("[{document}]").as_bytes()) else { continue };
             let origin = dkron_jobs::job::Origin { file: "x".into(), line: 1 };

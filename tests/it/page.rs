@@ -1,12 +1,12 @@
 //! The page of lint, as text: what is in it, how large it is, and that nothing of a job's becomes markup.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
-use dkron_jobs::job::{Job, Origin, Packed, Wanted};
-use dkron_jobs::lint::{Circumstances, Findings, Others, Subjects, lint};
+use dkron_jobs::job::{Job, JobMap, Origin, Packed, Wanted};
+use dkron_jobs::lint::{Circumstances, Findings, Others, Subjects, lint_and_cover};
 use dkron_jobs::page::{self, Page};
 use dkron_jobs::render::{Places, Source, Table, TableFormat};
 use dkron_jobs::report::Masker;
@@ -49,7 +49,7 @@ impl Set {
             let wanted = Wanted { job: Packed::new(job), secret_fields: self.secret_fields.clone(), origin };
             (Arc::from(job.name.as_str()), wanted)
         };
-        let jobs: BTreeMap<Arc<str>, Wanted> = self.jobs.iter().map(wanted).collect();
+        let jobs: JobMap<Wanted> = self.jobs.iter().map(wanted).collect();
         let caches = self.table.as_ref().map(|text| {
             let source = Source { file: "cache_param.csv".to_owned(), text: text.clone() };
             Caches::of(&Table::parse(&source, TableFormat::Csv, None).unwrap_or_else(|problem| panic!("{problem}")))
@@ -64,7 +64,8 @@ impl Set {
             now: self.from,
             others: Others::None,
         };
-        let findings = Findings::new(lint(&jobs, &circumstances), Vec::new(), &Places::default(), &self.masker);
+        let (found, coverage) = lint_and_cover(&jobs, &circumstances);
+        let findings = Findings::new(found, Vec::new(), &Places::default(), &self.masker).with(coverage);
         let subjects = Subjects::new(&jobs, &key);
         let page = Page {
             title: &self.title,

@@ -1,8 +1,8 @@
 //! What happens step by step when jobs are brought back from a backup, and when a release takes leave.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dkron_jobs::job::{Desired, Job, Live, Origin, Scope, Wanted};
+use dkron_jobs::job::{Desired, Job, JobMap, Live, Origin, Scope, Wanted};
 use dkron_jobs::plan::{Policy, is_empty};
 
 use crate::model::{Dkron, default_policy, desired};
@@ -37,7 +37,7 @@ impl Story {
     fn release(&mut self, what: &str, backup: &Desired, jobs: &[Job]) {
         let owner = default_policy(SHOP).owner;
         let empty = is_empty(&self.dkron.live, &backup.restored, &owner);
-        let restored = if empty { backup.restored.clone() } else { BTreeMap::new() };
+        let restored = if empty { backup.restored.clone() } else { JobMap::new() };
         let what = format!("{what}; Dkron counts as {}", if empty { "empty" } else { "not empty" });
         self.plan(&what, &default_policy(SHOP), &Desired { restored, ..desired(jobs.iter().cloned()) });
     }
