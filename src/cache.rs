@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::job::{Fields, Packed};
 use crate::render::{Row, Table};
 use crate::schedule::allowed_interval;
+use crate::sort;
 
 /// The data table that the caches stand in.
 pub const TABLE: &str = "cache_param";
@@ -68,7 +69,7 @@ impl Caches {
             }
         }
         // Stable: of two of the same name the upper one comes first, and counts.
-        read.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        sort::by(&mut read, |(_, a), (_, b)| a.name.cmp(&b.name));
         let mut caches: Vec<Cache> = Vec::with_capacity(read.len());
         for (row, cache) in read {
             if caches.last().is_some_and(|above| above.name == cache.name) {
@@ -77,7 +78,7 @@ impl Caches {
                 caches.push(cache);
             }
         }
-        problems.sort();
+        sort::by(&mut problems, Ord::cmp);
         Self { caches, problems: problems.into_iter().map(|(row, problem)| format!("row {row}: {problem}")).collect() }
     }
 

@@ -64,3 +64,4 @@ pub mod shutdown;
 pub mod telemetry;
 
 mod interned;
+mod sort;

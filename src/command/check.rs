@@ -17,6 +17,7 @@ use crate::plan::{self, Action, Plan};
 use crate::report::{Report, RunReport};
 use crate::settings::{RunSettings, Settings};
 use crate::shutdown::Shutdown;
+use crate::sort;
 
 use super::gather::{Sides, desired_and_live, policy};
 use super::saved::pick;
@@ -124,7 +125,7 @@ async fn all(turns: &BTreeMap<Arc<str>, Turn>, reading: &Reading, settings: &Set
         .collect()
         .await;
     runs.extend(families.into_iter().flatten());
-    runs.sort_by(|a, b| a.job.cmp(&b.job));
+    sort::by(&mut runs, |a, b| a.job.cmp(&b.job));
     runs
 }
 

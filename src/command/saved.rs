@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name};
 use crate::settings::{Settings, SourceSettings};
 use crate::snapshot::{Entry, Fault, Flaw, Problem, Reader, Record, Shape};
+use crate::sort;
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 
 use super::Error;
@@ -278,7 +279,7 @@ impl Collector {
     fn finish(self, source: String) -> Result<Saved, Error> {
         let Taken { jobs, mut problems, mut more, refused, .. } = self.taken;
         problems.extend(refused);
-        problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        sort::by(&mut problems, |a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         more += problems.len().saturating_sub(PROBLEMS);
         problems.truncate(PROBLEMS);
         if !problems.is_empty() && !self.skip_invalid {

@@ -18,6 +18,7 @@ use crate::render::Problems;
 use crate::report::shown_url;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
+use crate::sort;
 use crate::status::{Look, Screen, Status, write_down};
 use crate::telemetry;
 
@@ -197,7 +198,7 @@ async fn runs(
         .filter(|(name, history)| history.failed_last() && only.is_none_or(|only| only.contains(*name)))
         .map(|(name, history)| (history.last_error, name))
         .collect();
-    failed.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    sort::by(&mut failed, |a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     if failed.len() > OUTPUTS {
         warnings.push(format!(
             "{} jobs failed last; only the {OUTPUTS} that failed last of all were asked for their output (`--only` asks for others)",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::Job;
 use crate::render::reserved;
+use crate::sort;
 
 use super::doc::{Care, Entry, Node, document};
 use super::fold::{Table, Unit, identifier};
@@ -80,7 +81,7 @@ impl<'a> Set<'a> {
         }
         let used: BTreeSet<_> = self.units.iter().filter_map(|unit| unit.table).collect();
         files.extend(used.into_iter().filter_map(|table| self.table(table)));
-        files.sort_by(|one, other| one.path.cmp(&other.path));
+        sort::by(&mut files, |one, other| one.path.cmp(&other.path));
         files
     }
 
@@ -155,7 +156,7 @@ impl<'a> Set<'a> {
         }
         let mut families: Vec<_> = families.into_values().collect();
         for family in &mut families {
-            family.sort_by(|(a, one), (b, other)| (a, &one.members).cmp(&(b, &other.members)));
+            sort::by(family, |(a, one), (b, other)| (a, &one.members).cmp(&(b, &other.members)));
         }
         families.into_iter().map(|family| family.into_iter().map(|(_, unit)| unit).collect()).collect()
     }

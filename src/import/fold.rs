@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::report::carries_secret;
 use crate::schedule::refresh_schedule;
+use crate::sort;
 
 use super::FEWEST;
 use super::columns::{Columns, affixes};
@@ -48,7 +49,7 @@ pub(super) fn fold(documents: &[Vec<Entry>], names: &[&str]) -> (Vec<Unit>, Vec<
     }
     let depths: Vec<_> = groups.iter().map(|group| depth(group, &groups, documents, &of_name)).collect();
     let mut groups: Vec<_> = groups.into_iter().zip(depths).collect();
-    groups.sort_by_key(|(_, depth)| *depth);
+    sort::by_key(&mut groups, |(_, depth)| *depth);
     for (group, _) in groups {
         folder.group(group);
     }
@@ -155,7 +156,7 @@ impl Folder<'_> {
         let mut folded: BTreeMap<&str, Entry> = BTreeMap::new();
         let keys: Vec<&str> = documents.first().ok_or(Unfit::Whole)?.iter().map(|entry| entry.key.as_str()).collect();
         let mut order = keys.clone();
-        order.sort_by_key(|key| match *key {
+        sort::by_key(&mut order, |key| match *key {
             "name" => 0,
             "metadata" => 1,
             _ => 2,
@@ -278,7 +279,7 @@ impl Derive<'_> {
                     .collect();
                 // Short values first: they are what longer ones are made of.
                 let mut order: Vec<(usize, &Entry)> = map.iter().enumerate().collect();
-                order.sort_by_key(|(_, entry)| entry.node.length());
+                sort::by_key(&mut order, |(_, entry)| entry.node.length());
                 let mut folded = BTreeMap::new();
                 for (index, entry) in order {
                     let entries = entries_of(&maps, &entry.key).filter(|e| e.len() == nodes.len());

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 
 use crate::job::{Job, printable};
 use crate::render::Context;
+use crate::sort;
 
 use self::doc::{Care, document};
 use self::files::Set;
@@ -114,7 +115,7 @@ impl Refused {
 /// Every job that no template gives, such as one whose schedule Dkron would refuse today.
 pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError> {
     jobs.iter_mut().for_each(Job::unstamp);
-    jobs.sort_by(|one, other| one.name.cmp(&other.name));
+    sort::by(&mut jobs, |one, other| one.name.cmp(&other.name));
     let refused = check::names(&jobs, given);
     if !refused.is_empty() {
         return Err(ImportError::Refused(refused));

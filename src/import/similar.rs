@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sort;
+
 use super::FEWEST;
 use super::columns::stands_alone;
 use super::doc::{Entry, Node, Presence};
@@ -45,7 +47,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
             }
         }
         let mut candidates: Vec<_> = candidates.into_iter().filter(|(_, members)| members.len() >= FEWEST).collect();
-        candidates.sort_by_key(|((prefix, suffix, ..), members)| {
+        sort::by_key(&mut candidates, |((prefix, suffix, ..), members)| {
             (std::cmp::Reverse(members.len()), std::cmp::Reverse(prefix.len() + suffix.len()))
         });
         for ((prefix, suffix, ..), members) in candidates {

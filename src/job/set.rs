@@ -7,6 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use litemap::LiteMap;
 
+use crate::sort;
+
 use super::{Ailment, Packed, generations};
 
 /// Jobs by name: a sorted list, which takes less memory than a tree, and is made in one piece of what comes in order.
@@ -15,7 +17,7 @@ pub type JobMap<T> = LiteMap<Arc<str>, T>;
 /// Jobs in any order, by name; of two of the same name the later one counts.
 pub fn by_name<T>(mut jobs: Vec<(Arc<str>, T)>) -> JobMap<T> {
     if !jobs.is_sorted_by(|(a, _), (b, _)| a < b) {
-        jobs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        sort::by(&mut jobs, |(a, _), (b, _)| a.cmp(b));
         jobs.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
             if same {

@@ -7,6 +7,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::sort;
+
 use super::{CONCURRENCY_ALLOW, Fields, Job, LiveJob, Pairs};
 
 /// The fields of a definition, by their names in Dkron's API.
@@ -197,7 +199,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
                 // Go writes them sorted; anybody else may not.
                 if !pairs.is_sorted_by(|(Text(a), _), (Text(b), _)| a < b) {
                     pairs.reverse();
-                    pairs.sort_by(|(Text(a), _), (Text(b), _)| a.cmp(b));
+                    sort::by(&mut pairs, |(Text(a), _), (Text(b), _)| a.cmp(b));
                     pairs.dedup_by(|(Text(a), _), (Text(b), _)| a == b);
                 }
                 Ok(Entries(pairs))

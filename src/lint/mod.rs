@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::cache::{Caches, Covered, Key, coverage};
 use crate::job::{JobMap, Origin, Wanted};
+use crate::sort;
 
 pub use self::finding::{Finding, Findings};
 pub use self::subject::{Opened, Subject, Subjects, Timing};
@@ -205,8 +206,9 @@ fn look<'a>(jobs: &'a JobMap<Wanted>, circumstances: &Circumstances<'_>) -> (Lin
             None => lint.notes.push(note),
         }
     }
-    lint.notes
-        .sort_by(|a, b| (b.severity, &a.origin, &a.job, a.rule.id).cmp(&(a.severity, &b.origin, &b.job, b.rule.id)));
+    sort::by(&mut lint.notes, |a, b| {
+        (b.severity, &a.origin, &a.job, a.rule.id).cmp(&(a.severity, &b.origin, &b.job, b.rule.id))
+    });
     (lint, subjects)
 }
 

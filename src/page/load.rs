@@ -7,6 +7,7 @@ use minijinja::Value;
 use serde::Serialize;
 
 use crate::report::MASK;
+use crate::sort;
 
 use super::day::Day;
 use super::strip::{DAY, Strip, joined, steps};
@@ -85,7 +86,7 @@ pub(super) fn load<'a>(page: &Page<'a>, day: &mut Day<'a>) -> Load {
     }
     let limit = page.circumstances.stampede;
     let mut all: Vec<_> = targets.iter().map(|(name, jobs)| Seen::of(name, jobs, limit)).collect();
-    all.sort_by_key(|seen| std::cmp::Reverse((seen.worst.first().map(|worst| worst.0), seen.peak.0)));
+    sort::by_key(&mut all, |seen| std::cmp::Reverse((seen.worst.first().map(|worst| worst.0), seen.peak.0)));
     let (targets, stampedes) = (all.len(), all.iter().map(|seen| seen.crowded.len()).sum());
     let runs = all.iter().map(|seen| seen.runs).sum();
     let mut rows: Vec<_> = all.iter().take(DRAWN + LISTED).map(|seen| seen.shown(day)).collect();
@@ -138,7 +139,7 @@ impl<'a> Seen<'a> {
             .filter(|(jobs, _)| *jobs > limit)
             .collect();
         let crowded = worst.iter().map(|(_, second)| *second).collect();
-        worst.sort_by_key(|(jobs, second)| (std::cmp::Reverse(*jobs), *second));
+        sort::by_key(&mut worst, |(jobs, second)| (std::cmp::Reverse(*jobs), *second));
         worst.truncate(NAMED);
         let by_minute = minutes.iter().copied().zip((0..).step_by(60));
         let peak = by_minute.max_by_key(|(runs, at)| (*runs, std::cmp::Reverse(*at))).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::cache::{Covered, Verdict};
 use crate::lint::Subject;
 use crate::report::MASK;
 use crate::schedule::spoken;
+use crate::sort;
 
 use super::day::Day;
 use super::{Chunk, Page, ROWS, UNFOLDED, chunks, count};
@@ -37,7 +38,7 @@ pub(super) struct Row {
 pub(super) fn coverage(page: &Page<'_>, uncovered: &[(i64, i64)]) -> Vec<Chunk<Row>> {
     let mut rows: Vec<_> =
         page.findings.coverage.iter().zip(uncovered).map(|(covered, late)| row(covered, *late)).collect();
-    rows.sort_by_key(|row| row.rank);
+    sort::by_key(&mut rows, |row| row.rank);
     let open = rows.len() <= UNFOLDED;
     chunks(rows, ROWS, |row| row.name.clone(), open)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
 use crate::report::starred;
+use crate::sort;
 
 /// A text with the name of its file, shared by all problems in it.
 #[derive(Debug, Clone)]
@@ -187,7 +188,7 @@ impl Problems {
         if problems.is_empty() {
             return Ok(());
         }
-        problems.sort_by(|a, b| (a.file(), a.position()).cmp(&(b.file(), b.position())));
+        sort::by(&mut problems, |a, b| (a.file(), a.position()).cmp(&(b.file(), b.position())));
         Err(Self(problems))
     }
 

@@ -10,6 +10,7 @@ use crate::cache::{self, BadTtl, Covered, Keeper, Ttl, Verdict, coverage, off};
 use crate::job::{Fields, History, Job, LiveJob, printable};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Masker;
+use crate::sort;
 
 use super::{CacheStatus, Drift, JobStatus, Limits, Look, Next, State, Status, Summary};
 
@@ -74,9 +75,9 @@ impl Status {
         let wanted = missing.iter().filter(|(item, _)| look.wants(&item.name));
         jobs.extend(wanted.map(|(_, job)| not_there(job, look, masker)));
         let mut caches: Vec<_> = rows.values().filter(|row| row.is_wanted(look, &missing)).collect();
-        caches.sort_by_key(|row| (row.state, row.covered.cache.name.clone()));
+        sort::by_key(&mut caches, |row| (row.state, row.covered.cache.name.clone()));
         let mut caches: Vec<_> = caches.into_iter().map(|row| row.status(look, &missing, masker)).collect();
-        jobs.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.name.cmp(&b.name)));
+        sort::by(&mut jobs, |a, b| a.rank().cmp(&b.rank()).then_with(|| a.name.cmp(&b.name)));
         apart(jobs.iter_mut().map(|job| &mut job.name));
         apart(caches.iter_mut().map(|cache| &mut cache.name));
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::snapshot::{Fault, Manifest, Packing, Sum, data_of, is_ours, manifest_name};
+use crate::sort;
 
 use super::directory::{Directory, bytes, disk};
 use super::pack::Unpacker;
@@ -26,7 +27,7 @@ pub fn job_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
             files.push(path);
         }
     }
-    files.sort();
+    sort::by(&mut files, Ord::cmp);
     if files.is_empty() { Err(StoreError::NoFiles { path: path.display().to_string() }) } else { Ok(files) }
 }
 
