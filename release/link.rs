@@ -12,9 +12,9 @@ fn main() {
     let said = |name: &str| env::var(name).unwrap_or_default();
     println!("cargo::rerun-if-changed=release/no-unwinding.ld");
     println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
-    // Not each linker that somebody may have chosen understands such a script.
-    let usual_linker = said("RUSTC_LINKER").is_empty() && !said("CARGO_ENCODED_RUSTFLAGS").contains("link");
-    if said("PROFILE") == "release" && said("CARGO_CFG_TARGET_OS") == "linux" && usual_linker {
+    // Not each linker that somebody may have chosen understands such a script, and whoever gives flags may have.
+    let is_usual = said("RUSTC_LINKER").is_empty() && said("CARGO_ENCODED_RUSTFLAGS").is_empty();
+    if said("PROFILE") == "release" && said("CARGO_CFG_TARGET_OS") == "linux" && is_usual {
         let folder = said("CARGO_MANIFEST_DIR");
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/release/no-unwinding.ld");
     }

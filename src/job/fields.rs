@@ -177,10 +177,10 @@ impl Said<'_> {
             Self::Number(number) => {
                 let _ = write!(out, "{number}");
             }
-            Self::Map(map) => object(out, map.iter(), |out, value| text(out, value)),
+            Self::Map(map) => object(out, map.iter(), text),
             Self::Maps(maps) => {
                 let maps = maps.iter().map(|(name, map)| (*name, map));
-                object(out, maps, |out, map| object(out, map.iter(), |out, value| text(out, value)));
+                object(out, maps, |out, map| object(out, map.iter(), text));
             }
         }
     }
@@ -266,7 +266,7 @@ fn object<'a, V>(out: &mut String, pairs: impl Iterator<Item = (&'a str, V)>, mu
     out.push('}');
 }
 
-/// A text in quotes, with the escapes of serde_json: the digests in all stamps are made of them.
+/// A text in quotes, with the escapes of `serde_json`: the digests in all stamps are made of them.
 fn text(out: &mut String, text: &str) {
     out.push('"');
     let mut from = 0;

@@ -52,12 +52,13 @@ impl Packed {
         look(&wire.fields().with(self.disabled, self.stamp_pairs()))
     }
 
-    /// All differences from this one to `desired`; as [`diff`](super::diff).
+    /// All differences from this one to `desired`; as [`diff`](super::diff()).
     pub fn diff(&self, desired: &Self) -> Vec<Change> {
         self.look(|live| desired.look(|desired| diff_fields(live, desired)))
     }
 
     /// What is posted to have this job: all its fields, stamp and all, as JSON.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself is not general enough a function")]
     pub fn body(&self) -> String {
         self.look(|fields| fields.json())
     }
@@ -125,16 +126,12 @@ impl Packed {
     pub fn pooled(self, pool: &Pool) -> Self {
         // A map is whole whoever else panicked.
         let mut known = pool.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get_key_value(&self.name) {
-            Some((name, definition)) => {
-                let definition = if self.definition == *definition { definition.clone() } else { self.definition };
-                Self { name: name.clone(), definition, ..self }
-            }
-            None => {
-                known.insert(self.name.clone(), self.definition.clone());
-                self
-            }
+        if let Some((name, definition)) = known.get_key_value(&self.name) {
+            let definition = if self.definition == *definition { definition.clone() } else { self.definition };
+            return Self { name: name.clone(), definition, ..self };
         }
+        known.insert(self.name.clone(), self.definition.clone());
+        self
     }
 
     /// The same job, switched off or on.

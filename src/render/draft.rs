@@ -232,14 +232,15 @@ pub(super) fn fill<'s>(
             Ok(rendered) => {
                 filled.secret = rendered.secret;
                 filled.utc = rendered.utc;
-                match node.tag.map_or(Ok(Kind::String(rendered.text.clone())), |tag| tagged(tag, rendered.text)) {
-                    Ok(kind) => literal(&kind),
+                match node.tag.map(|tag| tagged(tag, rendered.text.clone())) {
+                    None => FilledKind::String(rendered.text),
+                    Some(Ok(kind)) => literal(&kind),
                     // What was rendered may be a secret: it is not said.
-                    Err(_) if rendered.secret => {
+                    Some(Err(_)) if rendered.secret => {
                         problems.push(text.problem(node.at.clone(), "the secret is not what its tag says", TAG_REMEDY));
                         FilledKind::Broken
                     }
-                    Err(problem) => {
+                    Some(Err(problem)) => {
                         problems.push(text.problem(node.at.clone(), problem, TAG_REMEDY));
                         FilledKind::Broken
                     }

@@ -146,10 +146,16 @@ fn csv_rows(text: &Text) -> Result<Vec<Row>, Problem> {
         };
         return Err(text.problem(line(text, start), message, "give each column a name of its own in the first line"));
     }
-    let mut columns = Columns::default();
+    // Each row is made as the first: a row of numbers says which cell goes where.
+    let Row { columns, cells } = Columns::default().row(headers.iter().zip((0..).map(|at: usize| at.into())));
+    let order: Vec<_> = cells.iter().filter_map(|at| usize::try_from(at.as_u64()?).ok()).collect();
     reader
         .records()
-        .map(|record| Ok(columns.row(headers.iter().zip(record.map_err(problem)?.iter().map(cell_value)))))
+        .map(|record| {
+            let record = record.map_err(problem)?;
+            let cells = order.iter().map(|&at| cell_value(record.get(at).unwrap_or_default())).collect();
+            Ok(Row { columns: columns.clone(), cells })
+        })
         .collect()
 }
 

@@ -367,7 +367,7 @@ pub(super) fn url(text: &str) -> String {
     parameters(Cow::Borrowed(text), &mut Vec::new()).into_owned()
 }
 
-/// As [`url`]; what was taken out goes to `hidden`. The text is cut, not parsed and written anew: what stays looks as it did.
+/// As [`url()`]; what was taken out goes to `hidden`. The text is cut, not parsed and written anew: what stays looks as it did.
 fn parameters<'t>(text: Cow<'t, str>, hidden: &mut Vec<String>) -> Cow<'t, str> {
     if text.contains('@') && Url::parse(&text).is_err() {
         // No URL, so nobody can say where the user in it ends.
