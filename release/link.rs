@@ -1,8 +1,8 @@
-//! Links a release without the tables by which a panic would be unwound: here a panic ends the process, nobody reads them, and they are a
-//! tenth of the program.
+//! Links a release without the tables by which a panic would be unwound: here a panic ends the process, and they are a tenth of the
+//! program. What a panic then lacks is its backtrace, which would name nothing in a stripped program.
 //!
-//! `-C force-unwind-tables=no`, which `release/build` gives, does the same before the linker; but a profile cannot say it, and tests,
-//! which do unwind, cannot be built with it.
+//! `release/build` says `-C force-unwind-tables=no` instead, before the linker. A profile cannot say that, and tests, which do unwind,
+//! cannot be built with it.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a build script speaks to cargo by its output")]
 
@@ -11,11 +11,10 @@ use std::env;
 fn main() {
     let said = |name: &str| env::var(name).unwrap_or_default();
     println!("cargo::rerun-if-changed=release/no-unwinding.ld");
-    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
-    // Not each linker that somebody may have chosen understands such a script, and whoever gives flags may have.
+    // Where rustc brings its own linker, and nobody has chosen another: not each understands such a script.
     let is_usual = said("RUSTC_LINKER").is_empty() && said("CARGO_ENCODED_RUSTFLAGS").is_empty();
-    if said("PROFILE") == "release" && said("CARGO_CFG_TARGET_OS") == "linux" && is_usual {
-        let folder = said("CARGO_MANIFEST_DIR");
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/release/no-unwinding.ld");
+    if said("PROFILE") == "release" && said("TARGET") == "x86_64-unknown-linux-gnu" && is_usual {
+        println!("cargo::rustc-link-arg-bins=-T");
+        println!("cargo::rustc-link-arg-bins={}/release/no-unwinding.ld", said("CARGO_MANIFEST_DIR"));
     }
 }

@@ -4,20 +4,25 @@
 //! them short lists. Here only the comparison and the moving are made for each; what lies between is there once.
 
 use std::cmp::Ordering;
+use std::mem;
 
 /// Sorts by a comparison, as `slice::sort_by`: equals stay in their order.
 pub(crate) fn by<T>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
     if list.is_sorted_by(|a, b| compare(a, b).is_le()) {
         return;
     }
-    let order = order(list.len(), &mut |a, b| compare(&list[a], &list[b]));
-    for at in 0..order.len() {
-        // What belongs here may have been moved on, to where what was swapped for it came from.
-        let mut from = order[at];
-        while from < at {
-            from = order[from];
+    let mut order = order(list.len(), &mut |a, b| compare(&list[a], &list[b]));
+    for start in 0..order.len() {
+        // Whoever is moved leaves a place for the next, until that is the one that was moved first: each is moved once.
+        let mut at = start;
+        loop {
+            let from = mem::replace(&mut order[at], at);
+            if from == start {
+                break;
+            }
+            list.swap(at, from);
+            at = from;
         }
-        list.swap(at, from);
     }
 }
 

@@ -111,9 +111,13 @@ impl Collect for Lines {
 }
 
 fn live_job(job: &[u8]) -> Result<LiveJob, String> {
-    // Looked at as a whole, so that it need not be text by text.
-    let job = str::from_utf8(job).map_err(|error| error.to_string())?;
-    serde_json::from_str::<WireJob<'_>>(job).map(LiveJob::from).map_err(|error| error.to_string())
+    let read = match str::from_utf8(job) {
+        // Looked at as a whole, so that it need not be text by text.
+        Ok(text) => serde_json::from_str::<WireJob<'_>>(text),
+        // What is no text may stand where nobody reads it.
+        Err(_) => serde_json::from_slice(job),
+    };
+    read.map(LiveJob::from).map_err(|error| error.to_string())
 }
 
 /// Reads `GET /v1/jobs` piece by piece.

@@ -121,7 +121,8 @@ impl Packed {
         }
     }
 
-    /// The same job; its name and definition are in memory only once among all jobs that were given to this pool.
+    /// The same job; its name is in memory only once among all jobs that were given to this pool, and so is its definition where it
+    /// is that of the first of this name.
     #[must_use]
     pub fn pooled(self, pool: &Pool) -> Self {
         // A map is whole whoever else panicked.

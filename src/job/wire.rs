@@ -1,4 +1,4 @@
-//! JSON as Dkron speaks it, to and from [`Job`].
+//! JSON as Dkron speaks it, read into [`Job`] and [`LiveJob`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

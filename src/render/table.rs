@@ -24,7 +24,8 @@ pub enum TableFormat {
     Yaml,
 }
 
-/// The values of one row by their columns' names. Rows with the same columns share the names: a table may have tens of thousands.
+/// The values of one row by their columns' names. Rows that follow each other with the same columns share the names: a table may have
+/// tens of thousands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// In order, each once.
@@ -46,7 +47,7 @@ impl Row {
     }
 }
 
-/// The columns that rows have had so far, each list once.
+/// The names of columns, each once, and the columns of the row before.
 #[derive(Default)]
 struct Columns {
     names: Interned,

@@ -55,7 +55,7 @@ impl Status {
     /// Judges everything.
     pub fn new(look: &Look<'_>, warnings: impl IntoIterator<Item = String>, masker: &Masker) -> Self {
         let seen: Vec<Seen<'_>> = look.live.jobs.iter().map(|(name, live)| Seen::new(name, live, look)).collect();
-        let missing: Vec<(&Item, Job)> = look.plan.map(missing).unwrap_or_default();
+        let missing: Vec<Missing<'_>> = look.plan.map(|plan| missing(plan, look)).unwrap_or_default();
         let covered = look.caches.map(|caches| coverage(caches, seen.iter().filter_map(|seen| seen.keeper(look))));
         let mut newest: BTreeMap<&str, (Timestamp, &Arc<str>)> = BTreeMap::new();
         for (job, cache, at) in
@@ -72,8 +72,8 @@ impl Status {
 
         let mut jobs: Vec<_> =
             seen.iter().filter(|job| look.wants(job.name)).map(|job| job.status(look, &rows, masker)).collect();
-        let wanted = missing.iter().filter(|(item, _)| look.wants(&item.name));
-        jobs.extend(wanted.map(|(_, job)| not_there(job, look, masker)));
+        let wanted = missing.iter().filter(|missing| look.wants(&missing.item.name));
+        jobs.extend(wanted.map(|missing| not_there(missing, look, masker)));
         let mut caches: Vec<_> = rows.values().filter(|row| row.is_wanted(look, &missing)).collect();
         sort::by_key(&mut caches, |row| (row.state, row.covered.cache.name.clone()));
         let mut caches: Vec<_> = caches.into_iter().map(|row| row.status(look, &missing, masker)).collect();
@@ -114,10 +114,21 @@ impl Status {
     }
 }
 
-/// The jobs that would be created.
-fn missing(plan: &Plan) -> Vec<(&Item, Job)> {
+/// A job that would be created.
+struct Missing<'p> {
+    item: &'p Item,
+    job: Job,
+    /// The cache that it is for.
+    cache: Option<String>,
+}
+
+fn missing<'p>(plan: &'p Plan, look: &Look<'_>) -> Vec<Missing<'p>> {
     let created = plan.items.iter().filter(|item| item.action == Action::Create);
-    created.filter_map(|item| Some((item, item.to.as_ref()?.unpack()))).collect()
+    let missing = created.filter_map(|item| {
+        let job = item.to.as_ref()?.unpack();
+        Some(Missing { item, cache: look.key.of(&Fields::of(&job)), job })
+    });
+    missing.collect()
 }
 
 impl<'a> Seen<'a> {
@@ -191,9 +202,9 @@ impl<'a> Seen<'a> {
 }
 
 /// The line of a job that a template wants and Dkron has not.
-fn not_there(job: &Job, look: &Look<'_>, masker: &Masker) -> JobStatus {
+fn not_there(missing: &Missing<'_>, look: &Look<'_>, masker: &Masker) -> JobStatus {
+    let Missing { job, cache, .. } = missing;
     let mut notes = Vec::new();
-    let cache = look.key.of(&Fields::of(job));
     let row = look.caches.zip(cache.as_ref()).and_then(|(caches, name)| caches.get(name));
     let limits = row.map(|row| Limits::of(row.ttl)).or_else(|| own_limits(job, &mut notes));
     JobStatus {
@@ -203,7 +214,7 @@ fn not_there(job: &Job, look: &Look<'_>, masker: &Masker) -> JobStatus {
         enabled: !job.disabled,
         schedule: masker.text(&job.schedule),
         timezone: masker.text(&job.timezone),
-        cache: cache.map(|cache| masker.text(&cache)),
+        cache: cache.as_ref().map(|cache| masker.text(cache)),
         soft: limits.map(|limits| limits.soft),
         hard: limits.map(|limits| limits.hard),
         last_success: None,
@@ -248,26 +259,23 @@ impl<'a> Row<'a> {
         Self { covered, limits, newest, state }
     }
 
-    fn is_wanted(&self, look: &Look<'_>, missing: &[(&Item, Job)]) -> bool {
+    fn is_wanted(&self, look: &Look<'_>, missing: &[Missing<'_>]) -> bool {
         look.only.is_none()
             || self.covered.keepers.iter().any(|keeper| look.wants(&keeper.job))
-            || self.awaited(look, missing).any(|item| look.wants(&item.name))
+            || self.awaited(missing).any(|item| look.wants(&item.name))
     }
 
     /// The jobs for it that would be created.
-    fn awaited<'s>(&'s self, look: &'s Look<'_>, missing: &'s [(&Item, Job)]) -> impl Iterator<Item = &'s Item> {
+    fn awaited<'s>(&'s self, missing: &'s [Missing<'_>]) -> impl Iterator<Item = &'s Item> {
         let name = &self.covered.cache.name;
-        missing
-            .iter()
-            .filter(move |(_, job)| look.key.of(&Fields::of(job)).as_ref() == Some(name))
-            .map(|(item, _)| *item)
+        missing.iter().filter(move |missing| missing.cache.as_ref() == Some(name)).map(|missing| missing.item)
     }
 
-    fn status(&self, look: &Look<'_>, missing: &[(&Item, Job)], masker: &Masker) -> CacheStatus {
+    fn status(&self, look: &Look<'_>, missing: &[Missing<'_>], masker: &Masker) -> CacheStatus {
         let keepers = &self.covered.keepers;
         let mut notes = Vec::new();
         if let Some(why) = self.covered.abandoned() {
-            let awaited = self.awaited(look, missing).next().filter(|_| self.covered.verdict == Verdict::NoJob);
+            let awaited = self.awaited(missing).next().filter(|_| self.covered.verdict == Verdict::NoJob);
             let why = awaited.map_or(why, |item| format!("its job `{}` is not there yet", item.name));
             notes.push(format!("not refreshed: {why}"));
         }

@@ -62,6 +62,7 @@ mod server;
 mod shelf;
 mod snapshot;
 mod soak;
+mod sort_law;
 mod status;
 mod status_laws;
 mod stores;
