@@ -6,9 +6,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use anstream::adapter::strip_str;
-use dkron_jobs::job::{
-    Ailment, Desired, Job, Live, LiveJob, Owner, Packed, Stamp, StringMap, WireJob, by_name, diff, digest,
-};
+use dkron_jobs::job::{Ailment, Desired, Job, Live, LiveJob, Owner, Packed, Stamp, StringMap, WireJob, diff, digest};
 use dkron_jobs::plan::{Action, Drift, Item, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use proptest::collection::{btree_map, vec};
