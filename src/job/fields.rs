@@ -142,7 +142,8 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// The same as JSON. It is what serde makes of it, in a third of the time: it is asked for of each job, on both sides of a plan.
+    /// The same as JSON. It is what serde makes of it, in two thirds of the instructions: it is asked for of each job, on both
+    /// sides of a plan.
     pub(super) fn json(&self) -> String {
         let mut out = String::with_capacity(1024);
         let mut before = '{';
