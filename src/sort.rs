@@ -31,6 +31,21 @@ pub(crate) fn by_key<T, K: Ord>(list: &mut [T], mut key: impl FnMut(&T) -> K) {
     by(list, |a, b| key(a).cmp(&key(b)));
 }
 
+/// Sorts by a comparison; of equals only the last stays.
+pub(crate) fn last_of_each<T>(list: &mut Vec<T>, mut compare: impl FnMut(&T, &T) -> Ordering) {
+    if list.is_sorted_by(|a, b| compare(a, b).is_lt()) {
+        return;
+    }
+    by(list, &mut compare);
+    list.dedup_by(|later, kept| {
+        let same = compare(kept, later).is_eq();
+        if same {
+            mem::swap(later, kept);
+        }
+        same
+    });
+}
+
 /// The indices of a list in the order in which they belong.
 fn order(length: usize, compare: &mut dyn FnMut(usize, usize) -> Ordering) -> Vec<usize> {
     let mut order: Vec<_> = (0..length).collect();

@@ -57,6 +57,11 @@ impl Packed {
         self.look(|live| desired.look(|desired| diff_fields(live, desired)))
     }
 
+    /// All differences from a job of this name with Dkron's own defaults; as [`diff`](super::diff()).
+    pub fn diff_from_defaults(&self) -> Vec<Change> {
+        self.look(|desired| diff_fields(&Fields::of(&Job::new(&*self.name)), desired))
+    }
+
     /// What is posted to have this job: all its fields, stamp and all, as JSON.
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself is not general enough a function")]
     pub fn body(&self) -> String {

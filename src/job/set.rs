@@ -1,7 +1,6 @@
 //! The two sides of a plan: what should be, and what is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,16 +15,7 @@ pub type JobMap<T> = LiteMap<Arc<str>, T>;
 
 /// Jobs in any order, by name; of two of the same name the later one counts.
 pub fn by_name<T>(mut jobs: Vec<(Arc<str>, T)>) -> JobMap<T> {
-    if !jobs.is_sorted_by(|(a, _), (b, _)| a < b) {
-        sort::by(&mut jobs, |(a, _), (b, _)| a.cmp(b));
-        jobs.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            if same {
-                mem::swap(later, kept);
-            }
-            same
-        });
-    }
+    sort::last_of_each(&mut jobs, |(a, _), (b, _)| a.cmp(b));
     LiteMap::from_sorted_store_unchecked(jobs)
 }
 

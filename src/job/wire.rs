@@ -197,11 +197,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
                     pairs.push(pair);
                 }
                 // Go writes them sorted; anybody else may not.
-                if !pairs.is_sorted_by(|(Text(a), _), (Text(b), _)| a < b) {
-                    pairs.reverse();
-                    sort::by(&mut pairs, |(Text(a), _), (Text(b), _)| a.cmp(b));
-                    pairs.dedup_by(|(Text(a), _), (Text(b), _)| a == b);
-                }
+                sort::last_of_each(&mut pairs, |(Text(a), _), (Text(b), _)| a.cmp(b));
                 Ok(Entries(pairs))
             }
         }

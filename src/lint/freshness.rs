@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::cache::{self, BadTtl, Caches, Keeper, Tally, Ttl, Verdict, abandoned};
-use crate::job::Fields;
 use crate::schedule::spoken;
 
 use super::{Circumstances, Notes, Others, Rule, Severity, Subject, Subjects};
@@ -139,16 +138,17 @@ fn no_row(subject: &Subject<'_>, caches: &Caches, notes: &mut Notes) {
 
 /// What of the TTLs that the job's own metadata gives counts as none.
 fn say_bad_ttls(subject: &Subject<'_>, notes: &mut Notes) {
-    let job = subject.job();
-    cache::own_ttl(&Fields::of(&job), |key, bad| {
-        let problem = match bad {
-            BadTtl::NoDuration(words) => words,
-            BadTtl::NotPositive => {
-                let said = job.metadata.get(key).map(String::as_str).unwrap_or_default();
-                format!("the {key} `{said}` is not positive")
-            }
-        };
-        notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
+    subject.look(|job| {
+        cache::own_ttl(job, |key, bad| {
+            let problem = match bad {
+                BadTtl::NoDuration(words) => words,
+                BadTtl::NotPositive => {
+                    let said = job.metadata.get(key).unwrap_or_default();
+                    format!("the {key} `{said}` is not positive")
+                }
+            };
+            notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
+        });
     });
 }
 

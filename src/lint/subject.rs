@@ -10,7 +10,7 @@ use url::{ParseError, Url};
 
 use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
 use crate::interned::Interned;
-use crate::job::{Fields, Job, JobMap, Origin, Owner, Wanted};
+use crate::job::{Fields, JobMap, Origin, Owner, Wanted};
 use crate::render::{HTTP, LONGEST_TIMEOUT, TIMEOUT};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
 
@@ -94,7 +94,7 @@ impl<'a> Subject<'a> {
         if !self.has_limits {
             return (None, None);
         }
-        self.wanted.job.look(|job| (job.starts_at, job.expires_at))
+        self.look(|job| (job.starts_at, job.expires_at))
     }
 
     /// The release that keeps it, by its stamp.
@@ -112,9 +112,9 @@ impl<'a> Subject<'a> {
         self.wanted.job.disabled()
     }
 
-    /// All its fields, taken apart once more.
-    pub fn job(&self) -> Job {
-        self.wanted.job.unpack()
+    /// Shows all its fields, taken apart once more.
+    pub fn look<T>(&self, look: impl FnOnce(&Fields<'_>) -> T) -> T {
+        self.wanted.job.look(look)
     }
 
     /// Whether a secret variable was read for a field.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Ailment, Change, Desired, Job, Live, Origin, Owner, Packed, Scope, printable};
+use crate::job::{Ailment, Change, Desired, Live, Origin, Owner, Packed, Scope, printable};
 
 pub use self::guard::Refusal;
 pub use self::heal::Heal;
@@ -120,7 +120,7 @@ impl Item {
     pub fn changes(&self) -> Vec<Change> {
         match (&self.from, &self.to) {
             (_, None) => Vec::new(),
-            (None, Some(to)) => Packed::new(&Job::new(&*self.name)).diff(to),
+            (None, Some(to)) => to.diff_from_defaults(),
             (Some(from), Some(to)) => from.diff(to),
         }
     }
