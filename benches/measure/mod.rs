@@ -1,5 +1,6 @@
 //! What the benchmarks share: the binary as a user runs it, the peak of its memory, and ratios of two sides.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -56,9 +57,10 @@ pub(crate) fn table(jobs: usize) -> String {
     table
 }
 
-/// The binary in this folder.
+/// The binary in this folder: the one cargo has just built, or another build that `DKRON_JOBS_BIN` names, as the image's.
 pub(crate) fn binary(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dkron-jobs"));
+    let mut command =
+        Command::new(env::var_os("DKRON_JOBS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_dkron-jobs").into()));
     command
         .args(args)
         .current_dir(folder)
