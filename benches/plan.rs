@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use dkron_jobs::dkron::decode_jobs;
 use dkron_jobs::job::Desired;
 use dkron_jobs::plan::plan;
-use dkron_jobs::render::{Context, Source, Sources, Table, TableFormat, render};
+use dkron_jobs::render::{Context, Source, Sources, TableFormat, render};
+use dkron_jobs::table::Table;
 use serde_json::{Value, json};
 
 use crate::measure::{Ratio, table};

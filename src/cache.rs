@@ -11,9 +11,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
 use crate::job::{Fields, Packed};
-use crate::render::{Row, Table};
 use crate::schedule::allowed_interval;
 use crate::sort;
+use crate::table::{Row, Table};
 
 /// The data table that the caches stand in.
 pub const TABLE: &str = "cache_param";

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::render::{Problem, Problems, Source, Sources, Table, TableFormat, values as parse_values};
+use crate::render::{Problem, Problems, Source, Sources, TableFormat, values as parse_values};
 use crate::report::shown_source;
 use crate::sort;
+use crate::table::Table;
 
 /// The folder of data tables within a folder of templates.
 const DATA: &str = "data";

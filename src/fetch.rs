@@ -12,8 +12,9 @@ use tracing::info;
 use url::Url;
 
 use crate::dkron::{Failure, Tls, backoff, excerpt, seconds};
-use crate::render::{Problem, Source, Table, TableFormat};
+use crate::render::{Problem, Source, TableFormat};
 use crate::report;
+use crate::table::Table;
 
 /// The longest table, in bytes.
 const LONGEST_TABLE: usize = 64 << 20;

@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | [`job`] | a job in canonical form, its stamp, and what differs between two | yes |
 //! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
+//! | [`table`] | data tables: rows of named columns | yes |
 //! | [`render`] | templates to desired jobs | yes |
 //! | [`rewrite`] | jobs of one namespace, made to be another's | yes |
 //! | [`import`] | jobs to templates: `render` of them is the jobs again | yes |
@@ -57,6 +58,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod status;
 pub mod store;
+pub mod table;
 
 pub mod cli;
 pub mod exit;

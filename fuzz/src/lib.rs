@@ -12,9 +12,10 @@ use std::sync::Arc;
 use dkron_jobs::dkron::decode_jobs;
 use dkron_jobs::job::{Desired, History, Live, LiveJob, Owner, Packed, WireJob};
 use dkron_jobs::plan::{Action, Drift, Policy, TakeOwnership, plan};
-use dkron_jobs::render::{Context, Problem, Source, Sources, Table, TableFormat, Var, examine, to_yaml, values};
+use dkron_jobs::render::{Context, Problem, Source, Sources, TableFormat, Var, examine, to_yaml, values};
 use dkron_jobs::schedule::Schedule;
 use dkron_jobs::snapshot::{Lines, Manifest, Packing, Reader, Record};
+use dkron_jobs::table::Table;
 use jiff::Timestamp;
 use serde_json::Value;
 

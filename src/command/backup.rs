@@ -16,7 +16,7 @@ use crate::snapshot::{Entry, Fault, Lines, Manifest, expired, shrinks};
 use crate::store::{Saved, Store};
 
 use super::saved::the_store;
-use super::{Ending, Error, counted, or_stop, write_out};
+use super::{Ending, Error, connect, counted, or_stop, write_out};
 
 /// What `backup` prints.
 #[derive(Serialize)]
@@ -42,7 +42,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 
 async fn backup(settings: &Settings) -> Result<Ending, Error> {
     let store = &the_store(settings)?;
-    let dkron = &super::dkron(&settings.dkron)?;
+    let dkron = &connect::dkron(&settings.dkron)?;
     let namespace = &settings.templates.namespace;
     let Reading { live: lines, mut warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
     let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;

@@ -16,9 +16,10 @@ use crate::store::{is_store, write_new};
 use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
+use super::connect::dkron;
 use super::restore::bring_back;
 use super::saved::{self, Saved, pick};
-use super::{Ending, Error, counted, dkron, or_stop, print, print_error, write_out};
+use super::{Ending, Error, counted, or_stop, print, print_error, write_out};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let mut settings = settings.clone();

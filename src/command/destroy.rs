@@ -11,7 +11,8 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
-use super::gather::{beside, dkron, policy};
+use super::connect::dkron;
+use super::gather::{beside, policy};
 use super::{Ending, Error, counted, or_stop, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {

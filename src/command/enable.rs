@@ -11,7 +11,8 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
-use super::gather::{dkron, policy};
+use super::connect::dkron;
+use super::gather::policy;
 use super::saved::pick;
 use super::{Ending, Error, or_stop, print_error};
 

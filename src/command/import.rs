@@ -15,8 +15,9 @@ use crate::report::shown_url;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
 
+use super::connect::dkron;
 use super::saved::{self, Saved, pick};
-use super::{Ending, Error, dkron, or_stop, write_out};
+use super::{Ending, Error, or_stop, write_out};
 
 /// What `import` prints.
 #[derive(Serialize)]

@@ -22,8 +22,9 @@ use crate::shutdown::Shutdown;
 use crate::snapshot;
 use crate::store::is_store;
 
+use super::connect::dkron;
 use super::error::draw;
-use super::gather::{Prepared, Sides, beside, dkron, gather, sides};
+use super::gather::{Prepared, Sides, beside, gather, sides};
 use super::saved::{self, Saved, all_match};
 use super::{Ending, Error, or_stop, print_error, write_out};
 

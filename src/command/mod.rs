@@ -8,6 +8,7 @@ mod carry_out;
 mod check;
 mod clone;
 mod completions;
+mod connect;
 mod destroy;
 mod enable;
 mod error;
@@ -33,7 +34,6 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 pub use self::error::Error;
-pub use self::gather::{Gathered, dkron, gather};
 
 /// Where Kubernetes looks for a container's last words, and how many bytes of them it takes.
 const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -68,7 +68,7 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
     let is_drawn = asked.command == "status" && status::is_drawn(&settings);
     // A line of the log would tear a drawing apart, and says nothing that is not in it.
     telemetry::start(settings.log_format, if is_drawn { LogLevel::Error } else { settings.log_level });
-    telemetry::hide(gather::credentials(&settings));
+    telemetry::hide(connect::credentials(&settings));
     if !settings.output.is_of(asked.command) {
         let error = Error::Form(asked.command);
         error.say(settings.log_format);

@@ -9,7 +9,8 @@ use crate::report::{Masker, masked};
 use crate::settings::{RenderFormat, Settings};
 use crate::shutdown::Shutdown;
 
-use super::{Ending, Error, gather, or_stop, write_out};
+use super::gather::gather;
+use super::{Ending, Error, or_stop, write_out};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let gathered = gather(settings)?;

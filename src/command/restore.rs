@@ -7,7 +7,8 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
-use super::gather::{dkron, policy};
+use super::connect::dkron;
+use super::gather::policy;
 use super::{Ending, Error, or_stop, print_error, saved};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {

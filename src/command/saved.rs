@@ -15,7 +15,7 @@ use crate::sort;
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 
 use super::Error;
-use super::gather::tls;
+use super::connect::tls;
 
 /// The longest job in a file, in bytes.
 const LONGEST_JOB: usize = 16 << 20;

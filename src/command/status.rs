@@ -22,7 +22,8 @@ use crate::sort;
 use crate::status::{Look, Screen, Status, write_down};
 use crate::telemetry;
 
-use super::gather::{Prepared, dkron, gather, policy};
+use super::connect::dkron;
+use super::gather::{Prepared, gather, policy};
 use super::saved::pick;
 use super::{Ending, Error, or_stop, write_out};
 

@@ -4,7 +4,8 @@ use crate::exit::ExitCode;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
-use super::{Ending, Error, dkron, or_stop};
+use super::connect::dkron;
+use super::{Ending, Error, or_stop};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let dkron = dkron(&settings.dkron)?;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::job::{Desired, Job, diff};
-use crate::render::{Problems, Source, Sources, Table, TableFormat, render};
+use crate::render::{Problems, Source, Sources, TableFormat, render};
+use crate::table::Table;
 
 use super::{Given, ImportedFile, Refused};
 

@@ -6,9 +6,10 @@ use crate::job::Job;
 use crate::render::reserved;
 use crate::sort;
 
-use super::doc::{Care, Entry, Node, document};
+use super::doc::{Care, document};
 use super::fold::{Table, Unit, identifier};
 use super::leaf::Piece;
+use super::node::{Entry, Node};
 use super::similar::name;
 use super::{Given, ImportedFile, Refused, check, notes, write};
 

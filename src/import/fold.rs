@@ -10,8 +10,8 @@ use crate::sort;
 
 use super::FEWEST;
 use super::columns::{Columns, affixes};
-use super::doc::{Entry, Node, Presence};
 use super::leaf::{Leaf, Piece};
+use super::node::{Entry, Node, Presence};
 use super::similar::{Group, groups, is_typed, name};
 
 /// More columns than this are no table that people read.

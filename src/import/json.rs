@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use crate::render::is_template;
 
-use super::doc::{Entry, Node, Presence};
+use super::node::{Entry, Node, Presence};
 
 /// Deeper bodies stay texts: template files have a deepest level too.
 const DEEPEST: usize = 32;

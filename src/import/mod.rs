@@ -13,6 +13,7 @@ mod fold;
 mod hosts;
 mod json;
 mod leaf;
+mod node;
 mod notes;
 mod similar;
 mod write;
@@ -127,7 +128,7 @@ pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError
     loop {
         let files = set.files();
         let Err(problem) = check::files(&files, &jobs, given) else {
-            return Ok(Imported { notes: notes::notes(&set), files });
+            return Ok(Imported { notes: notes::notes(&jobs), files });
         };
         let mut units = Vec::with_capacity(set.units.len());
         let mut refused = Vec::new();

@@ -5,13 +5,11 @@ use std::collections::BTreeSet;
 use crate::job::{Job, printable};
 use crate::report::carries_secret;
 
-use super::files::Set;
-
 /// One sentence each, in the order of the jobs.
-pub(super) fn notes(set: &Set<'_>) -> Vec<String> {
-    let names: BTreeSet<&str> = set.jobs.iter().map(|job| job.name.as_str()).collect();
+pub(super) fn notes(jobs: &[Job]) -> Vec<String> {
+    let names: BTreeSet<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
     let mut notes = Vec::new();
-    for job in set.jobs {
+    for job in jobs {
         let name = printable(&job.name);
         if let Some(parent) = job.parent().filter(|parent| !names.contains(parent)) {
             notes.push(format!(

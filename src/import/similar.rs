@@ -6,8 +6,8 @@ use crate::sort;
 
 use super::FEWEST;
 use super::columns::stands_alone;
-use super::doc::{Entry, Node, Presence};
 use super::leaf::{Leaf, Piece};
+use super::node::{Entry, Node, Presence};
 
 /// Names are taken apart at their first few words only.
 const MOST_CUTS: usize = 8;

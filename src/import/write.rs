@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::job::printable;
 
-use super::doc::{Entry, Node, Presence};
+use super::node::{Entry, Node, Presence};
 
 /// Longer keys are no simple keys in YAML: they need a `?`.
 const LONGEST_SIMPLE_KEY: usize = 256;

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::job::{Desired, Packed, Wanted, by_name};
+use crate::table::Table;
 
 use self::draft::{Draft, Filled, FilledKind, fill};
 use self::engine::Engine;
@@ -31,7 +32,7 @@ pub use self::problem::{Problem, Problems, Verdict};
 pub(crate) use self::shape::{
     EXPECT_CODE, HTTP, HTTP_KEYS, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout, url_problem,
 };
-pub use self::table::{Row, Table, TableFormat, values};
+pub use self::table::{TableFormat, values};
 pub(crate) use self::yaml::is_template;
 
 /// A file's text.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 
-use super::Table;
+use crate::table::{self, Table};
 
 /// A table: the list of its rows.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Object for Rows {
 }
 
 impl Row {
-    fn row(&self) -> Option<&super::table::Row> {
+    fn row(&self) -> Option<&table::Row> {
         self.table.rows().get(self.index)
     }
 }
@@ -50,7 +50,7 @@ impl Object for Row {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let columns = self.row().into_iter().flat_map(super::table::Row::columns);
+        let columns = self.row().into_iter().flat_map(table::Row::columns);
         Enumerator::Values(columns.map(|column| Value::from(&**column)).collect())
     }
 }

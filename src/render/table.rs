@@ -1,12 +1,10 @@
-//! Data tables: rows of named columns, from CSV, JSON or YAML.
+//! Data tables and variables from texts: CSV, JSON and YAML.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use litemap::LiteMap;
 use serde_json::Value;
 
-use crate::interned::Interned;
+use crate::table::{Columns, Row, Table};
 
 use super::Source;
 use super::problem::{Problem, Text};
@@ -24,62 +22,6 @@ pub enum TableFormat {
     Yaml,
 }
 
-/// The values of one row by their columns' names. Rows that follow each other with the same columns share the names: a table may have
-/// tens of thousands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// In order, each once.
-    columns: Arc<[Arc<str>]>,
-    /// As many, in the same order.
-    cells: Box<[Value]>,
-}
-
-impl Row {
-    /// The value in a column.
-    pub fn get(&self, column: &str) -> Option<&Value> {
-        let at = self.columns.binary_search_by(|name| (**name).cmp(column)).ok()?;
-        self.cells.get(at)
-    }
-
-    /// The names of its columns, in order.
-    pub fn columns(&self) -> &[Arc<str>] {
-        &self.columns
-    }
-}
-
-/// The names of columns, each once, and the columns of the row before.
-#[derive(Default)]
-struct Columns {
-    names: Interned,
-    last: Option<Arc<[Arc<str>]>>,
-}
-
-impl Columns {
-    /// A row of these cells; of two of the same name the later one counts. A column that is not written in snake case, such as
-    /// `Soft-TTL`, is there as `soft_ttl` too, unless there is one of that name.
-    fn row(&mut self, cells: impl Iterator<Item = (impl AsRef<str>, Value)>) -> Row {
-        let mut row: LiteMap<Arc<str>, Value> =
-            cells.map(|(name, value)| (self.names.one(name.as_ref()), value)).collect();
-        let is_snake = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        let others = row.iter().filter(|(name, _)| !is_snake(name));
-        let aliases: Vec<_> = others
-            .map(|(name, value)| (self.names.one(&snake_case(name)), value.clone()))
-            .filter(|(alias, _)| !row.contains_key(alias))
-            .collect();
-        row.extend(aliases);
-        let known = self.last.take().filter(|last| last.iter().eq(row.keys()));
-        let columns = known.unwrap_or_else(|| row.keys().cloned().collect());
-        self.last = Some(columns.clone());
-        Row { columns, cells: row.into_iter().map(|(_, value)| value).collect() }
-    }
-}
-
-/// Rows of named columns; there is at least one. A clone is the same rows once more.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Table {
-    rows: Arc<[Row]>,
-}
-
 impl Table {
     /// Reads a table. `pointer` (RFC 6901) says where in a JSON or YAML text the rows are; without one, the text is the rows.
     ///
@@ -95,19 +37,13 @@ impl Table {
             TableFormat::Json => value_rows(&text, json(&text)?, pointer)?,
             TableFormat::Yaml => value_rows(&text, yaml(&text)?, pointer)?,
         };
-        if rows.is_empty() {
-            return Err(text.problem(
+        Self::new(rows).ok_or_else(|| {
+            text.problem(
                 0..0,
                 "this table has no rows",
                 "an empty table would take every job of it away; fill it, or take its template away",
-            ));
-        }
-        Ok(Self { rows: rows.into() })
-    }
-
-    /// The rows.
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
+            )
+        })
     }
 }
 
@@ -148,14 +84,14 @@ fn csv_rows(text: &Text) -> Result<Vec<Row>, Problem> {
         return Err(text.problem(line(text, start), message, "give each column a name of its own in the first line"));
     }
     // Each row is made as the first: a row of numbers says which cell goes where.
-    let Row { columns, cells } = Columns::default().row(headers.iter().zip((0..).map(|at: usize| at.into())));
-    let order: Vec<_> = cells.iter().filter_map(|at| usize::try_from(at.as_u64()?).ok()).collect();
+    let order = Columns::default().row(headers.iter().zip((0..).map(|at: usize| at.into())));
     reader
         .records()
         .map(|record| {
             let record = record.map_err(problem)?;
-            let cells = order.iter().map(|&at| cell_value(record.get(at).unwrap_or_default())).collect();
-            Ok(Row { columns: columns.clone(), cells })
+            let cell =
+                |at: &Value| at.as_u64().and_then(|at| record.get(usize::try_from(at).ok()?)).unwrap_or_default();
+            Ok(order.map(|at| cell_value(cell(at))))
         })
         .collect()
 }
@@ -267,24 +203,6 @@ fn pointers(document: &Value) -> String {
             format!("there is a list at {lists}; put that behind the path or URL")
         }
     }
-}
-
-/// `softTtl`, `Soft-TTL` and `soft ttl` as `soft_ttl`.
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    let mut previous_lower = false;
-    for c in name.chars() {
-        if c.is_uppercase() && previous_lower {
-            snake.push('_');
-        }
-        previous_lower = c.is_lowercase() || c.is_ascii_digit();
-        if c.is_alphanumeric() {
-            snake.extend(c.to_lowercase());
-        } else {
-            snake.push('_');
-        }
-    }
-    snake
 }
 
 /// The variables of a YAML or JSON file: a map.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use dkron_jobs::disk;
 use dkron_jobs::import::{Given, ImportError, Imported, ImportedFile, import};
 use dkron_jobs::job::{Job, WireJob};
-use dkron_jobs::render::{Context, Source, Sources, Table, TableFormat, render};
+use dkron_jobs::render::{Context, Source, Sources, TableFormat, render};
+use dkron_jobs::table::Table;
 use serde_json::{Value, json};
 
 use crate::cli::repository;

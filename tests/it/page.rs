@@ -8,9 +8,10 @@ use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
 use dkron_jobs::job::{Job, JobMap, Origin, Packed, Wanted};
 use dkron_jobs::lint::{Circumstances, Findings, Others, Subjects, lint_and_cover};
 use dkron_jobs::page::{self, Page};
-use dkron_jobs::render::{Places, Source, Table, TableFormat};
+use dkron_jobs::render::{Places, Source, TableFormat};
 use dkron_jobs::report::Masker;
 use dkron_jobs::schedule::{Schedule, refresh_schedule, stagger};
+use dkron_jobs::table::Table;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Cli;

@@ -7,9 +7,10 @@ use anstream::adapter::strip_str;
 use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
 use dkron_jobs::job::{Ailment, History, Job};
 use dkron_jobs::plan::{Drift as Revert, Policy, TakeOwnership, plan};
-use dkron_jobs::render::{Source, Table, TableFormat};
+use dkron_jobs::render::{Source, TableFormat};
 use dkron_jobs::report::Masker;
 use dkron_jobs::status::{Drift, JobStatus, Look, Next, Screen, State, Status, write_down};
+use dkron_jobs::table::Table;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
