@@ -103,9 +103,11 @@ fn cache(row: &Row) -> Result<Cache, String> {
     let name = text(column("name")).filter(|name| !name.is_empty()).ok_or("it has no `name`")?;
     let soft = ttl("soft_ttl", column("soft_ttl"))?.ok_or_else(|| format!("cache `{name}` has no `soft_ttl`"))?;
     let hard = ttl("hard_ttl", column("hard_ttl"))?;
-    if !soft.is_positive() {
-        let said = text(column("soft_ttl")).unwrap_or_default();
-        return Err(format!("the soft TTL of cache `{name}` is `{said}`, which is not positive"));
+    for (which, said, ttl) in [("soft", "soft_ttl", Some(soft)), ("hard", "hard_ttl", hard)] {
+        if ttl.is_some_and(|ttl| !ttl.is_positive()) {
+            let said = text(column(said)).unwrap_or_default();
+            return Err(format!("the {which} TTL of cache `{name}` is `{said}`, which is not positive"));
+        }
     }
     let off = match column("enabled") {
         Value::Bool(on) => !on,
@@ -209,7 +211,8 @@ impl Key {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(expression: &str) -> Result<Self, String> {
-        let plain = |key: &&str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_');
+        // A key with `-` in it is meant, and no subtraction.
+        let plain = |key: &&str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
         let text = expression.trim().to_owned();
         if let Some(key) = text.strip_prefix("metadata.").filter(plain) {
             return Ok(Self { kind: KeyKind::Metadata(key.to_owned()), text });

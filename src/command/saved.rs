@@ -233,7 +233,13 @@ impl Taken {
                 let name = record.live.job.name().clone();
                 self.jobs.push((name, Wanted { job: record.live.job, secret_fields: BTreeSet::new(), origin }));
             }
-            Err(problem) if matches!(problem.flaw, Flaw::Refused { field: "name" | "schedule" | "timezone", .. }) => {
+            // What lint has a rule for.
+            Err(problem)
+                if matches!(
+                    problem.flaw,
+                    Flaw::Refused { field: "name" | "parent_job" | "schedule" | "timezone", .. }
+                ) =>
+            {
                 self.refused.push(problem);
             }
             Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),

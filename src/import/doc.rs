@@ -1,7 +1,8 @@
 //! A job as the document that a person would write for it.
 
+use crate::job::http::{DEFAULT_TIMEOUT, EXPECT_CODE, HTTP, TIMEOUT, fitting_timeout};
 use crate::job::{CONCURRENCY_ALLOW, Job, StringMap};
-use crate::render::{EXPECT_CODE, HTTP, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout};
+use crate::render::ONE_SERVER;
 use crate::schedule::Schedule;
 
 use super::leaf::Leaf;
@@ -163,9 +164,9 @@ fn is_default(job: &Job, key: &str, text: &str) -> bool {
     match key {
         // The gaps between runs take a while to find, and few texts can be the default at all.
         TIMEOUT => {
-            text.parse().is_ok_and(|seconds| (1..=LONGEST_TIMEOUT).contains(&seconds)) && {
+            text.parse().is_ok_and(|seconds| (1..=DEFAULT_TIMEOUT).contains(&seconds)) && {
                 let schedule = Schedule::parse(&job.schedule, &job.name, &job.timezone);
-                default_timeout(schedule.ok().as_ref()) == text
+                fitting_timeout(schedule.ok().as_ref()) == text
             }
         }
         _ => text == EXPECT_CODE.1,

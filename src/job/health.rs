@@ -8,12 +8,10 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Job, LiveJob};
+use super::{CONCURRENCY_FORBID, LiveJob};
 
 /// How far in the past a job's `next` must lie before anything is asked: Dkron moves it on within milliseconds of a run's start.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
-/// How long the http executor and its like wait where the job does not say (FACTS 23).
-const DEFAULT_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
 /// How long a run without a limit is given. `/v1/busy` lists it as long as the server that began it lives; only a run on another node
 /// that outlives that server is in flight unseen.
 const NO_TIMEOUT: SignedDuration = SignedDuration::from_hours(1);
@@ -71,21 +69,24 @@ impl LiveJob {
         if self.job.disabled() || self.job.parent().is_some() || self.next.is_none_or(|next| since(next, now) <= LATE) {
             return false;
         }
-        let job = self.job.unpack();
-        let by_itself = !["@manually", "@at "].iter().any(|kind| job.schedule.starts_with(kind));
-        by_itself
-            && job.expires_at.is_none_or(|end| now <= end)
-            && job.starts_at.is_none_or(|start| since(start, now) > LATE)
+        self.job.look(|job| {
+            let by_itself = !["@manually", "@at "].iter().any(|kind| job.schedule.starts_with(kind));
+            by_itself
+                && job.expires_at.is_none_or(|end| now <= end)
+                && job.starts_at.is_none_or(|start| since(start, now) > LATE)
+        })
     }
 
     /// What keeps it from running, if something does. Nothing is said of a job of which a run may still be in flight.
     pub fn ailment(&self, signs: &Signs, now: Timestamp) -> Option<Ailment> {
         let late_since = self.next.filter(|_| self.is_late(now) && !signs.busy)?;
-        let job = self.job.unpack();
-        if job.forbids_overlap()
+        // How long a run may be in flight that keeps all others from beginning.
+        let limit =
+            self.job.look(|job| (job.concurrency == CONCURRENCY_FORBID).then(|| job.timeout().unwrap_or(NO_TIMEOUT)));
+        if let Some(limit) = limit
             && let Some(began) = signs.unfinished.iter().max().copied()
         {
-            let over = since(began, now) > limit(&job).saturating_add(CLOCKS);
+            let over = since(began, now) > limit.saturating_add(CLOCKS);
             return over.then_some(Ailment::Stuck { since: late_since, began });
         }
         (signs.scheduled == Some(false)).then_some(Ailment::Unscheduled { since: late_since })
@@ -94,26 +95,4 @@ impl LiveJob {
 
 fn since(then: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(then)
-}
-
-/// How long one attempt of a job can take.
-fn limit(job: &Job) -> SignedDuration {
-    job.timeout().unwrap_or(NO_TIMEOUT)
-}
-
-impl Job {
-    /// How long one attempt may take; `None` for as long as it likes.
-    pub fn timeout(&self) -> Option<SignedDuration> {
-        let timeout = self.executor_config.get("timeout").map(String::as_str).unwrap_or_default();
-        match self.executor.as_str() {
-            // Whole seconds, and what is none of those counts as not given. Go takes 0 for no limit.
-            "http" | "grpc" => match timeout.parse::<u32>() {
-                Ok(0) => None,
-                Ok(seconds) => Some(SignedDuration::from_secs(seconds.into())),
-                Err(_) => Some(DEFAULT_TIMEOUT),
-            },
-            // A Go duration, and no limit where there is none.
-            _ => timeout.parse().ok().filter(SignedDuration::is_positive),
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod diff;
 mod fields;
 mod health;
 mod history;
+pub(crate) mod http;
 mod order;
 mod packed;
 mod printable;
@@ -18,10 +19,12 @@ use std::collections::BTreeMap;
 
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use litemap::LiteMap;
 
-use crate::schedule::{Schedule, ScheduleError};
+use crate::schedule::{Schedule, ScheduleError, go_duration};
+
+use self::http::{HTTP, TIMEOUT};
 
 pub use self::diff::{Change, diff};
 pub use self::fields::{Fields, Pairs};
@@ -40,7 +43,17 @@ pub type StringMap = LiteMap<String, String>;
 /// The default of `concurrency`, and what Dkron means by the empty string (FACTS 6, 12).
 pub const CONCURRENCY_ALLOW: &str = "allow";
 /// The other value of `concurrency`: no run begins while another has not ended.
-const CONCURRENCY_FORBID: &str = "forbid";
+pub(crate) const CONCURRENCY_FORBID: &str = "forbid";
+/// What to do about a name that Dkron refuses.
+pub(crate) const NAME_REMEDY: &str =
+    "a name has lower-case letters, digits, `_` and `-` only; `{{ item.name | lower }}` helps";
+/// What to do about a schedule that Dkron refuses.
+pub(crate) const SCHEDULE_REMEDY: &str =
+    "Dkron wants six fields, seconds first (`0 */5 * * * *`), or `@every 5m`, `@hourly`, `@manually`";
+/// What to do about a time zone that Dkron refuses.
+pub(crate) const TIMEZONE_REMEDY: &str = "write a zone of the tz database, such as `Europe/Paris`";
+/// The executor of commands.
+const SHELL: &str = "shell";
 
 /// The definition of one job: every field a client owns, none that the server owns (FACTS 8).
 ///
@@ -132,26 +145,50 @@ impl Job {
             |c: char| matches!(c, '0'..='9' | '_' | '-') || categories.get(c) == GeneralCategory::LowercaseLetter;
         name.chars().find(|&c| !legal(c)).map(|c| format!("name contains illegal character '{c}'"))
     }
+}
 
-    /// The field of this job that Dkron would refuse, if there is one, and Dkron's words (FACTS 12).
+impl Fields<'_> {
+    /// The field of this job that Dkron would refuse, if there is one, and Dkron's words, in its order (FACTS 12).
     pub fn refusal(&self) -> Option<(&'static str, String)> {
-        if let Some(words) = Self::name_problem(&self.name) {
+        if let Some(words) = Job::name_problem(self.name) {
             return Some(("name", words));
+        }
+        if self.parent_job == self.name {
+            return Some(("parent_job", "the job can not have itself as parent".to_owned()));
         }
         // A child may have no schedule (FACTS 10).
         if !(self.schedule.is_empty() && self.parent().is_some())
             && let Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) =
-                Schedule::parse(&self.schedule, &self.name, "")
+                Schedule::parse(self.schedule, self.name, "")
         {
             return Some(("schedule", error.to_string()));
         }
-        if ![CONCURRENCY_ALLOW, CONCURRENCY_FORBID].contains(&self.concurrency.as_str()) {
+        if ![CONCURRENCY_ALLOW, CONCURRENCY_FORBID].contains(&self.concurrency) {
             return Some(("concurrency", "invalid concurrency policy value, use \"allow\" or \"forbid\"".to_owned()));
         }
         // Dkron looks at the zone whether the schedule needs one or not; only six fields do.
-        match Schedule::parse("0 0 0 * * *", &self.name, &self.timezone) {
-            Err(error) => Some(("timezone", error.to_string())),
-            Ok(_) => None,
+        if let Err(error) = Schedule::parse("0 0 0 * * *", self.name, self.timezone) {
+            return Some(("timezone", error.to_string()));
+        }
+        self.has_bad_shell_timeout().then(|| ("executor_config.timeout", "Error parsing job timeout value".to_owned()))
+    }
+
+    /// Whether it is a job of the shell executor whose `timeout` is no duration of Go's: of all others Dkron looks at none.
+    pub(crate) fn has_bad_shell_timeout(&self) -> bool {
+        let timeout = self.executor_config.get(TIMEOUT).unwrap_or_default();
+        self.executor == SHELL && !timeout.is_empty() && go_duration(timeout).is_err()
+    }
+
+    /// How long one attempt may take; `None` for as long as it likes.
+    pub fn timeout(&self) -> Option<SignedDuration> {
+        let timeout = self.executor_config.get(TIMEOUT);
+        match self.executor {
+            HTTP | "grpc" => http::timeout(timeout),
+            // No limit where there is none.
+            _ => timeout
+                .and_then(|timeout| go_duration(timeout).ok())
+                .map(SignedDuration::from_nanos)
+                .filter(SignedDuration::is_positive),
         }
     }
 }

@@ -77,7 +77,12 @@ impl From<WireJob<'_>> for LiveJob {
 
 impl From<WireJob<'_>> for Job {
     fn from(wire: WireJob<'_>) -> Self {
-        let fields = wire.fields();
+        Self::from(&wire.fields())
+    }
+}
+
+impl From<&Fields<'_>> for Job {
+    fn from(fields: &Fields<'_>) -> Self {
         let map = |pairs: &Pairs<'_>| pairs.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         Self {
             name: fields.name.to_owned(),
@@ -112,7 +117,7 @@ impl WireJob<'_> {
     }
 
     /// The definition, in canonical form.
-    pub(super) fn fields(&self) -> Fields<'_> {
+    pub(crate) fn fields(&self) -> Fields<'_> {
         fn text<'t>(text: Option<&'t Text<'_>>) -> &'t str {
             text.map_or("", |Text(text)| text)
         }

@@ -1,7 +1,10 @@
 //! What the http executor does with its configuration: mostly without a word (FACTS 21 to 23).
 
+use url::Url;
+
 use crate::job::CONCURRENCY_ALLOW;
-use crate::render::{EXPECT_CODE, HTTP_KEYS, LONGEST_TIMEOUT, TIMEOUT, nearest, url_problem};
+use crate::job::http::{self, EXPECT_CODE, TIMEOUT};
+use crate::render::nearest;
 use crate::schedule::spoken;
 
 use super::{Notes, Opened, Rule, Severity, Subject};
@@ -189,10 +192,10 @@ fn keys(subject: &Opened<'_, '_>, notes: &mut Notes) {
             notes.add_with(&CONFIG_MISSING, subject, "executor_config", message, format!("add `{key}: …` to it"));
         }
     }
-    for (key, _) in subject.job.executor_config.iter().filter(|(key, _)| !HTTP_KEYS.contains(key)) {
-        let remedy = match nearest(key, HTTP_KEYS) {
+    for (key, _) in subject.job.executor_config.iter().filter(|(key, _)| !http::KEYS.contains(key)) {
+        let remedy = match nearest(key, http::KEYS) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it knows {}", HTTP_KEYS.join(", ")),
+            None => format!("it knows {}", http::KEYS.join(", ")),
         };
         let message = format!("the http executor has no key `{key}`, and ignores it");
         notes.add_with(&UNKNOWN_KEY, subject, &config_field(key), message, remedy);
@@ -203,6 +206,19 @@ fn keys(subject: &Opened<'_, '_>, notes: &mut Notes) {
     {
         let shown = if subject.is_secret(field) { "the secret URL".to_owned() } else { format!("`{url}`") };
         notes.add(&URL_INVALID, subject, field, format!("{shown} is no URL: {problem}"));
+    }
+}
+
+/// Why an http client takes this for no URL; `None` for one.
+fn url_problem(url: &str, parsed: Result<&Url, url::ParseError>) -> Option<String> {
+    match parsed {
+        // URL parsers forgive these, and Dkron's does not.
+        _ if url.trim() != url || url.chars().any(char::is_control) => {
+            Some("it has a blank or a line break at an end, or a control character".to_owned())
+        }
+        Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => Some("it is neither http nor https".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -265,10 +281,10 @@ fn can_match(code: &str) -> bool {
 
 fn timeout(subject: &Opened<'_, '_>, notes: &mut Notes) {
     let Some(text) = subject.config(TIMEOUT).filter(|text| !text.is_empty()) else { return };
-    let message = match text.parse::<i64>() {
-        Ok(seconds) if seconds > 0 => return,
-        Ok(_) => format!("`timeout: {text}` is no limit"),
-        Err(_) => format!("`timeout: {text}` is taken for {LONGEST_TIMEOUT} seconds"),
+    let message = match http::timeout(Some(text)) {
+        None => format!("`timeout: {text}` is no limit"),
+        Some(_) if text.parse::<i64>().is_ok() => return,
+        Some(taken) => format!("`timeout: {text}` is taken for {} seconds", taken.as_secs()),
     };
     notes.add(&TIMEOUT_NOT_SECONDS, subject, &config_field(TIMEOUT), message);
 }
@@ -276,7 +292,7 @@ fn timeout(subject: &Opened<'_, '_>, notes: &mut Notes) {
 /// Whether an attempt can still be under way when the next one begins, where its limit is one.
 pub(super) fn look_at_time(subject: &Subject<'_>, notes: &mut Notes) {
     let (Some(timeout), Some(gaps)) = (subject.timeout, subject.gaps()) else { return };
-    if timeout.is_positive() && timeout > gaps.shortest {
+    if timeout > gaps.shortest {
         let message = format!(
             "an attempt may take {}, and the next run follows after {}",
             spoken(timeout),

@@ -14,6 +14,7 @@ use crate::render::{Places, Problem};
 use crate::report::Masker;
 use crate::snapshot::{self, Flaw};
 
+use super::parents::PARENT_CYCLE;
 use super::schedule::{NAME_INVALID, SCHEDULE_INVALID};
 use super::{Lint, Note, Rule, Severity, rule, rules};
 
@@ -56,7 +57,11 @@ impl Finding {
     /// A job of a file that Dkron would refuse; `None` where the piece of the file is no job at all.
     pub fn of_flaw(problem: &snapshot::Problem, masker: &Masker) -> Option<Self> {
         let Flaw::Refused { name, field, words } = &problem.flaw else { return None };
-        let rule = if *field == "name" { &NAME_INVALID } else { &SCHEDULE_INVALID };
+        let rule = match *field {
+            "name" => &NAME_INVALID,
+            "parent_job" => &PARENT_CYCLE,
+            _ => &SCHEDULE_INVALID,
+        };
         let line = problem.line.try_into().unwrap_or(usize::MAX);
         let note = Note {
             rule,

@@ -54,7 +54,7 @@ const CACHE_PARAM_INVALID: Rule = Rule {
     id: "cache-param-invalid",
     severity: Severity::Error,
     summary: "a row of cache_param, or a TTL in a job's metadata, cannot be understood",
-    reason: "A row needs a `name` of its own and a `soft_ttl` above zero; TTLs are seconds, or have a unit.",
+    reason: "A row needs a `name` of its own and a `soft_ttl`; TTLs are above zero, in seconds or with a unit.",
     remedy: "correct it: each row has a `name` of its own (`north-orders`, where several sources have `orders`), and TTLs in seconds (`300`) or with a unit (`5m`, `2h`, `1d`)",
     wrong: "name: refresh-accounts\nschedule: 0 * * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: soon}",
     right: "name: refresh-accounts\nschedule: 0 * * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: 5m}",
@@ -179,15 +179,16 @@ fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
         }
         return;
     }
-    let (Some(hard), Some(timeout)) = (ttl.hard, subject.timeout) else { return };
+    let Some(hard) = ttl.hard.filter(|_| subject.is_http) else { return };
     let attempts = i32::try_from(subject.retries).unwrap_or(i32::MAX).saturating_add(1);
-    let latest = timeout.checked_mul(attempts).and_then(|tries| tries.checked_add(gaps.worst));
+    let tries = subject.timeout.and_then(|timeout| timeout.checked_mul(attempts));
+    let latest = tries.and_then(|tries| tries.checked_add(gaps.worst));
     if latest.is_none_or(|latest| latest > hard) {
         let message = format!(
             "up to {} between two runs and {attempts} attempt{} of {} each are more than the hard TTL of {}",
             spoken(gaps.worst),
             if attempts == 1 { "" } else { "s" },
-            spoken(timeout),
+            subject.timeout.map_or_else(|| "any length".to_owned(), spoken),
             spoken(hard)
         );
         notes.add(&MAY_MISS_HARD_TTL, subject, "schedule", message);

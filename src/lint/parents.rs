@@ -16,7 +16,7 @@ const PARENT_MISSING: Rule = Rule {
     right: "name: check-accounts\nparent_job: refresh-accounts\nexecutor_config: {method: GET, url: http://cache-manager:8080/cache/accounts}\n---\nname: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
 };
 
-const PARENT_CYCLE: Rule = Rule {
+pub(super) const PARENT_CYCLE: Rule = Rule {
     id: "parent-cycle",
     severity: Severity::Error,
     summary: "jobs that are their own ancestors",

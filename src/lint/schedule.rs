@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::job::Job;
+use crate::job::{Job, NAME_REMEDY, SCHEDULE_REMEDY, TIMEZONE_REMEDY};
 use crate::schedule::ScheduleError;
 
 use super::{Circumstances, Notes, Opened, Rule, Severity};
@@ -18,7 +18,7 @@ pub(super) const NAME_INVALID: Rule = Rule {
     severity: Severity::Error,
     summary: "Dkron refuses the job's name",
     reason: "A name has lower-case letters, digits, `_` and `-` only; anything else is a 400 (FACTS 12).",
-    remedy: "a name has lower-case letters, digits, `_` and `-` only; `{{ item.name | lower }}` helps",
+    remedy: NAME_REMEDY,
     wrong: "name: Refresh Accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
     right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
 };
@@ -28,7 +28,7 @@ pub(super) const SCHEDULE_INVALID: Rule = Rule {
     severity: Severity::Error,
     summary: "Dkron refuses the schedule or its time zone",
     reason: "Dkron wants six fields, seconds first, or one of its `@` forms; what it refuses is a 400, in the words given (FACTS 12, 19; 106 recorded verdicts).",
-    remedy: "Dkron wants six fields, seconds first (`0 */5 * * * *`), or `@every 5m`, `@hourly`, `@manually`",
+    remedy: SCHEDULE_REMEDY,
     wrong: "name: refresh-accounts\nschedule: \"*/5 * * * *\"\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
     right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
 };
@@ -72,9 +72,8 @@ pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, 
         // A child's own schedule is never looked at by Dkron once it is stored.
         None => return,
         Some(Err(error @ ScheduleError::Timezone(words))) => {
-            let remedy = "write a zone of the tz database, such as `Europe/Paris`";
             debug_assert_eq!(&error.to_string(), words, "Dkron's words as they are");
-            return notes.add_with(&SCHEDULE_INVALID, subject, "timezone", words.clone(), remedy);
+            return notes.add_with(&SCHEDULE_INVALID, subject, "timezone", words.clone(), TIMEZONE_REMEDY);
         }
         Some(Err(error)) => return notes.add(&SCHEDULE_INVALID, subject, "schedule", error.to_string()),
         Some(Ok(schedule)) => schedule,

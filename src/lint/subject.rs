@@ -10,8 +10,8 @@ use url::{ParseError, Url};
 
 use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
 use crate::interned::Interned;
+use crate::job::http::HTTP;
 use crate::job::{Fields, JobMap, Origin, Owner, Wanted};
-use crate::render::{HTTP, LONGEST_TIMEOUT, TIMEOUT};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
 
 use super::{ALLOW_KEY, Rule};
@@ -64,8 +64,7 @@ pub struct Subject<'a> {
     pub has_bad_ttl: bool,
     /// Whether it runs at the http executor.
     pub is_http: bool,
-    /// How long one attempt may take: the http executor's own default where the job does not say (FACTS 23). `None` for
-    /// executors whose limit is not known.
+    /// How long one attempt may take; `None` for as long as it likes, and for executors other than http.
     pub timeout: Option<SignedDuration>,
     /// How often Dkron tries it again.
     pub retries: u32,
@@ -195,11 +194,7 @@ impl<'a> Subjects<'a> {
                     own_ttl: own_ttl(job, |_, _| has_bad_ttl = true).map(Box::new),
                     has_bad_ttl,
                     is_http,
-                    timeout: is_http.then(|| {
-                        let seconds =
-                            config(TIMEOUT).map_or(LONGEST_TIMEOUT, |text| text.parse().unwrap_or(LONGEST_TIMEOUT));
-                        SignedDuration::from_secs(seconds)
-                    }),
+                    timeout: job.timeout().filter(|_| is_http),
                     retries: job.retries,
                     has_limits: job.starts_at.is_some() || job.expires_at.is_some(),
                     allowed: job.metadata.get(ALLOW_KEY).map(Into::into),

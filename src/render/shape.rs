@@ -1,48 +1,23 @@
 //! From a filled-in template to a job: shapes that people write to shapes that Dkron takes, and safe defaults.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use jiff::Timestamp;
-use url::Url;
 
-use crate::job::{self, CONCURRENCY_ALLOW, FIELDS, Job, Origin, Packed, SERVER_FIELDS, STAMP_KEYS, StringMap, Wanted};
+use crate::job::http::{self, EXPECT_CODE, HTTP, TIMEOUT};
+use crate::job::{
+    self, CONCURRENCY_ALLOW, CONCURRENCY_FORBID, FIELDS, Fields, Job, NAME_REMEDY, Origin, Packed, SCHEDULE_REMEDY,
+    SERVER_FIELDS, STAMP_KEYS, StringMap, TIMEZONE_REMEDY, Wanted,
+};
 use crate::schedule::{Schedule, ScheduleError};
 
 use super::draft::{FOR_EACH, Filled, FilledKind, WHEN};
 use super::problem::{Problem, Text, nearest};
 use super::yaml::{Key, is_template};
 
-/// The executor of cache refreshes.
-pub(crate) const HTTP: &str = "http";
-/// What the http executor knows (FACTS 22c); everything else it ignores without a word.
-pub(crate) const HTTP_KEYS: [&str; 12] = [
-    "method",
-    "url",
-    "headers",
-    "body",
-    "timeout",
-    "expectCode",
-    "expectBody",
-    "debug",
-    "tlsNoVerifyPeer",
-    "tlsCertificateFile",
-    "tlsCertificateKeyFile",
-    "tlsRootCAsFile",
-];
 /// One server runs the job, and not each node of the cluster (FACTS 22d).
 pub(crate) const ONE_SERVER: (&str, &str) = ("server", "true:1");
-/// Without it a 404 of the target counts as a success (FACTS 21).
-pub(crate) const EXPECT_CODE: (&str, &str) = ("expectCode", "200");
-pub(crate) const TIMEOUT: &str = "timeout";
-/// The longest default timeout in seconds: the executor's own (FACTS 23).
-pub(crate) const LONGEST_TIMEOUT: i64 = 30;
-
-/// The timeout in seconds where the template is silent: less than the shortest gap between two runs.
-pub(crate) fn default_timeout(schedule: Option<&Schedule>) -> String {
-    let gap = schedule.and_then(Schedule::gaps).map(|gaps| gaps.shortest.as_secs());
-    gap.map_or(LONGEST_TIMEOUT, |gap| LONGEST_TIMEOUT.min(gap - 1)).max(1).to_string()
-}
 
 /// What is wrong with a key that is no field of a job, and what to do; `None` for one that is.
 pub(super) fn unknown_field(name: &str) -> Option<(String, String)> {
@@ -53,7 +28,7 @@ pub(super) fn unknown_field(name: &str) -> Option<(String, String)> {
         return Some((format!("`{name}` is Dkron's own field"), "take it away: only the server sets it".to_owned()));
     }
     let ours = FIELDS.into_iter().chain([FOR_EACH, WHEN]);
-    let remedy = match (nearest(name, HTTP_KEYS), nearest(name, ours.clone())) {
+    let remedy = match (nearest(name, http::KEYS), nearest(name, ours.clone())) {
         (Some(near), _) if near == name => format!("`{near}` belongs into `executor_config`"),
         (_, Some(near)) => format!("did you mean `{near}`?"),
         (Some(near), None) => format!("did you mean `{near}`? it belongs into `executor_config`"),
@@ -104,8 +79,8 @@ struct Seen {
     executor: bool,
     /// Fields that could not be filled in, by their paths.
     broken: BTreeSet<String>,
-    /// Keys of `executor_config`, those set to null among them.
-    config: Vec<(String, Range<usize>)>,
+    /// The values in `executor_config`, those set to null among them.
+    config: BTreeMap<String, Range<usize>>,
 }
 
 impl Shaper<'_> {
@@ -163,7 +138,7 @@ impl Shaper<'_> {
                 let concurrency = self.plain(field, value);
                 match concurrency.as_str() {
                     "" => {}
-                    CONCURRENCY_ALLOW | "forbid" => self.job.concurrency = concurrency,
+                    CONCURRENCY_ALLOW | CONCURRENCY_FORBID => self.job.concurrency = concurrency,
                     _ => self.problem(
                         at,
                         format!("`concurrency` is `{concurrency}`, and Dkron knows only `allow` and `forbid`"),
@@ -325,7 +300,7 @@ impl Shaper<'_> {
             }
         };
         for (key, mut value) in map {
-            self.seen.config.push((key.text.clone(), key.at.clone()));
+            self.seen.config.insert(key.text.clone(), value.at.clone());
             let field = format!("executor_config.{}", key.text);
             value.secret = value.has_secret();
             let text = match (key.text.as_str(), &value.kind) {
@@ -414,9 +389,7 @@ impl Shaper<'_> {
             Some(_) if self.is_broken(&["name"]) => {}
             Some(at) => {
                 if let Some(problem) = Job::name_problem(&self.job.name) {
-                    let remedy =
-                        "a name has lower-case letters, digits, `_` and `-` only; `{{ item.name | lower }}` helps";
-                    self.refused(("name-invalid", "name"), at, problem, remedy);
+                    self.refused(("name-invalid", "name"), at, problem, NAME_REMEDY);
                 }
             }
         }
@@ -434,6 +407,12 @@ impl Shaper<'_> {
         let schedule = self.schedule(whole);
         if self.job.executor == HTTP {
             self.http(schedule.as_ref());
+        }
+        if let Some(at) = self.seen.config.get(TIMEOUT).cloned()
+            && Fields::of(&self.job).has_bad_shell_timeout()
+        {
+            let message = "the shell executor's `timeout` is no duration, and Dkron refuses the job";
+            self.problem(at, message, "write a number with its unit: `timeout: 30s`");
         }
     }
 
@@ -470,42 +449,26 @@ impl Shaper<'_> {
         match Schedule::parse(&self.job.schedule, &self.job.name, &self.job.timezone) {
             Ok(schedule) => Some(schedule),
             Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) => {
-                let remedy =
-                    "Dkron wants six fields, seconds first (`0 */5 * * * *`), or `@every 5m`, `@hourly`, `@manually`";
-                self.refused(("schedule-invalid", "schedule"), at, error.to_string(), remedy);
+                self.refused(("schedule-invalid", "schedule"), at, error.to_string(), SCHEDULE_REMEDY);
                 None
             }
             Err(error @ ScheduleError::Timezone(_)) => {
                 let at = self.seen.timezone.clone().unwrap_or(at);
-                let remedy = "write a zone of the tz database, such as `Europe/Paris`";
-                self.refused(("schedule-invalid", "timezone"), at, error.to_string(), remedy);
+                self.refused(("schedule-invalid", "timezone"), at, error.to_string(), TIMEZONE_REMEDY);
                 None
             }
         }
     }
 
     fn http(&mut self, schedule: Option<&Schedule>) {
-        let silent = |key: &str| !self.seen.config.iter().any(|(seen, _)| seen == key);
+        let silent = |key: &str| !self.seen.config.contains_key(key);
         let (timeout, expect_code) = (silent(TIMEOUT), silent(EXPECT_CODE.0));
         if timeout {
-            self.job.executor_config.insert(TIMEOUT.to_owned(), default_timeout(schedule));
+            self.job.executor_config.insert(TIMEOUT.to_owned(), http::fitting_timeout(schedule));
         }
         if expect_code {
             self.job.executor_config.insert(EXPECT_CODE.0.to_owned(), EXPECT_CODE.1.to_owned());
         }
-    }
-}
-
-/// Why an http client takes this for no URL; `None` for one.
-pub(crate) fn url_problem(url: &str, parsed: Result<&Url, url::ParseError>) -> Option<String> {
-    match parsed {
-        // URL parsers forgive these, and Dkron's does not.
-        _ if url.trim() != url || url.chars().any(char::is_control) => {
-            Some("it has a blank or a line break at an end, or a control character".to_owned())
-        }
-        Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => Some("it is neither http nor https".to_owned()),
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::quote::quote_bytes;
 const LIMIT: u64 = 1 << 63;
 
 /// Reads a duration such as `1h30m`, `-1.5h` or `0` as nanoseconds.
-pub(super) fn parse(text: &str) -> Result<i64, String> {
+pub(crate) fn parse(text: &str) -> Result<i64, String> {
     let (negative, mut rest) = match text.as_bytes() {
         [b'-', ..] => (true, &text[1..]),
         [b'+', ..] => (false, &text[1..]),

@@ -20,6 +20,7 @@ mod zone;
 use jiff::{SignedDuration, Timestamp};
 
 use self::cron::Cron;
+pub(crate) use self::duration::parse as go_duration;
 pub use self::gaps::Gaps;
 pub use self::refresh::{RefreshError, allowed_interval, refresh_schedule, stagger};
 
@@ -57,7 +58,7 @@ impl Schedule {
     /// as UTC).
     ///
     /// As in Dkron, the schedule is judged before the time zone, and the zone counts only for six fields without a zone of
-    /// their own: not for `@daily`. An empty schedule is refused; that a child may have one (fact 10) is for callers to know.
+    /// their own: not for `@daily`. An empty schedule is refused; that a child may have one (FACTS 10) is for callers to know.
     ///
     /// # Errors
     /// Dkron's own refusal.
@@ -67,7 +68,7 @@ impl Schedule {
 
     /// The first run after this instant; `None` for never.
     ///
-    /// `@every` counts from the instant given, as Dkron does from its own start and from each write of the job (fact 7).
+    /// `@every` counts from the instant given, as Dkron does from its own start and from each write of the job (FACTS 7).
     /// Six fields that match no second of this year and the next five never run, says robfig/cron. Instants beyond the year
     /// 9999 are none.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
@@ -108,6 +109,15 @@ impl Schedule {
         match &self.0 {
             Kind::Cron(cron) => cron.seconds_of_day(),
             Kind::Every { .. } | Kind::Once(_) => None,
+        }
+    }
+
+    /// Whether two runs may lie less than a minute apart; it takes no walk over the years.
+    pub(crate) fn may_run_twice_a_minute(&self) -> bool {
+        match &self.0 {
+            Kind::Cron(cron) => cron.seconds.values().nth(1).is_some(),
+            Kind::Every { .. } => true,
+            Kind::Once(_) => false,
         }
     }
 

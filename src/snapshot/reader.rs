@@ -165,16 +165,15 @@ fn record(
 /// Reads one object. What only the server may set is dropped (FACTS 8).
 fn job(bytes: &[u8]) -> Result<LiveJob, Flaw> {
     let wire: WireJob<'_> = serde_json::from_slice(bytes).map_err(|error| no_job(bytes, &error))?;
-    let odd = wire.odd_instant();
-    let live = LiveJob::from(wire);
-    let name = || live.job.name().to_string();
-    if let Some(field) = odd {
+    let fields = wire.fields();
+    let name = || fields.name.to_owned();
+    if let Some(field) = wire.odd_instant() {
         // Without it the job would run when it must not.
         let words = "this is no instant such as `2030-01-31T09:00:00Z`".to_owned();
         return Err(Flaw::NoJob { job: Some(name()), field: Some(field.to_owned()), words });
     }
-    match live.job.unpack().refusal() {
-        None => Ok(live),
+    match fields.refusal() {
+        None => Ok(LiveJob::from(wire)),
         Some((field, words)) => Err(Flaw::Refused { name: name(), field, words }),
     }
 }

@@ -166,7 +166,7 @@ impl<'a> Seen<'a> {
             state = State::Stuck;
             notes.push(ailment.to_string());
         }
-        let timeout = job.timeout();
+        let timeout = Fields::of(job).timeout();
         let running = look.running.get(&***name).map(|began| since(*began, look.now));
         let drift = match look.plan {
             None => Drift::Unknown,
@@ -225,7 +225,7 @@ fn not_there(missing: &Missing<'_>, look: &Look<'_>, masker: &Masker) -> JobStat
         successes: 0,
         errors: 0,
         running: None,
-        timeout: job.timeout(),
+        timeout: Fields::of(job).timeout(),
         next: Next::Never,
         drift: Drift::Create,
         notes: notes.iter().map(|note| masker.text(note)).collect(),

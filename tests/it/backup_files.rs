@@ -97,7 +97,7 @@ fn what_the_server_owns_is_dropped_and_the_rest_is_read() {
 
 #[test]
 fn a_piece_that_is_no_job_says_where_and_why() {
-    let text = "{\"name\":\"a\",\"schedule\":\"@daily\"}\n{\"schedule\":\"@daily\"}\n{\"name\":\"b\",\"executor_config\":\"pass\\\"word\"}\nrubbish\n{\"name\":\"c\",\"retries\":-1}{\"name\":\"A b\"}\n{\"name\":\"a\",\"schedule\":\"@daily\"}\n{\"name\":{}}\n{\"name\":\"d\",}\n{\"name\":\"e\",\"name\":\"e\"}\n{\"name\":\"f\"}\n{\"name\":\"g\",\"schedule\":\"@daily\",\"timezone\":\"Mars\"}\n{\"name\":\"h\",\"schedule\":\"@daily\",\"concurrency\":\"no\"}\n{\"name\":\"i\",\"schedule\":\"@daily\",\"expires_at\":\"soon\"}\n";
+    let text = "{\"name\":\"a\",\"schedule\":\"@daily\"}\n{\"schedule\":\"@daily\"}\n{\"name\":\"b\",\"executor_config\":\"pass\\\"word\"}\nrubbish\n{\"name\":\"c\",\"retries\":-1}{\"name\":\"A b\"}\n{\"name\":\"a\",\"schedule\":\"@daily\"}\n{\"name\":{}}\n{\"name\":\"d\",}\n{\"name\":\"e\",\"name\":\"e\"}\n{\"name\":\"f\"}\n{\"name\":\"g\",\"schedule\":\"@daily\",\"timezone\":\"Mars\"}\n{\"name\":\"h\",\"schedule\":\"@daily\",\"concurrency\":\"no\"}\n{\"name\":\"i\",\"schedule\":\"@daily\",\"expires_at\":\"soon\"}\n{\"name\":\"j\",\"parent_job\":\"j\"}\n{\"name\":\"k\",\"schedule\":\"@daily\",\"executor\":\"shell\",\"executor_config\":{\"timeout\":\"30\"}}\n{\"name\":\"l\",\"schedule\":\"@daily\",\"retries\":\"2\"}\n";
     let (records, problems, reads) = read_files(&[
         ("x.ndjson", text),
         ("y.ndjson", "[{\"name\":\"a\",\"schedule\":\"@daily\"},{\"name\":\"z\",\"parent_job\":\"a\"}]"),
@@ -119,9 +119,9 @@ fn a_piece_that_is_no_job_says_where_and_why() {
     x.ndjson: job 14, which begins in line 13 (byte 346): this is no job of Dkron's: `i`, field `expires_at`: this is no instant such as `2030-01-31T09:00:00Z`
     y.ndjson: job 1, which begins in line 1 (byte 1): `a` is already in line 1 of x.ndjson; keep one of the two
     "#);
-    assert_eq!(reads[0], Read { shape: Shape::Sequence, jobs: 1, mended: 0, problems: 13 });
+    assert_eq!(reads[0], Read { shape: Shape::Sequence, jobs: 1, mended: 0, problems: 16 });
     assert_eq!(reads[1], Read { shape: Shape::Array { closed: true }, jobs: 1, mended: 0, problems: 1 });
-    assert!(matches!(&problems[13].flaw, Flaw::Twice { name, file, line: 1 } if name == "a" && file == "x.ndjson"));
+    assert!(matches!(&problems[16].flaw, Flaw::Twice { name, file, line: 1 } if name == "a" && file == "x.ndjson"));
 }
 
 #[test]

@@ -89,10 +89,15 @@ fn a_run_may_take_as_long_as_its_executor_lets_it() {
         // What is no number counts as not given, and 0 is no limit.
         (timeout(forbid(), "300s"), 30),
         (timeout(forbid(), "0"), 3600),
+        (timeout(forbid(), "-1"), 3600),
         (shell("2m30s"), 150),
         (shell("90s"), 90),
         (shell(""), 3600),
         (shell("soon"), 3600),
+        // Go's durations, and no others.
+        (shell("0.5h5m"), 2100),
+        (shell("1m 30s"), 3600),
+        (shell("1.5m"), 90),
     ];
     for (job, limit) in cases {
         let after =

@@ -268,11 +268,17 @@ fn files_with_jobs_that_dkron_would_refuse() {
         })
         .to_string()
     };
+    let own_parent = job("own", "@daily", "").replace("\"name\"", "\"parent_job\":\"own\",\"name\"");
     let many: Vec<_> = (0..30).map(|index| job(&format!("bad-{index}"), "* * *", "")).collect();
     let cli = Cli::new().file(
         "jobs.ndjson",
         [
-            &[job("Upper", "@daily", ""), job("zone", "0 0 0 * * *", "Mars/Olympus"), job("good", "@daily", "")][..],
+            &[
+                job("Upper", "@daily", ""),
+                job("zone", "0 0 0 * * *", "Mars/Olympus"),
+                own_parent,
+                job("good", "@daily", ""),
+            ][..],
             &many,
         ]
         .concat()
@@ -280,13 +286,14 @@ fn files_with_jobs_that_dkron_would_refuse() {
     );
     let found = report(&cli, &["lint", "jobs.ndjson"], 6);
     let said = notes(&found);
-    assert_eq!(said[..2], ["error name-invalid Upper", "error schedule-invalid zone"], "{found:#}");
-    assert_eq!((said.len(), said.last().map(String::as_str)), (33, Some("warning forbid-can-stick good")));
-    assert_eq!((&found["notes"][1]["line"], &found["summary"]["jobs"]), (&json!(2), &json!(33)));
+    let first = ["error name-invalid Upper", "error schedule-invalid zone", "error parent-cycle own"];
+    assert_eq!(said[..3], first, "{found:#}");
+    assert_eq!((said.len(), said.last().map(String::as_str)), (34, Some("warning forbid-can-stick good")));
+    assert_eq!((&found["notes"][1]["line"], &found["summary"]["jobs"]), (&json!(2), &json!(34)));
     // For whoever would write them they are errors as before.
     let ran =
         cli.run(&["restore", "jobs.ndjson", "--dkron-url", "http://127.0.0.1:1", "--wait-timeout", "1s"]).exits(1);
-    assert!(ran.stderr.contains("Dkron refuses the name `Upper`") && ran.stderr.contains("and 12 more"), "{ran}");
+    assert!(ran.stderr.contains("Dkron refuses the name `Upper`") && ran.stderr.contains("and 13 more"), "{ran}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
-use dkron_jobs::job::{JobMap, Wanted};
+use dkron_jobs::job::{Fields, Job, JobMap, Wanted};
 use dkron_jobs::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, lint, rule, rules};
 use dkron_jobs::render::{Context, Source, Sources, TableFormat, examine};
 use dkron_jobs::report::Masker;
@@ -267,6 +267,11 @@ fn the_worst_gap_is_what_a_ttl_is_compared_with() {
                    metadata: {cache_param: x, soft_ttl: 60, hard_ttl: 120}";
     assert_eq!(said(retried, None), ["warning refresh-may-miss-hard-ttl"]);
     assert_eq!(said(&retried.replace("31", "30"), None), Vec::<String>::new());
+    // An attempt without a limit may take any time.
+    for endless in ["0", "-1"] {
+        let both = ["error timeout-not-seconds", "warning refresh-may-miss-hard-ttl"];
+        assert_eq!(said(&retried.replace("31", endless), None), both, "{endless}");
+    }
     // A child runs when its parent does.
     let child = |soft: &str| {
         said(
@@ -278,6 +283,25 @@ fn the_worst_gap_is_what_a_ttl_is_compared_with() {
         )
     };
     assert_eq!((child("300"), child("299")), (vec![], vec![slow.to_owned()]));
+}
+
+#[test]
+fn a_ttl_of_the_table_is_above_zero() {
+    let table = |row: &str| Source { file: "t.csv".to_owned(), text: format!("name,soft_ttl,hard_ttl\n{row}\n") };
+    let problems =
+        |row: &str| Caches::of(&Table::parse(&table(row), TableFormat::Csv, None).expect("a table")).problems;
+    assert_eq!(problems("a,60,120"), Vec::<String>::new());
+    assert_eq!(problems("a,0,120"), ["row 1: the soft TTL of cache `a` is `0`, which is not positive"]);
+    assert_eq!(problems("a,60,0"), ["row 1: the hard TTL of cache `a` is `0`, which is not positive"]);
+    assert_eq!(problems("a,60,-5s"), ["row 1: the hard TTL of cache `a` is `-5s`, which is not positive"]);
+}
+
+#[test]
+fn a_key_of_metadata_may_have_a_dash() {
+    let mut job = Job::new("a");
+    job.metadata.insert("cache-param".to_owned(), "accounts".to_owned());
+    let key = Key::parse("metadata.cache-param").expect("a key");
+    assert_eq!(key.of(&Fields::of(&job)).as_deref(), Some("accounts"));
 }
 
 /// Crowds of schedules that make each day alike, of others, and of both together.
