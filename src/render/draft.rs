@@ -14,6 +14,8 @@ use super::yaml::{Key, Kind, Node, TAG_REMEDY, is_template, tagged};
 pub(super) const FOR_EACH: &str = "for_each";
 /// The key that leaves jobs out.
 pub(super) const WHEN: &str = "when";
+/// The field that others may depend on.
+const NAME: &str = "name";
 
 /// A job's template, compiled.
 pub(super) struct Draft<'s> {
@@ -21,7 +23,8 @@ pub(super) struct Draft<'s> {
     pub(super) node: &'s Node,
     for_each: Result<Option<Condition<'s>>, ()>,
     when: Result<Option<Condition<'s>>, ()>,
-    pub(super) fields: Vec<(&'s Key, Tree<'s>)>,
+    /// The name first, if there is one.
+    fields: Vec<(&'s Key, Tree<'s>)>,
 }
 
 /// A node with its leaves compiled.
@@ -129,10 +132,21 @@ impl<'s> Draft<'s> {
                     }
                     let tree = compiler.tree(value);
                     draft.fields.push((key, tree));
+                    if name == NAME {
+                        draft.fields.rotate_right(1);
+                    }
                 }
             }
         }
         Some(draft)
+    }
+
+    /// The name, and the other fields, whose leaves may depend on it.
+    pub(super) fn name_and_others(&self) -> (Option<&(&'s Key, Tree<'s>)>, &[(&'s Key, Tree<'s>)]) {
+        match self.fields.split_first() {
+            Some((first, others)) if first.0.text == NAME => (Some(first), others),
+            _ => (None, &self.fields),
+        }
     }
 
     /// The rows to render it for.

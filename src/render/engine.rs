@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,7 @@ use crate::schedule;
 
 use super::problem::nearest;
 use super::rows::Rows;
-use super::vocabulary::{FILTERS, FUNCTIONS, NAMES, TESTS, names};
+use super::vocabulary::{FILTERS, FUNCTIONS, NAMES, TESTS, functions, names};
 use super::{Context, Table, Var};
 
 /// Where functions find the name of the job being rendered. No template can say it: it is no identifier.
@@ -29,7 +29,7 @@ const FUEL: u64 = 1_000_000;
 
 /// Names that no data table may have.
 pub(crate) fn reserved(name: &str) -> bool {
-    names(NAMES).chain(names(FUNCTIONS)).any(|word| word == name)
+    names(NAMES).chain(functions()).any(|word| word == name)
 }
 
 /// Renders the leaves of all templates.
@@ -108,18 +108,16 @@ impl<'s> Engine<'s> {
             env.add_global(name.clone(), Value::from_object(Rows(table.clone())));
         }
         let host = format!("{}.svc.{}", context.namespace, context.cluster_domain);
-        env.add_function("service", move |name: Value, port: u16| match name.as_str() {
-            Some(name) => Ok(format!("http://{name}.{host}:{port}")),
+        env.add_function("service", move |name: Value, port: Value| match name.as_str() {
+            Some(name) => {
+                let port = number(&port, 0..=65_535, "the port of service() is a number from 0 to 65535")?;
+                Ok(format!("http://{name}.{host}:{port}"))
+            }
             None if name.is_undefined() => Err(Error::from(ErrorKind::UndefinedError)),
             None => Err(Error::new(ErrorKind::InvalidOperation, "the name of service() is a text")),
         });
-        env.add_function("stagger", |state: &State<'_, '_>, interval: u64| {
-            if interval == 0 {
-                return Err(Error::new(
-                    ErrorKind::InvalidOperation,
-                    "the interval of stagger() is in seconds, above 0",
-                ));
-            }
+        env.add_function("stagger", |state: &State<'_, '_>, interval: Value| {
+            let interval = number(&interval, 1..=u64::MAX, "the interval of stagger() is in seconds, above 0")?;
             Ok(schedule::stagger(&job(state)?, interval))
         });
         let utc = Arc::clone(&notes);
@@ -154,7 +152,7 @@ impl<'s> Engine<'s> {
         self.notes.utc.store(false, Ordering::Relaxed);
         let text = template
             .render(scope.context.clone())
-            .map_err(|error| self.explain(&error, template.source(), scope.item.as_ref()))?;
+            .map_err(|error| self.explain(&error, template.source(), Some(scope)))?;
         Ok(Rendered {
             text,
             secret: self.notes.secret.load(Ordering::Relaxed) || (scope.secret && template.source().contains("item")),
@@ -170,23 +168,25 @@ impl<'s> Engine<'s> {
         scope: &Scope,
     ) -> Result<(Value, bool), LeafProblem> {
         self.notes.secret.store(false, Ordering::Relaxed);
-        let value =
-            expression.eval(scope.context.clone()).map_err(|error| self.explain(&error, leaf, scope.item.as_ref()))?;
+        let value = expression.eval(scope.context.clone()).map_err(|error| self.explain(&error, leaf, Some(scope)))?;
         if value.is_undefined() {
             return Err(self.undefined(leaf, 0..leaf.len(), scope.item.as_ref()));
         }
         Ok((value, scope.secret || self.notes.secret.load(Ordering::Relaxed)))
     }
 
-    fn explain(&self, error: &Error, leaf: &str, item: Option<&Value>) -> LeafProblem {
+    /// What is wrong with a leaf; it was rendered in this scope, if it could be compiled.
+    fn explain(&self, error: &Error, leaf: &str, scope: Option<&Scope>) -> LeafProblem {
         let whole = leaf.trim_end().len();
         let range = error.range().filter(|range| leaf.get(range.clone()).is_some()).unwrap_or(0..whole);
         let detail = error.detail().unwrap_or_default();
         let remedy = match error.kind() {
-            ErrorKind::UndefinedError => return self.undefined(leaf, range, item),
+            ErrorKind::UndefinedError => {
+                return self.undefined(leaf, range, scope.and_then(|scope| scope.item.as_ref()));
+            }
             ErrorKind::UnknownFunction => {
                 let named = detail.split_whitespace().next().unwrap_or_default();
-                match nearest(named, names(FUNCTIONS)) {
+                match nearest(named, functions()) {
                     Some(near) => format!("did you mean `{near}()`?"),
                     None => format!("templates may call {}, and the functions of Jinja2", listed(names(FUNCTIONS))),
                 }
@@ -201,7 +201,8 @@ impl<'s> Engine<'s> {
         };
         let message = if detail.is_empty() { error.kind().to_string() } else { detail.to_owned() };
         // Messages may quote the value that they are about.
-        let message = if self.notes.secret.load(Ordering::Relaxed) && error.kind() == ErrorKind::InvalidOperation {
+        let secret = self.notes.secret.load(Ordering::Relaxed) || scope.is_some_and(|scope| scope.secret);
+        let message = if secret && error.kind() == ErrorKind::InvalidOperation {
             "this cannot be done with a secret's value".to_owned()
         } else {
             message
@@ -229,9 +230,13 @@ impl<'s> Engine<'s> {
                     format!("{near}the row has the columns {}", columns.join(", "))
                 }
             },
+            // `-` is a minus there.
+            _ if self.tables.iter().any(|table| table == leaf.trim()) => {
+                "no template can name this table: call it by letters, digits and `_`".to_owned()
+            }
             _ => {
                 let known = || names(NAMES).chain(self.tables.iter().map(String::as_str));
-                match nearest(root, known().chain(names(FUNCTIONS))) {
+                match nearest(root, known().chain(functions())) {
                     Some(near) if near != root => format!("did you mean `{near}`?"),
                     _ => format!("templates see {}", listed(known())),
                 }
@@ -298,6 +303,18 @@ fn job(state: &State<'_, '_>) -> Result<String, Error> {
     name.ok_or_else(|| {
         Error::new(ErrorKind::InvalidOperation, "this depends on the job's name, so the name itself cannot use it")
     })
+}
+
+/// A number; a text of one is as good, as variables of the environment are never anything else.
+fn number(value: &Value, legal: RangeInclusive<u64>, otherwise: &'static str) -> Result<u64, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let number = match value.as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None => u64::try_from(value.clone()).ok(),
+    };
+    number.filter(|number| legal.contains(number)).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, otherwise))
 }
 
 /// A TTL, as data tables give it; `None` for null and the empty text.

@@ -29,9 +29,7 @@ pub(crate) use self::engine::reserved;
 pub use self::places::Places;
 pub(crate) use self::problem::nearest;
 pub use self::problem::{Problem, Problems, Verdict};
-pub(crate) use self::shape::{
-    EXPECT_CODE, HTTP, HTTP_KEYS, LONGEST_TIMEOUT, ONE_SERVER, TIMEOUT, default_timeout, url_problem,
-};
+pub(crate) use self::shape::ONE_SERVER;
 pub use self::table::{TableFormat, values};
 pub(crate) use self::yaml::is_template;
 
@@ -176,10 +174,9 @@ impl Run<'_> {
                     continue;
                 }
             }
-            // The name first: the other leaves may depend on it.
-            let mut fields = Vec::with_capacity(draft.fields.len());
-            let (named, others): (Vec<_>, Vec<_>) = draft.fields.iter().partition(|(key, _)| key.text == "name");
-            for (key, tree) in named {
+            let (named, others) = draft.name_and_others();
+            let mut fields = Vec::with_capacity(others.len() + 1);
+            if let Some((key, tree)) = named {
                 fields.push((*key, fill(draft.text, tree, self.engine, &row.scope, &mut found)));
             }
             // Where there is none, that is said below, and functions that depend on it need not complain too.
@@ -193,7 +190,7 @@ impl Run<'_> {
             if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
                 let name = wanted.job.name();
                 if let Some(first) = self.seen.get(name).map(|&first| &self.jobs[first].1.origin) {
-                    let at = draft.fields.iter().find(|(key, _)| key.text == "name").map(|(key, _)| key.at.clone());
+                    let at = named.map(|(key, _)| key.at.clone());
                     found.push(draft.text.problem(
                         at.unwrap_or_else(|| draft.node.at.clone()),
                         format!("there is another job `{name}` already, from {}:{}", first.file, first.line),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::job::Origin;
 
@@ -15,14 +16,14 @@ pub struct Places {
     /// Each job's template, and in which text it is.
     documents: Vec<(usize, Node)>,
     /// Which of them begins in which line of which file.
-    index: HashMap<(String, usize), usize>,
+    index: HashMap<(Arc<str>, usize), usize>,
 }
 
 impl Places {
     pub(super) fn new(texts: Vec<Text>, documents: Vec<(usize, Node)>) -> Self {
         let begins = |(index, (text, node)): (usize, &(usize, Node))| {
             let text = &texts[*text];
-            ((text.file().to_string(), text.line_column(node.at.start).0), index)
+            ((text.file().clone(), text.line_column(node.at.start).0), index)
         };
         // Of two in one line the first is found.
         let index = documents.iter().enumerate().rev().map(begins).collect();
@@ -32,7 +33,7 @@ impl Places {
     /// A problem with a field (`executor_config.headers`) of the job that is written down at `origin`: where the field stands,
     /// or the map that it would stand in, or the job. `None` where no template begins there.
     pub fn problem(&self, origin: &Origin, field: &str, message: &str, remedy: &str) -> Option<Problem> {
-        let index = *self.index.get(&(origin.file.to_string(), origin.line))?;
+        let index = *self.index.get(&(origin.file.clone(), origin.line))?;
         let (text, node) = &self.documents[index];
         let text = &self.texts[*text];
         let at = place(node, field).unwrap_or_else(|| {

@@ -13,7 +13,7 @@ use crate::sort;
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
     file: Arc<str>,
-    named: NamedSource<Arc<str>>,
+    text: Arc<str>,
     /// Where each line begins, in bytes, once somebody has asked: a file may hold thousands of jobs.
     lines: OnceLock<Vec<usize>>,
     /// The text as it may be shown, once there is a problem in it.
@@ -22,12 +22,7 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(file: &str, text: &str) -> Self {
-        Self {
-            file: file.into(),
-            named: NamedSource::new(file, Arc::from(text)),
-            lines: OnceLock::new(),
-            shown: OnceLock::new(),
-        }
+        Self { file: file.into(), text: text.into(), lines: OnceLock::new(), shown: OnceLock::new() }
     }
 
     pub(crate) fn file(&self) -> &Arc<str> {
@@ -35,7 +30,7 @@ impl Text {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        self.named.inner()
+        &self.text
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
@@ -132,7 +127,11 @@ impl Problem {
     /// The line of the file, without the blanks around it.
     pub fn snippet(&self) -> Option<&str> {
         let place = self.place.as_ref()?;
-        place.source.inner().lines().nth(place.line - 1).map(str::trim)
+        let text = place.source.inner();
+        let (before, after) = text.split_at_checked(place.span.offset())?;
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let end = after.find('\n').map_or(text.len(), |at| before.len() + at);
+        text.get(start..end).filter(|_| start < text.len()).map(str::trim)
     }
 
     /// What to do about it.

@@ -35,7 +35,7 @@ impl Table {
         let rows = match format {
             TableFormat::Csv => csv_rows(&text)?,
             TableFormat::Json => value_rows(&text, json(&text)?, pointer)?,
-            TableFormat::Yaml => value_rows(&text, yaml(&text)?, pointer)?,
+            TableFormat::Yaml => value_rows(&text, yaml(source)?, pointer)?,
         };
         Self::new(rows).ok_or_else(|| {
             text.problem(
@@ -49,9 +49,9 @@ impl Table {
 
 fn csv_rows(text: &Text) -> Result<Vec<Row>, Problem> {
     // Comments stand before the header only: a row may begin with `#`.
-    let mut lines = text.as_str().split_inclusive('\n');
+    let lines = text.as_str().split_inclusive('\n');
     let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with('#');
-    let start: usize = lines.by_ref().take_while(is_comment).map(str::len).sum();
+    let start: usize = lines.take_while(is_comment).map(str::len).sum();
     let rest = text.as_str().get(start..).unwrap_or_default();
     let semicolons = rest.lines().next().is_some_and(|line| !line.contains(',') && line.contains(';'));
     let mut reader = csv::ReaderBuilder::new()
@@ -129,9 +129,11 @@ fn json(text: &Text) -> Result<Value, Problem> {
     })
 }
 
-fn yaml(text: &Text) -> Result<Value, Problem> {
+/// JSON is YAML too, but for the escapes of one character in two halves.
+fn yaml(source: &Source) -> Result<Value, Problem> {
+    let text = Text::new(&source.file, &yaml::join_surrogates(&source.text));
     let mut problems = Vec::new();
-    let mut documents = yaml::parse(text, &mut problems);
+    let mut documents = yaml::parse(&text, &mut problems);
     if let Some(first) = problems.into_iter().next() {
         return Err(first);
     }
@@ -210,9 +212,8 @@ fn pointers(document: &Value) -> String {
 /// # Errors
 /// What is wrong with the text, or that it is no map.
 pub fn values(source: &Source) -> Result<BTreeMap<String, Value>, Problem> {
-    let text = Text::new(&source.file, &source.text);
     // Variables may be secrets: the lines of the file are not shown.
-    match yaml(&text).map_err(Problem::without_snippet)? {
+    match yaml(source).map_err(Problem::without_snippet)? {
         Value::Object(map) => Ok(map.into_iter().collect()),
         Value::Array(list) if list.is_empty() => Ok(BTreeMap::new()),
         _ => Err(Problem::of_file(&source.file, "variables are a map", "write `name: value` lines")),

@@ -160,6 +160,11 @@ pub const TESTS: &[&str] = &[
     "upper",
 ];
 
+/// The names of all functions.
+pub(super) fn functions<'w>() -> impl Iterator<Item = &'w str> + Clone {
+    names(FUNCTIONS).chain(names(JINJA_FUNCTIONS))
+}
+
 /// The names of these words.
 pub(super) fn names(words: &[Word]) -> impl Iterator<Item = &str> + Clone {
     words.iter().map(|word| word.name)

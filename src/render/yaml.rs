@@ -87,9 +87,10 @@ pub(super) fn join_surrogates(text: &str) -> Cow<'_, str> {
         };
         let pair = escape(at).filter(|high| (0xd800..0xdc00).contains(high)).zip(escape(at + 6));
         let char = pair.and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
+        // Each second one before it is escaped by the first, and the last one left over escapes this.
+        let backslashes = rest[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
         let (taken, char) = match char {
-            // An escaped backslash before it means that this is no escape.
-            Some(char) if !rest[..at].ends_with('\\') => (at + 12, char),
+            Some(char) if backslashes.is_multiple_of(2) => (at + 12, char),
             _ => (at + 2, 'u'),
         };
         let kept = if taken == at + 12 { at } else { at + 1 };
@@ -176,13 +177,7 @@ impl<'t> Reader<'t, '_> {
     fn node(&mut self, parser: &mut Events<'t>, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Problem> {
         let start = self.bytes.range(span);
         self.count(1, &start)?;
-        if depth > DEEPEST {
-            return Err(self.text.problem(
-                start,
-                format!("more than {DEEPEST} levels of lists and maps"),
-                "no job needs so many; make it flatter",
-            ));
-        }
+        self.deep(depth, &start)?;
         match event {
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id).cloned() else {
@@ -192,7 +187,9 @@ impl<'t> Reader<'t, '_> {
                         "set the anchor (`&name`) on a value that ends before the alias",
                     ));
                 };
-                self.count(size(&node), &start)?;
+                let (nodes, levels) = size(&node);
+                self.count(nodes, &start)?;
+                self.deep(depth + levels, &start)?;
                 Ok(node)
             }
             Event::Scalar(value, style, anchor, tag) => {
@@ -303,6 +300,17 @@ impl<'t> Reader<'t, '_> {
         ))
     }
 
+    fn deep(&self, depth: usize, at: &Range<usize>) -> Result<(), Problem> {
+        if depth <= DEEPEST {
+            return Ok(());
+        }
+        Err(self.text.problem(
+            at.clone(),
+            format!("more than {DEEPEST} levels of lists and maps"),
+            "no job needs so many; make it flatter",
+        ))
+    }
+
     fn anchor(&mut self, id: usize, node: &Node) {
         if id > 0 {
             self.anchors.insert(id, node.clone());
@@ -409,12 +417,16 @@ fn is_number(text: &str) -> bool {
     begins && !text.contains(|c: char| c.is_ascii_alphabetic() && c != 'e' && c != 'E') && text.parse::<f64>().is_ok()
 }
 
-/// How many nodes are in it.
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        Kind::List(list) => list.iter().map(size).sum(),
-        Kind::Map(map) => map.iter().map(|(_, node)| size(node)).sum(),
-        _ => 0,
+/// How many nodes are in it, and how many levels are below it.
+fn size(node: &Node) -> (usize, usize) {
+    let all = |sum: (usize, usize), below: &Node| {
+        let (nodes, levels) = size(below);
+        (sum.0 + nodes, sum.1.max(levels + 1))
+    };
+    match &node.kind {
+        Kind::List(list) => list.iter().fold((1, 0), all),
+        Kind::Map(map) => map.iter().map(|(_, node)| node).fold((1, 0), all),
+        _ => (1, 0),
     }
 }
 

@@ -128,9 +128,72 @@ fn only_surrogate_pairs_are_joined() {
 name: a
 schedule: "@daily"
 displayname: "\ud83d\uDD11 \u00e9"
-metadata: {a: 'C:\UDP\udp', b: "\\ud83d\\udd11", c: "\\UD"}"#);
+metadata: {a: 'C:\UDP\udp', b: "\\ud83d\\udd11", c: "\\UD", d: "\\\ud83d\udd11"}"#);
     assert_eq!(job["displayname"], "\u{1f511} é");
-    assert_eq!(job["metadata"], json!({"a": r"C:\UDP\udp", "b": r"\ud83d\udd11", "c": r"\UD"}));
+    let want = json!({"a": r"C:\UDP\udp", "b": r"\ud83d\udd11", "c": r"\UD", "d": "\\\u{1f511}"});
+    assert_eq!(job["metadata"], want);
+    // Nor is JSON of variables and YAML tables read in another way.
+    let cli = Cli::new()
+        .file("vars.json", r#"{"sign": "\ud83d\udd11"}"#)
+        .file("jobs-templates/data/t.yaml", r#"[{"name": "a", "sign": "\ud83d\udd11"}]"#)
+        .file(
+            "jobs-templates/t.yaml",
+            "for_each: t\nname: '{{ item.name }}'\nschedule: '@daily'\ndisplayname: '{{ vars.sign }}{{ item.sign }}'",
+        );
+    let jobs = cli.run(&["render", "--values", "vars.json"]).ok().lines();
+    assert_eq!(jobs[0]["displayname"], "\u{1f511}\u{1f511}");
+}
+
+/// Variables of the environment are texts, whatever is in them.
+#[test]
+fn functions_take_numbers_that_are_texts() {
+    let cli = Cli::new().env("JOBS_VAR_PORT", "8080").env("JOBS_VAR_EVERY", " 60 ").file(
+        "jobs-templates/t.yaml",
+        "name: a\nschedule: '{{ stagger(vars.every) }} * * * * *'\nexecutor_config: {url: \"{{ service('x', vars.port) }}{{ service('y', 160 / 2) }}\"}",
+    );
+    let job = &jobs(&cli)[0];
+    let url = "http://x.default.svc.cluster.local:8080http://y.default.svc.cluster.local:80";
+    assert_eq!(job["executor_config"]["url"], url, "{job:#}");
+    assert_eq!(job["schedule"].as_str().map(|schedule| schedule.ends_with(" * * * * *")), Some(true));
+    for (call, said) in [
+        ("service('x', '80a')", "the port of service() is a number from 0 to 65535"),
+        ("service('x', 65536)", "the port of service() is a number from 0 to 65535"),
+        ("service('x', vars.prt)", "`vars.prt` is not defined"),
+        ("stagger('soon')", "the interval of stagger() is in seconds, above 0"),
+        ("stagger('0')", "the interval of stagger() is in seconds, above 0"),
+    ] {
+        let ran = broken(&format!("name: a\nschedule: '@daily'\ndisplayname: \"{{{{ {call} }}}}\""));
+        assert!(ran.contains(said), "{call}: {ran}");
+    }
+}
+
+#[test]
+fn what_dkron_would_refuse_of_a_shell_job() {
+    let shell = |timeout: &str| {
+        format!(
+            "name: a\nschedule: '@daily'\nexecutor_config: {{command: 'true', timeout: {timeout}}}\nexecutor: shell"
+        )
+    };
+    let ran = broken(&shell("30"));
+    assert!(ran.contains("the shell executor's `timeout` is no duration") && ran.contains("t.yaml:3:"), "{ran}");
+    assert_eq!(one(&shell("1.5h30m"))["executor_config"]["timeout"], "1.5h30m");
+    assert_eq!(one(&shell("''"))["executor_config"]["timeout"], "");
+}
+
+#[test]
+fn tables_whose_names_mean_something_else() {
+    let cli = Cli::new()
+        .file("jobs-templates/data/range.csv", "name\na\n")
+        .file("jobs-templates/t.yaml", "name: a\nschedule: '@daily'\ndisplayname: '{{ range(3) }}'");
+    let ran = cli.run(&["render"]).exits(2);
+    assert!(ran.stderr.contains("data table `range`: this name means something else in templates"), "{ran}");
+    let cli = Cli::new()
+        .file("jobs-templates/data/cache-param.csv", "name\na\n")
+        .file("jobs-templates/t.yaml", "for_each: cache-param\nname: '{{ item.name }}'\nschedule: '@daily'");
+    let ran = cli.run(&["render"]).exits(2);
+    assert!(ran.stderr.contains("no template can name this table"), "{ran}");
+    let ran = broken("name: a\nschedule: '@daily'\ndisplayname: '{{ rnge(3) }}'");
+    assert!(ran.contains("did you mean `range()`?"), "{ran}");
 }
 
 #[test]
@@ -430,6 +493,14 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]\n";
     assert!(broken(bomb).contains("values in one file"));
     let deep = format!("metadata: {}", "[".repeat(5000));
     insta::assert_snapshot!(broken(&deep).lines().next().expect("a line"));
+    // Each of them is flat enough, and they stand in each other.
+    let mut aliases = format!("- &a0 {}{}\n", "[".repeat(30), "]".repeat(30));
+    for level in 1..400 {
+        let (open, close) = ("[".repeat(30), "]".repeat(30));
+        aliases.push_str(&format!("- &a{level} {open}*a{}{close}\n", level - 1));
+    }
+    let ran = broken(&aliases);
+    assert!(ran.contains("more than 64 levels of lists and maps"), "{ran}");
 }
 
 #[test]
@@ -445,6 +516,11 @@ fn rows_of_a_secret_list_are_secret() {
     cli.write("jobs-templates/t.yaml", "for_each: vars.list\nname: 'j-{{ item.p }}'\nschedule: '@daily'");
     let ran = cli.run(&args).exits(2);
     assert!(!ran.stderr.contains("Qz9X") && !ran.stderr.contains("hunter2"), "{ran}");
+    let schedule = "for_each: vars.list\nname: 'j-{{ item.n }}'\nschedule: '{{ refresh_schedule(item.p) }}'";
+    cli.write("jobs-templates/t.yaml", schedule);
+    let ran = cli.run(&args).exits(2);
+    assert!(ran.stderr.contains("this cannot be done with a secret's value"), "{ran}");
+    assert!(!ran.to_string().contains("Qz9X"), "{ran}");
 }
 
 #[test]
