@@ -39,17 +39,17 @@ impl Packed {
 
     /// The job with all its fields.
     pub fn unpack(&self) -> Job {
-        let mut job = Job::from(serde_json::from_str::<WireJob<'_>>(&self.definition).unwrap_or_default());
-        job.disabled = self.disabled;
-        job.metadata.extend(self.stamp_pairs().map(|(key, value)| (key.to_owned(), value.to_owned())));
-        job
+        Job::from(&self.wire().fields().with(self.disabled, self.stamp_pairs()))
     }
 
     /// Shows all its fields, where they need not be kept.
     pub fn look<T>(&self, look: impl FnOnce(&Fields<'_>) -> T) -> T {
+        look(&self.wire().fields().with(self.disabled, self.stamp_pairs()))
+    }
+
+    fn wire(&self) -> WireJob<'_> {
         // Bytes that we wrote ourselves can be read.
-        let wire = serde_json::from_str::<WireJob<'_>>(&self.definition).unwrap_or_default();
-        look(&wire.fields().with(self.disabled, self.stamp_pairs()))
+        serde_json::from_str(&self.definition).unwrap_or_default()
     }
 
     /// All differences from this one to `desired`; as [`diff`](super::diff()).
@@ -120,6 +120,7 @@ impl Packed {
         };
         Self {
             name: one(self.name, &other.name),
+            parent: optional(self.parent, &other.parent),
             definition: one(self.definition, &other.definition),
             stamp: optional(self.stamp, &other.stamp),
             ..self

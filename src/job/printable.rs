@@ -21,5 +21,6 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 fn is_unprintable(c: char) -> bool {
     // The second part are Unicode's bidirectional controls and its line and paragraph separators.
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -48,8 +48,7 @@ impl Desired {
     /// The jobs in an order in which Dkron takes them one by one: parents before their children (FACTS 10), else by name.
     pub fn parents_first(&self) -> Vec<&Wanted> {
         let jobs: Vec<_> = self.jobs.values().collect();
-        let index: BTreeMap<&str, usize> = self.jobs.keys().map(AsRef::as_ref).zip(0..).collect();
-        let parent = |i: usize| index.get(jobs[i].job.parent()?).copied();
+        let parent = |i: usize| self.jobs.find_index(jobs[i].job.parent()?).ok();
         generations(&(0..jobs.len()).collect::<Vec<_>>(), parent).into_iter().flatten().map(|i| jobs[i]).collect()
     }
 }

@@ -40,7 +40,7 @@ pub fn allowed_interval(soft: SignedDuration, hard: Option<SignedDuration>) -> S
 /// The schedule that keeps a cache fresh: the longest interval that divides a minute, an hour or a day, is a day at most,
 /// and is within [`allowed_interval`], begun at [`stagger`] for this name.
 ///
-/// Six fields to be read in UTC. Never `@every`, which starts again whenever Dkron gets a new leader (fact 7). Because the
+/// Six fields to be read in UTC. Never `@every`, which starts again whenever Dkron gets a new leader (FACTS 7). Because the
 /// interval divides what the fields repeat in, every gap is the interval.
 ///
 /// # Errors
@@ -60,14 +60,12 @@ pub fn refresh_schedule(
     let allowed = allowed_interval(soft, hard);
     // The longest first.
     let units = [(3_600, 24_u64), (60, 60), (1, 60)];
-    let intervals = units.into_iter().flat_map(|(unit, count)| {
+    let mut intervals = units.into_iter().flat_map(|(unit, count)| {
         (1..=count).rev().filter(move |number| count.is_multiple_of(*number)).map(move |number| (unit, number))
     });
     let fits = |interval: u64| i64::try_from(interval).is_ok_and(|interval| interval <= allowed.as_secs());
-    let (unit, number) = intervals
-        .into_iter()
-        .find(|(unit, number)| fits(unit * number))
-        .ok_or(RefreshError::TooShort { soft, allowed })?;
+    let (unit, number) =
+        intervals.find(|(unit, number)| fits(unit * number)).ok_or(RefreshError::TooShort { soft, allowed })?;
 
     let offset = stagger(name, unit * number);
     let (second, minute, start) = (offset % 60, offset / 60 % 60, offset / unit);
@@ -77,9 +75,7 @@ pub fn refresh_schedule(
         number => format!("{start}/{number}"),
     };
     Ok(match unit {
-        1 if number == 60 => format!("{second} * * * * *"),
         1 => format!("{} * * * * *", field(60)),
-        60 if number == 60 => format!("{second} {minute} * * * *"),
         60 => format!("{second} {} * * * *", field(60)),
         _ => format!("{second} {minute} {} * * *", field(24)),
     })

@@ -253,7 +253,7 @@ fn the_last_words_begin_with_the_counts_and_fit() {
 #[test]
 fn nothing_from_outside_can_steer_a_terminal() {
     let mut dkron = Dkron::default();
-    let evil = "a\u{1b}[2J\r\n\u{202e}b\u{7}";
+    let evil = "a\u{1b}[2J\r\n\u{202e}b\u{61c}\u{7}";
     let mut job = named("edited");
     job.stamp(&Owner::parse(OURS), false);
     job.metadata.insert(evil.to_owned(), evil.to_owned());
@@ -273,7 +273,7 @@ fn nothing_from_outside_can_steer_a_terminal() {
     report.errors.push(evil.to_owned());
     for text in [strip_str(&text(&report, STYLE)).to_string(), report.brief(4096)] {
         assert!(text.contains("\\u{1b}[2J"), "{text}");
-        let steering = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        let steering = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{61c}');
         assert!(!text.contains(steering), "{text:?}");
     }
     assert_eq!(text(&report, STYLE).matches("\u{1b}[2J").count(), 0);
