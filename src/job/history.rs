@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::wire::Instant;
+use super::wire::{Instant, Whole};
 
 /// What came of a job's runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,11 +28,12 @@ impl History {
         struct Fields {
             last_success: Option<Instant>,
             last_error: Option<Instant>,
-            success_count: Option<i64>,
-            error_count: Option<i64>,
+            success_count: Option<Whole<i64>>,
+            error_count: Option<Whole<i64>>,
         }
         let fields: Fields = serde_json::from_slice(job).map_err(|error| error.to_string())?;
-        let count = |count: Option<i64>| count.and_then(|count| count.try_into().ok()).unwrap_or_default();
+        let count =
+            |count: Option<Whole<i64>>| count.and_then(|Whole(count)| count.try_into().ok()).unwrap_or_default();
         Ok(Self {
             last_success: fields.last_success.and_then(Instant::set),
             last_error: fields.last_error.and_then(Instant::set),

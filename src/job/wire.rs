@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de};
+use serde::de::{self, Unexpected};
+use serde::{Deserialize, Deserializer};
 
 use crate::sort;
 
@@ -37,8 +39,8 @@ pub const FIELDS: [&str; 18] = [
 pub const SERVER_FIELDS: [&str; 8] =
     ["id", "next", "status", "success_count", "error_count", "last_success", "last_error", "dependent_jobs"];
 
-/// A job as Dkron's API gives it. Every field may be absent or `null`; unknown ones are ignored, as Dkron does (FACTS 6).
-/// Texts are borrowed from the JSON where it has no escapes in them.
+/// A job as Dkron's API gives it. Every field may be absent, and all but `name` may be `null`; unknown ones are ignored, as
+/// Dkron does (FACTS 6). Texts are borrowed from the JSON where it has no escapes in them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct WireJob<'a> {
@@ -52,7 +54,7 @@ pub struct WireJob<'a> {
     disabled: Option<bool>,
     tags: Option<Entries<'a>>,
     metadata: Option<Entries<'a>>,
-    retries: Option<u32>,
+    retries: Option<Whole<u32>>,
     parent_job: Option<Text<'a>>,
     processors: Option<BTreeMap<String, Option<Entries<'a>>>>,
     concurrency: Option<Text<'a>>,
@@ -134,7 +136,7 @@ impl WireJob<'_> {
             disabled: self.disabled.unwrap_or_default(),
             tags: pairs(self.tags.as_ref()),
             metadata: pairs(self.metadata.as_ref()),
-            retries: self.retries.unwrap_or_default(),
+            retries: self.retries.map_or(0, |Whole(retries)| retries),
             parent_job: text(self.parent_job.as_ref()),
             processors: self
                 .processors
@@ -207,6 +209,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
             }
         }
         deserializer.deserialize_map(Visitor)
+    }
+}
+
+/// A whole number: whoever reads that there is none is told so, and not the name of a type.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole<T>(pub(super) T);
+
+impl<'de, T: TryFrom<i64> + TryFrom<u64>> Deserialize<'de> for Whole<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<T: TryFrom<i64> + TryFrom<u64>> de::Visitor<'_> for Visitor<T> {
+            type Value = Whole<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(if T::try_from(-1_i64).is_ok() { "a whole number" } else { "a whole number from 0" })
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole<T>, E> {
+                T::try_from(number).map(Whole).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole<T>, E> {
+                T::try_from(number).map(Whole).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+        }
+        deserializer.deserialize_i64(Visitor(PhantomData))
     }
 }
 

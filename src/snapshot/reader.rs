@@ -193,11 +193,9 @@ fn no_job(bytes: &[u8], error: &serde_json::Error) -> Flaw {
 /// serde's words without its place, which is not the file's, and without the text that it found, which may be a secret.
 fn without_values(words: &str) -> String {
     let words = words.rsplit_once(" at line ").map_or(words, |(words, _)| words);
-    // Nor is a type of ours.
-    let words = words.replace("expected u32", "expected a whole number from 0");
     match (words.split_once("string \""), words.rsplit_once("\", ")) {
         (Some((before, _)), Some((_, after))) => format!("{before}string, {after}"),
-        _ => words,
+        _ => words.to_owned(),
     }
 }
 

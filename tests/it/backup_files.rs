@@ -117,6 +117,9 @@ fn a_piece_that_is_no_job_says_where_and_why() {
     x.ndjson: job 12, which begins in line 11 (byte 243): Dkron refuses `g`, field `timezone`: unknown time zone Mars
     x.ndjson: job 13, which begins in line 12 (byte 294): Dkron refuses `h`, field `concurrency`: invalid concurrency policy value, use "allow" or "forbid"
     x.ndjson: job 14, which begins in line 13 (byte 346): this is no job of Dkron's: `i`, field `expires_at`: this is no instant such as `2030-01-31T09:00:00Z`
+    x.ndjson: job 15, which begins in line 14 (byte 399): Dkron refuses `j`, field `parent_job`: the job can not have itself as parent
+    x.ndjson: job 16, which begins in line 15 (byte 429): Dkron refuses `k`, field `executor_config.timeout`: Error parsing job timeout value
+    x.ndjson: job 17, which begins in line 16 (byte 516): this is no job of Dkron's: `l`, field `retries`: invalid type: string, expected a whole number from 0
     y.ndjson: job 1, which begins in line 1 (byte 1): `a` is already in line 1 of x.ndjson; keep one of the two
     "#);
     assert_eq!(reads[0], Read { shape: Shape::Sequence, jobs: 1, mended: 0, problems: 16 });
