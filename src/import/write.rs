@@ -1,19 +1,13 @@
 //! Documents as YAML that our reader reads back exactly, and that other readers of YAML 1.1 and 1.2 read as the same.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
-use serde_json::Value;
-
-use crate::job::printable;
+use crate::render::{is_reserved, is_unseen, quoted};
 
 use super::node::{Entry, Node, Presence};
 
 /// Longer keys are no simple keys in YAML: they need a `?`.
 const LONGEST_SIMPLE_KEY: usize = 256;
-const BYTE_ORDER_MARK: char = '\u{feff}';
-/// Words that some reader takes for something other than a text.
-const RESERVED: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
 
 /// A text as it may stand in a comment: on one line, and with what cannot be seen as escapes.
 pub(super) fn comment(text: &str) -> String {
@@ -115,7 +109,7 @@ fn is_plain(text: &str) -> bool {
         && !text.contains("{{")
         && !text.contains("{%")
         && !text.to_ascii_lowercase().contains("\\ud")
-        && !RESERVED.contains(&text.to_ascii_lowercase().as_str())
+        && !is_reserved(text)
 }
 
 /// Whether a literal block holds it exactly: several lines, the first of them not indented, none with blanks at its end, one
@@ -126,23 +120,4 @@ fn is_block(text: &str) -> bool {
         && !body.starts_with([' ', '\n'])
         && !body.ends_with('\n')
         && body.split('\n').all(|line| !line.ends_with(char::is_whitespace))
-}
-
-/// Whether it must be escaped: nobody would see it, or no YAML may hold it.
-fn is_unseen(c: char) -> bool {
-    matches!(c, BYTE_ORDER_MARK | '\u{fffe}' | '\u{ffff}')
-        || matches!(printable(c.encode_utf8(&mut [0; 4])), Cow::Owned(_))
-}
-
-/// In double quotes. Every JSON string is a double-quoted YAML scalar; what cannot be seen is escaped too.
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    for c in Value::from(text).to_string().chars() {
-        if is_unseen(c) {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }

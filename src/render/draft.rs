@@ -21,11 +21,14 @@ const NAME: &str = "name";
 pub(super) struct Draft<'s> {
     pub(super) text: &'s Text,
     pub(super) node: &'s Node,
-    for_each: Result<Option<Condition<'s>>, ()>,
-    when: Result<Option<Condition<'s>>, ()>,
+    for_each: Condition<'s>,
+    when: Condition<'s>,
     /// The name first, if there is one.
-    fields: Vec<(&'s Key, Tree<'s>)>,
+    fields: Vec<Field<'s>>,
 }
+
+/// A field of the job.
+type Field<'s> = (&'s Key, Tree<'s>);
 
 /// A node with its leaves compiled.
 pub(super) struct Tree<'s> {
@@ -44,9 +47,23 @@ enum TreeKind<'s> {
 
 /// What stands behind `when` or `for_each`.
 enum Condition<'s> {
-    Literal(bool),
-    Expression { node: &'s Node, leaf: &'s str, expression: Expression<'s, 's> },
-    Leaf { node: &'s Node, template: Template<'s, 's> },
+    /// Nothing does.
+    Missing,
+    /// It could not be compiled, which is said already.
+    Broken,
+    Literal {
+        node: &'s Node,
+        value: bool,
+    },
+    Expression {
+        node: &'s Node,
+        leaf: &'s str,
+        expression: Expression<'s, 's>,
+    },
+    Leaf {
+        node: &'s Node,
+        template: Template<'s, 's>,
+    },
 }
 
 /// A node with its leaves filled in.
@@ -86,13 +103,13 @@ impl Filled<'_> {
 }
 
 /// One row of `for_each`; a job without `for_each` has one without an item.
-pub(super) struct Row {
+pub(super) struct Item {
     pub(super) scope: Scope,
     /// From 0.
     index: usize,
 }
 
-impl Row {
+impl Item {
     /// What to call it in messages.
     pub(super) fn label(&self) -> Option<String> {
         let item = self.scope.item.as_ref()?;
@@ -120,7 +137,13 @@ impl<'s> Draft<'s> {
             return None;
         };
         let mut compiler = Compiler { text, engine, problems };
-        let mut draft = Self { text, node, for_each: Ok(None), when: Ok(None), fields: Vec::with_capacity(map.len()) };
+        let mut draft = Self {
+            text,
+            node,
+            for_each: Condition::Missing,
+            when: Condition::Missing,
+            fields: Vec::with_capacity(map.len()),
+        };
         for (key, value) in map {
             match key.text.as_str() {
                 FOR_EACH => draft.for_each = compiler.condition(value),
@@ -142,7 +165,7 @@ impl<'s> Draft<'s> {
     }
 
     /// The name, and the other fields, whose leaves may depend on it.
-    pub(super) fn name_and_others(&self) -> (Option<&(&'s Key, Tree<'s>)>, &[(&'s Key, Tree<'s>)]) {
+    pub(super) fn name_and_others(&self) -> (Option<&Field<'s>>, &[Field<'s>]) {
         match self.fields.split_first() {
             Some((first, others)) if first.0.text == NAME => (Some(first), others),
             _ => (None, &self.fields),
@@ -153,16 +176,13 @@ impl<'s> Draft<'s> {
     ///
     /// # Errors
     /// `for_each` names no list.
-    pub(super) fn rows(&self, engine: &Engine<'_>) -> Result<Box<dyn Iterator<Item = Row>>, Problem> {
-        let for_each = match &self.for_each {
-            Ok(Some(for_each)) => for_each,
-            Ok(None) => return Ok(Box::new(iter::once(Row { scope: Scope::new(None, false), index: 0 }))),
-            // Said already, and without its rows nothing more can be.
-            Err(()) => return Ok(Box::new(iter::empty())),
-        };
+    pub(super) fn rows(&self, engine: &Engine<'_>) -> Result<Box<dyn Iterator<Item = Item>>, Problem> {
         let mut secret = false;
-        let (node, list) = match for_each {
-            Condition::Literal(_) => (self.node, None),
+        let (node, list) = match &self.for_each {
+            Condition::Missing => return Ok(Box::new(iter::once(Item { scope: Scope::new(None, false), index: 0 }))),
+            // Without its rows nothing more can be said.
+            Condition::Broken => return Ok(Box::new(iter::empty())),
+            Condition::Literal { node, .. } | Condition::Leaf { node, .. } => (*node, None),
             Condition::Expression { node, leaf, expression } => {
                 let (value, is_secret) = engine
                     .evaluate(expression, leaf, &Scope::new(None, false))
@@ -172,7 +192,6 @@ impl<'s> Draft<'s> {
                     || value.kind() == minijinja::value::ValueKind::Iterable;
                 (*node, is_list.then(|| value.try_iter().ok()).flatten())
             }
-            Condition::Leaf { node, .. } => (*node, None),
         };
         let Some(list) = list else {
             return Err(self.text.problem(
@@ -181,7 +200,7 @@ impl<'s> Draft<'s> {
                 "name a data table (`for_each: cache_param`) or a list, without `{{ }}`",
             ));
         };
-        Ok(Box::new(list.enumerate().map(move |(index, item)| Row { scope: Scope::new(Some(item), secret), index })))
+        Ok(Box::new(list.enumerate().map(move |(index, item)| Item { scope: Scope::new(Some(item), secret), index })))
     }
 
     /// Whether the job is wanted for this row.
@@ -190,10 +209,10 @@ impl<'s> Draft<'s> {
     /// `when` cannot be decided.
     pub(super) fn is_wanted(&self, engine: &Engine<'_>, scope: &Scope) -> Result<bool, Problem> {
         match &self.when {
-            // Said already; the job's own fields are looked at all the same.
-            Ok(None) | Err(()) => Ok(true),
-            Ok(Some(Condition::Literal(bool))) => Ok(*bool),
-            Ok(Some(Condition::Expression { node, leaf, expression })) => {
+            // Where it is broken, the job's own fields are looked at all the same.
+            Condition::Missing | Condition::Broken => Ok(true),
+            Condition::Literal { value, .. } => Ok(*value),
+            Condition::Expression { node, leaf, expression } => {
                 let (value, secret) = engine
                     .evaluate(expression, leaf, scope)
                     .map_err(|problem| place(self.text, node, leaf, problem))?;
@@ -203,7 +222,7 @@ impl<'s> Draft<'s> {
                     None => Ok(value.is_true()),
                 }
             }
-            Ok(Some(Condition::Leaf { node, template })) => {
+            Condition::Leaf { node, template } => {
                 let rendered = engine
                     .render(template, scope)
                     .map_err(|problem| place(self.text, node, template.source(), problem))?;
@@ -325,11 +344,10 @@ impl<'s> Compiler<'s, '_> {
         Tree { node, kind }
     }
 
-    /// `Err` for one that is broken, which is said already.
-    fn condition(&mut self, node: &'s Node) -> Result<Option<Condition<'s>>, ()> {
+    fn condition(&mut self, node: &'s Node) -> Condition<'s> {
         let compiled = match &node.kind {
-            Kind::Null => return Ok(None),
-            Kind::Bool(bool) => return Ok(Some(Condition::Literal(*bool))),
+            Kind::Null => return Condition::Missing,
+            Kind::Bool(value) => return Condition::Literal { node, value: *value },
             Kind::String(leaf) if is_template(leaf) => self
                 .engine
                 .template(leaf)
@@ -343,10 +361,13 @@ impl<'s> Compiler<'s, '_> {
             other => {
                 let message = format!("an expression is wanted here, and this is {}", other.word());
                 self.problems.push(self.text.problem(node.at.clone(), message, "write a text, such as `cache_param`"));
-                return Err(());
+                return Condition::Broken;
             }
         };
-        compiled.map(Some).map_err(|(leaf, problem)| self.problems.push(place(self.text, node, leaf, problem)))
+        compiled.unwrap_or_else(|(leaf, problem)| {
+            self.problems.push(place(self.text, node, leaf, problem));
+            Condition::Broken
+        })
     }
 }
 

@@ -1,10 +1,11 @@
 //! A job as a YAML document, in the shape of a template.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::job::Job;
+use crate::job::{Job, printable};
 use crate::sort;
 
 /// A job as one document, every string quoted where YAML could take it for something else.
@@ -42,12 +43,33 @@ fn entry(out: &mut String, indent: usize, key: &str, value: &Value) {
     }
 }
 
-/// A string as a YAML scalar. Every JSON string is a double-quoted YAML scalar.
+/// A string as a YAML scalar.
 fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(word) && !is_reserved(text);
+    if plain { text.to_owned() } else { quoted(text) }
+}
+
+/// Whether a reader of some YAML takes it for another thing than a text.
+pub(crate) fn is_reserved(text: &str) -> bool {
     let reserved = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(word)
-        && !reserved.contains(&text.to_ascii_lowercase().as_str());
-    if plain { text.to_owned() } else { Value::from(text).to_string() }
+    reserved.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Whether it must be escaped: nobody would see it, or no YAML may hold it.
+pub(crate) fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}') || matches!(printable(c.encode_utf8(&mut [0; 4])), Cow::Owned(_))
+}
+
+/// In double quotes. Every JSON string is a double-quoted YAML scalar; what cannot be seen is escaped too.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    for c in Value::from(text).to_string().chars() {
+        if is_unseen(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }

@@ -49,7 +49,7 @@ struct Notes {
 
 /// A leaf's text, and what it is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rendered {
+pub(super) struct RenderedLeaf {
     pub(super) text: String,
     /// A secret variable was read.
     pub(super) secret: bool,
@@ -147,13 +147,13 @@ impl<'s> Engine<'s> {
         self.env.compile_expression(leaf).map_err(|error| self.explain(&error, leaf, None))
     }
 
-    pub(super) fn render(&self, template: &Template<'_, '_>, scope: &Scope) -> Result<Rendered, LeafProblem> {
+    pub(super) fn render(&self, template: &Template<'_, '_>, scope: &Scope) -> Result<RenderedLeaf, LeafProblem> {
         self.notes.secret.store(false, Ordering::Relaxed);
         self.notes.utc.store(false, Ordering::Relaxed);
         let text = template
             .render(scope.context.clone())
             .map_err(|error| self.explain(&error, template.source(), Some(scope)))?;
-        Ok(Rendered {
+        Ok(RenderedLeaf {
             text,
             secret: self.notes.secret.load(Ordering::Relaxed) || (scope.secret && template.source().contains("item")),
             utc: self.notes.utc.load(Ordering::Relaxed),

@@ -25,6 +25,7 @@ use self::problem::Text;
 use self::yaml::{Kind, Node};
 
 pub use self::emit::to_yaml;
+pub(crate) use self::emit::{is_reserved, is_unseen, quoted};
 pub(crate) use self::engine::reserved;
 pub use self::places::Places;
 pub(crate) use self::problem::nearest;
@@ -187,7 +188,7 @@ impl Run<'_> {
             }
 
             let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
-            if let Some(wanted) = wanted.filter(|_| found.is_empty()) {
+            if let Some(wanted) = wanted {
                 let name = wanted.job.name();
                 if let Some(first) = self.seen.get(name).map(|&first| &self.jobs[first].1.origin) {
                     let at = named.map(|(key, _)| key.at.clone());

@@ -13,7 +13,7 @@ use crate::sort;
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
     file: Arc<str>,
-    text: Arc<str>,
+    content: Arc<str>,
     /// Where each line begins, in bytes, once somebody has asked: a file may hold thousands of jobs.
     lines: OnceLock<Vec<usize>>,
     /// The text as it may be shown, once there is a problem in it.
@@ -22,7 +22,7 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(file: &str, text: &str) -> Self {
-        Self { file: file.into(), text: text.into(), lines: OnceLock::new(), shown: OnceLock::new() }
+        Self { file: file.into(), content: text.into(), lines: OnceLock::new(), shown: OnceLock::new() }
     }
 
     pub(crate) fn file(&self) -> &Arc<str> {
@@ -30,7 +30,7 @@ impl Text {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        &self.content
     }
 
     /// Line and column of a byte, both from 1, the column in characters.

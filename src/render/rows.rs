@@ -13,7 +13,7 @@ pub(super) struct Rows(pub(super) Table);
 
 /// One row of it: a map.
 #[derive(Debug)]
-struct Row {
+struct RowView {
     table: Table,
     index: usize,
 }
@@ -26,7 +26,7 @@ impl Object for Rows {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let index = key.as_usize()?;
         self.0.rows().get(index)?;
-        Some(Value::from_object(Row { table: self.0.clone(), index }))
+        Some(Value::from_object(RowView { table: self.0.clone(), index }))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -34,13 +34,13 @@ impl Object for Rows {
     }
 }
 
-impl Row {
+impl RowView {
     fn row(&self) -> Option<&table::Row> {
         self.table.rows().get(self.index)
     }
 }
 
-impl Object for Row {
+impl Object for RowView {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }

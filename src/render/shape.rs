@@ -38,7 +38,7 @@ pub(super) fn unknown_field(name: &str) -> Option<(String, String)> {
     Some((format!("`{name}` is no field of a job"), remedy))
 }
 
-/// Makes the job, or says everything that is wrong with it.
+/// Makes the job, or says everything that is wrong with it; there is none where something is wrong already.
 pub(super) fn shape(
     text: &Text,
     at: &Range<usize>,
@@ -46,7 +46,6 @@ pub(super) fn shape(
     prefix: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<Wanted> {
-    let before = problems.len();
     let mut shaper =
         Shaper { text, problems, secret_fields: BTreeSet::new(), seen: Seen::default(), job: Job::new(String::new()) };
     for (key, value) in fields {
@@ -56,7 +55,7 @@ pub(super) fn shape(
     let Shaper { secret_fields, job, .. } = shaper;
     let (line, _) = text.line_column(at.start);
     let origin = Origin { file: text.file().clone(), line };
-    (problems.len() == before).then(|| Wanted { job: Packed::new(&job), secret_fields, origin })
+    problems.is_empty().then(|| Wanted { job: Packed::new(&job), secret_fields, origin })
 }
 
 struct Shaper<'a> {

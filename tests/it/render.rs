@@ -192,6 +192,8 @@ fn tables_whose_names_mean_something_else() {
         .file("jobs-templates/t.yaml", "for_each: cache-param\nname: '{{ item.name }}'\nschedule: '@daily'");
     let ran = cli.run(&["render"]).exits(2);
     assert!(ran.stderr.contains("no template can name this table"), "{ran}");
+    let ran = broken("name: a\nschedule: '@daily'\nfor_each: true");
+    assert!(ran.contains("`for_each` names no list") && ran.contains("t.yaml:3:11"), "{ran}");
     let ran = broken("name: a\nschedule: '@daily'\ndisplayname: '{{ rnge(3) }}'");
     assert!(ran.contains("did you mean `range()`?"), "{ran}");
 }
