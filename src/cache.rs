@@ -198,6 +198,22 @@ enum KeyKind {
     Expression(Box<Environment<'static>>),
 }
 
+/// [`DEFAULT_KEY`].
+impl Default for Key {
+    fn default() -> Self {
+        Self { text: DEFAULT_KEY.to_owned(), kind: KeyKind::Metadata(TABLE.to_owned()) }
+    }
+}
+
+/// Two are the same that read the same.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Key").field(&self.text).finish()
@@ -260,7 +276,7 @@ pub struct Keeper {
 }
 
 /// The job because of which this one does not run by itself: the nearest that is switched off, of it and of those that it runs
-/// after. `find` gives a job by its name; there are so many.
+/// after. `find` gives a job by its name, and `jobs` is how many it knows.
 pub fn off<'j>(job: &'j Packed, jobs: usize, find: impl Fn(&str) -> Option<&'j Packed>) -> Option<Arc<str>> {
     let mut at = job;
     // A walk longer than the number of jobs goes round in a circle.

@@ -106,9 +106,6 @@ pub enum Error {
     /// Two places of jobs to look at.
     #[error("a file and --live (JOBS_LINT_LIVE): one of them only can be looked at; leave the other out")]
     TwoPlaces,
-    /// What says which cache a job is for.
-    #[error("--cache-key (JOBS_CACHE_KEY): it {0}")]
-    CacheKey(String),
     /// The page of lint.
     #[error("--html (JOBS_LINT_HTML): {file} cannot be written: {error}; make room, or let this user write there")]
     Page {
@@ -187,7 +184,6 @@ impl Error {
             | Self::WhichNamespace
             | Self::TwoSources { .. }
             | Self::TwoPlaces
-            | Self::CacheKey(_)
             | Self::NotMentioned { .. }
             | Self::Rewrite(_)
             | Self::Import(_)

@@ -64,7 +64,7 @@ fn json(value: &serde_json::Value) -> Result<(), Error> {
 }
 
 async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> {
-    let judge = Judge::new(settings)?;
+    let judge = Judge::new(settings);
     let Settings { lint: LintSettings { live, .. }, source, .. } = settings;
     if *live && source.path.is_some() {
         return Err(Error::TwoPlaces);
@@ -161,7 +161,7 @@ pub(super) async fn linted(
     shutdown: &Shutdown,
     refuse: fn(Findings) -> Result<Findings, Error>,
 ) -> Result<(Sides, Findings), Error> {
-    let judge = Judge::new(settings)?;
+    let judge = Judge::new(settings);
     let off = settings.lint.off;
     let (mut sides, findings) = sides(settings, role, shutdown, move |prepared, masker| {
         let Prepared { rendered, caches, warnings } = prepared;
@@ -182,7 +182,7 @@ pub(super) async fn linted(
         let ours = |name: &Arc<str>| !sides.desired.jobs.contains_key(name);
         let restored: BTreeMap<_, _> = sides.desired.restored.iter().filter(|(name, _)| ours(name)).collect();
         let restored = restored.into_iter().map(|(name, wanted)| (name.clone(), wanted.clone())).collect();
-        let found = Judge::new(settings)?.to_write(&restored, None);
+        let found = Judge::new(settings).to_write(&restored, None);
         let found = Findings::new(found, Vec::new(), &Places::default(), &sides.masker);
         sides.warnings.extend(told(found.grouped().iter()));
     }
@@ -214,22 +214,22 @@ fn told<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
 #[derive(Debug)]
 pub(super) struct Judge {
     namespace: String,
-    key: Key,
+    key: Arc<Key>,
     stampede: usize,
     allow: BTreeSet<String>,
     now: Timestamp,
 }
 
 impl Judge {
-    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn new(settings: &Settings) -> Self {
         let lint = &settings.lint;
-        Ok(Self {
+        Self {
             namespace: settings.templates.namespace.clone(),
-            key: Key::parse(&lint.cache_key).map_err(Error::CacheKey)?,
+            key: lint.cache_key.clone(),
             stampede: lint.stampede,
             allow: lint.allow.clone(),
             now: Timestamp::now(),
-        })
+        }
     }
 
     fn circumstances<'a>(&'a self, caches: Option<&'a Caches>, others: Others) -> Circumstances<'a> {

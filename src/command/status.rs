@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use terminal_size::{Height, Width, terminal_size};
 use tracing::warn;
 
-use crate::cache::{self, Key};
+use crate::cache;
 use crate::dkron::{Reading, WaitError};
 use crate::exit::ExitCode;
 use crate::job::{Desired, History, Live, by_name};
@@ -93,7 +93,6 @@ pub(super) fn print_error(settings: &Settings, error: Error) -> Error {
 /// Looks once.
 async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error> {
     let dkron = dkron(&settings.dkron)?;
-    let key = key(settings)?;
     let folders = &settings.templates.folders;
     let alone = *folders == [PathBuf::from(DEFAULT_FOLDER)] && !Path::new(DEFAULT_FOLDER).exists();
     let given = if alone { without_templates(settings) } else { settings.clone() };
@@ -146,15 +145,10 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         outputs: &outputs,
         plan: plan.as_ref(),
         caches: caches.as_ref(),
-        key: &key,
+        key: &settings.lint.cache_key,
         only: only.as_ref(),
     };
     Ok(Status::new(&look, warnings, &masker))
-}
-
-/// It was parsed when the settings were read.
-fn key(settings: &Settings) -> Result<Key, Error> {
-    Key::parse(&settings.lint.cache_key).map_err(Error::CacheKey)
 }
 
 /// The same settings without a folder of templates; tables that are named count still.

@@ -6,6 +6,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -13,6 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use glob::Pattern;
 use url::{Url, form_urlencoded};
 
+use crate::cache::Key;
 use crate::job::Owner;
 use crate::lint::Severity;
 use crate::plan::{Drift, TakeOwnership};
@@ -76,8 +78,8 @@ pub struct Settings {
 pub struct LintSettings {
     /// Rules that are switched off.
     pub allow: BTreeSet<String>,
-    /// Which cache a job is for: an expression that can be parsed.
-    pub cache_key: String,
+    /// Which cache a job is for.
+    pub cache_key: Arc<Key>,
     /// More jobs on one target in the same second are a stampede.
     pub stampede: usize,
     /// Whether errors are no reason not to write.

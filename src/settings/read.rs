@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use glob::Pattern;
 use jiff::SignedDuration;
 use url::{ParseError, Url};
 
-use crate::cache::{DEFAULT_KEY, Key};
+use crate::cache::Key;
 use crate::job::Owner;
 use crate::lint::{self, Severity};
 use crate::plan::{Drift, TakeOwnership};
@@ -339,12 +340,12 @@ impl Given<'_> {
                 near.map_or_else(|| "docs/lint.md lists them".to_owned(), |near| format!("did you mean `{near}`?"));
             self.problems.push(format!("{from}: `{id}` is no rule; {near}"));
         }
-        let key = |text: &str| Key::parse(text).map(|key| key.as_str().to_owned());
+        let key = |text: &str| Key::parse(text).map(Arc::new);
         let number =
             |text: &str| text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "is no number above zero".to_owned());
         LintSettings {
             allow: rules.into_iter().collect(),
-            cache_key: self.parsed(&options::CACHE_KEY, key, DEFAULT_KEY.to_owned()),
+            cache_key: self.parsed(&options::CACHE_KEY, key, Arc::default()),
             stampede: self.parsed(&options::STAMPEDE, number, usize::MAX),
             off: self.bool(&options::NO_LINT),
             live: self.bool(&options::LIVE),
