@@ -1,4 +1,4 @@
-//! Templates, tables and variables from files, and imported ones to files.
+//! Templates, tables and variables from files; imported templates and the page of lint to files.
 
 #![allow(clippy::disallowed_methods, reason = "this module reads and writes files")]
 
@@ -310,7 +310,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Writes files into a folder, which is made if need be: all of them or none.
+/// Writes files into a folder, which is made if need be: all of them, or none where one cannot be written. Only what fails
+/// while they are given their names can leave some of them.
 ///
 /// # Errors
 /// One is there already and must not be written over, or cannot be written.

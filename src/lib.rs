@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! env + namespace + data + jobs-templates/ --render--> desired --\
-//!                                                                  plan --> apply --> verify --> report
+//! backup --------------------------------- snapshot --> desired ---> plan --> apply --> verify --> report
 //! Dkron ---- wait (leader, barrier) ------------------- live ----/
 //! ```
 //!
@@ -31,6 +31,10 @@
 //! | [`dkron`] | waiting for Dkron, reading and writing it | no |
 //! | [`apply`] | carries a plan out and proves it | no |
 //! | [`command`] | the commands: gather, decide, act, report | no |
+//! | [`cli`], [`exit`] | the command line, its help, and exit codes | yes |
+//! | [`shutdown`], [`telemetry`] | signals, and the log | no |
+//!
+//! `interned` and `sort` are small tools: names kept once, and the one place of stable sorts.
 //!
 //! # What is never so
 //!

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use dkron_jobs::dkron::decode_jobs;
-use dkron_jobs::job::{Desired, History, Live, LiveJob, Owner, Packed, WireJob};
+use dkron_jobs::job::{Desired, Fields, History, Live, LiveJob, Owner, Packed, WireJob};
 use dkron_jobs::plan::{Action, Drift, Policy, TakeOwnership, plan};
 use dkron_jobs::render::{Context, Problem, Source, Sources, TableFormat, Var, examine, to_yaml, values};
 use dkron_jobs::schedule::Schedule;
@@ -53,8 +53,9 @@ pub fn templates(bytes: &[u8]) {
         let job = wanted.job.unpack();
         assert_eq!(*job.name, **name, "a job goes by its name");
         // What else is wrong with a job may keep Dkron's own refusal from being said: then that is.
-        let is_good = job.refusal().is_none() || !rendered.problems.is_empty();
-        assert!(is_good, "Dkron would refuse `{name}`, and nobody says so: {:?}", job.refusal());
+        let refusal = Fields::of(&job).refusal();
+        let is_good = refusal.is_none() || !rendered.problems.is_empty();
+        assert!(is_good, "Dkron would refuse `{name}`, and nobody says so: {refusal:?}");
         comes_back(&wanted.job);
         assert!(to_yaml(&job).starts_with("---\nname: "), "{}", to_yaml(&job));
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{Job, Packed, STAMP_KEYS, STAMP_PREFIX, StringMap};
+use super::{Job, Packed, STAMP_KEYS, StringMap};
 
 /// The fields of a job in canonical form, as those of a [`Job`], borrowed from wherever they are.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
 
     /// Takes `disabled` and the stamp out: what is left is the definition that the stamp's digest is about.
     fn into_definition(mut self) -> (Self, bool, Vec<(&'a str, &'a str)>) {
-        let is_stamp = |(key, _): &(&str, &str)| key.starts_with(STAMP_PREFIX) && STAMP_KEYS.contains(key);
+        let is_stamp = |(key, _): &(&str, &str)| STAMP_KEYS.contains(key);
         let (stamp, metadata) = self.metadata.0.into_iter().partition(is_stamp);
         self.metadata = Pairs(metadata);
         let disabled = std::mem::take(&mut self.disabled);
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
         Packed::of(definition.name, definition.parent(), definition.json(), &stamp, disabled)
     }
 
-    /// All that is not Dkron's default, in one fixed order.
+    /// All that is not Dkron's default, and `concurrency`, in one fixed order.
     fn each<E>(&self, mut say: impl FnMut(&'static str, Said<'_>) -> Result<(), E>) -> Result<(), E> {
         say("name", Said::Text(self.name))?;
         for (key, text) in [
@@ -199,7 +199,8 @@ impl Serialize for Said<'_> {
     }
 }
 
-/// The body to post: what the client owns, defaults left out (Dkron fills them in, FACTS 6), keys in one fixed order.
+/// The body to post: what the client owns, defaults other than `concurrency` left out (Dkron fills them in, FACTS 6), keys in
+/// one fixed order.
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -222,7 +223,7 @@ pub struct Pairs<'a>(Vec<(&'a str, &'a str)>);
 impl<'a> Pairs<'a> {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        // There are a dozen of them at most.
+        // There are hardly ever more than a dozen of them.
         self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| *value)
     }
 

@@ -34,7 +34,7 @@ pub use self::order::generations;
 pub use self::packed::{Packed, Pool};
 pub use self::printable::printable;
 pub use self::set::{Desired, JobMap, Live, LiveJob, Origin, Scope, Wanted, by_name};
-pub use self::stamp::{Owner, PRUNE_KEY, STAMP_KEYS, STAMP_PREFIX, Scheme, Stamp, digest};
+pub use self::stamp::{Compared, Owner, PRUNE_KEY, STAMP_KEYS, Stamp, digest};
 pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob, instant};
 
 /// Dkron's maps of strings: tags, metadata and plugin configurations (FACTS 12).

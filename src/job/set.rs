@@ -28,7 +28,7 @@ pub struct Desired {
     pub scope: Scope,
     /// Jobs that were there before, to be brought back as they were, stamp and all. The jobs of the templates go over them.
     pub restored: JobMap<Wanted>,
-    /// What happens to jobs that are there and differ from what they were.
+    /// Whether jobs that are there and differ from what they were are made what they were.
     pub overwrite: bool,
 }
 

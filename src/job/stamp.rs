@@ -1,7 +1,7 @@
 //! The stamp: who keeps a job, and what was written last.
 //!
-//! Four metadata keys, on jobs rendered from templates and on no others, and a fifth while a job is set aside. There is no version and no time in it, so an
-//! unchanged job keeps an unchanged stamp.
+//! Four metadata keys, on jobs rendered from templates and on no others, and a fifth while a job is set aside. There is no version
+//! and no time in it, so an unchanged job keeps an unchanged stamp.
 
 use std::fmt::{self, Write};
 use std::iter;
@@ -11,8 +11,6 @@ use sha2::{Digest, Sha256};
 
 use super::{Fields, Job, printable};
 
-/// What every key of ours in a job's metadata begins with.
-pub const STAMP_PREFIX: &str = "dkron-jobs.";
 /// The keys of the stamp. Other `dkron-jobs.*` keys are the template's own words to us.
 pub const STAMP_KEYS: [&str; 5] = [OWNER, JOB, DIGEST, DISABLED, PARKED];
 /// `"false"` here leaves the job behind, unstamped, when its template is gone.
@@ -73,13 +71,13 @@ impl fmt::Display for Owner {
 
 /// What the stamp's digest says about a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
+pub enum Compared {
     /// The definition is the one we wrote.
     AsWritten,
     /// Someone changed it since.
     Edited,
-    /// Absent or of a scheme we do not know: nothing can be said, only definitions can be compared.
-    Unknown,
+    /// The digest is absent or of a scheme we do not know: nothing can be said, only definitions can be compared.
+    NotComparable,
 }
 
 /// A job's stamp as found in its metadata.
@@ -141,13 +139,13 @@ impl Stamp {
     }
 
     /// Whether the definition is still what this stamp's writer wrote.
-    pub fn compare(&self, definition_digest: &str) -> Scheme {
+    pub fn compare(&self, definition_digest: &str) -> Compared {
         if !self.digest.starts_with(SCHEME) {
-            Scheme::Unknown
+            Compared::NotComparable
         } else if self.digest == definition_digest {
-            Scheme::AsWritten
+            Compared::AsWritten
         } else {
-            Scheme::Edited
+            Compared::Edited
         }
     }
 }

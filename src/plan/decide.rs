@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{PRUNE_KEY, Packed, Scheme, Scope, Stamp, Wanted};
+use crate::job::{Compared, PRUNE_KEY, Packed, Scope, Stamp, Wanted};
 
 use super::{Action, Conflict, Drift, Item, Policy, Reason};
 
@@ -157,13 +157,13 @@ fn three_way(desired: &Packed, live: &Packed, stamp: &Stamp, drift: Drift) -> (O
         return (None, Definition::Desired);
     }
     match stamp.compare(&live.digest()) {
-        Scheme::AsWritten => (Some(Reason::TemplateChanged), Definition::Desired),
+        Compared::AsWritten => (Some(Reason::TemplateChanged), Definition::Desired),
         // Nothing is known of edits then; the definitions differ, and the template is the one to hold to.
-        Scheme::Unknown => (Some(Reason::Differs), Definition::Desired),
-        Scheme::Edited if stamp.compare(&desired.digest()) != Scheme::AsWritten => {
+        Compared::NotComparable => (Some(Reason::Differs), Definition::Desired),
+        Compared::Edited if stamp.compare(&desired.digest()) != Compared::AsWritten => {
             (Some(Reason::TemplateWins), Definition::Desired)
         }
-        Scheme::Edited => match drift {
+        Compared::Edited => match drift {
             Drift::Revert => (Some(Reason::DriftReverted), Definition::Desired),
             Drift::Keep => (Some(Reason::DriftKept), Definition::Live),
         },

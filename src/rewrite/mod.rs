@@ -11,7 +11,7 @@ mod view;
 
 use std::collections::BTreeSet;
 
-use crate::job::{Job, STAMP_KEYS, Scheme, Stamp, digest, printable};
+use crate::job::{Compared, Job, STAMP_KEYS, Stamp, digest, printable};
 
 pub use self::leftover::Leftover;
 
@@ -120,7 +120,7 @@ fn namespace_problem(name: &str) -> Option<&'static str> {
 
 /// One job for the new namespace, and in how many places it named the old one.
 fn copy(mut job: Job, with: &Move) -> (Job, usize) {
-    let as_written = Stamp::of(&job).is_some_and(|stamp| stamp.compare(&digest(&job)) == Scheme::AsWritten);
+    let as_written = Stamp::of(&job).is_some_and(|stamp| stamp.compare(&digest(&job)) == Compared::AsWritten);
     let mut places = 0;
     if with.from != with.to {
         for text in fields::hosts(&mut job) {

@@ -100,7 +100,7 @@ fn descriptor(spec: &str, zone: TimeZone) -> Result<Kind, String> {
             let text = spec.strip_prefix("@every ").ok_or_else(|| format!("unrecognized descriptor: {spec}"))?;
             let nanoseconds =
                 duration::parse(text).map_err(|words| format!("failed to parse duration {spec}: {words}"))?;
-            // Less than a second, also zero and negative, is taken as one second (fact 20); parts of a second are cut.
+            // Less than a second, also zero and negative, is taken as one second (FACTS 20); parts of a second are cut.
             let seconds = (nanoseconds / 1_000_000_000).max(1);
             let said = SignedDuration::from_nanos(nanoseconds);
             return Ok(Kind::Every { delay: SignedDuration::from_secs(seconds), said });

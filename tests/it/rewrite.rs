@@ -1,6 +1,6 @@
 //! Jobs of one namespace made to be another's: what is rewritten, what is left, and what is said of it.
 
-use dkron_jobs::job::{Job, Owner, Scheme, Stamp, StringMap, digest};
+use dkron_jobs::job::{Compared, Job, Owner, Stamp, StringMap, digest};
 use dkron_jobs::plan::{Action, plan};
 use dkron_jobs::rewrite::{Leftover, Move, RewriteError, Rewritten, rewrite};
 use serde_json::{Value, json};
@@ -306,7 +306,7 @@ fn an_edited_job_is_edited_still() {
     let copy = one(edited, &to_staging());
     let stamp = Stamp::of(&copy).expect("a stamp");
     assert_eq!((stamp.owner.as_str(), &stamp.digest), ("staging/prod", &before));
-    assert_eq!(stamp.compare(&digest(&copy)), Scheme::Edited);
+    assert_eq!(stamp.compare(&digest(&copy)), Compared::Edited);
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn copies_start_switched_off_where_told_so_and_stay_off() {
     let copy = one(stamped("prod", job("prod", "a")), &with);
     assert!(copy.disabled);
     assert_eq!(Stamp::of(&copy).expect("a stamp").disabled, Some(false), "what the template wants");
-    assert_eq!(Stamp::of(&copy).expect("a stamp").compare(&digest(&copy)), Scheme::AsWritten);
+    assert_eq!(Stamp::of(&copy).expect("a stamp").compare(&digest(&copy)), Compared::AsWritten);
 
     let live = [stored(&copy)].into_iter().collect();
     let plan = plan(&desired([job("staging", "a")]), &live, &default_policy("staging/prod")).expect("a plan");

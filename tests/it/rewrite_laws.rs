@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Write;
 
-use dkron_jobs::job::{Job, Owner, Scheme, Stamp, StringMap, digest};
+use dkron_jobs::job::{Compared, Job, Owner, Stamp, StringMap, digest};
 use dkron_jobs::rewrite::{Move, Rewritten, rewrite};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -187,7 +187,7 @@ fn the_stamp_says_of_the_copy_what_it_said_of_the_original() {
         let mut copy = rewrite([original.clone()], &with).expect("a legal name").jobs.remove(0);
         let says = |job: &Job| Stamp::of(job).expect("a stamp").compare(&digest(job));
         prop_assert_eq!(says(&copy), says(&original));
-        prop_assert_eq!(says(&copy), if edited { Scheme::Edited } else { Scheme::AsWritten });
+        prop_assert_eq!(says(&copy), if edited { Compared::Edited } else { Compared::AsWritten });
         if edited {
             // Nobody can know the digest of the template's definition in the other namespace.
             for job in [&mut copy, &mut expected] {
