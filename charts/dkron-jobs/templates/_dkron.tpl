@@ -17,7 +17,7 @@ Dkron's configuration file, for what is no option of `dkron agent`. Dkron 4 hear
 {{- $dkron := .Values.dkron -}}
 {{- $several := gt (int $dkron.replicas) 1 -}}
 name: dkron
-image: {{ include "dkron-jobs.image" (dict "image" $dkron.image "default" "4.0.9") }}
+image: {{ include "dkron-jobs.image" (dict "image" $dkron.image) }}
 imagePullPolicy: {{ $dkron.image.pullPolicy }}
 args:
   - agent

@@ -57,14 +57,26 @@ app.kubernetes.io/instance: {{ .context.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{- define "dkron-jobs.labels" -}}
+{{- define "dkron-jobs.ownLabels" -}}
 {{ include "dkron-jobs.selector" . }}
 app.kubernetes.io/version: {{ .context.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .context.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .context.Chart.Name .context.Chart.Version | replace "+" "_" | trunc 63 }}
-{{- with .context.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- end -}}
+
+{{- /* Maps, given as a list, as one: no key stands in it twice, and the last map that has it says its value. */ -}}
+{{- define "dkron-jobs.oneMap" -}}
+{{- $all := dict -}}
+{{- range . -}}
+{{- range $key, $value := . -}}
+{{- $_ := set $all $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $all -}}
+{{- end -}}
+
+{{- define "dkron-jobs.labels" -}}
+{{- include "dkron-jobs.oneMap" (list .context.Values.commonLabels (include "dkron-jobs.ownLabels" . | fromYaml)) -}}
 {{- end -}}
 
 {{- /* Name, namespace, labels and annotations of an object: `suffix` or `name`, `component`, and `annotations` of its own. */ -}}
@@ -110,6 +122,12 @@ dkron-jobs/client-of: {{ include "dkron-jobs.base" . | quote }}
 {{- end -}}
 {{- if ge (int $values.reconcile.waitTimeoutSeconds) (int $values.reconcile.activeDeadlineSeconds) -}}
 {{- $wrong = append $wrong (printf "reconcile.waitTimeoutSeconds (%d) must be less than reconcile.activeDeadlineSeconds (%d)" (int $values.reconcile.waitTimeoutSeconds) (int $values.reconcile.activeDeadlineSeconds)) -}}
+{{- end -}}
+{{- if and $values.backup.enabled (ge (int $values.backup.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
+{{- $wrong = append $wrong (printf "backup.waitTimeoutSeconds (%d) must be less than hook.activeDeadlineSeconds (%d): the backup before an upgrade would be killed, and the upgrade fail" (int $values.backup.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
+{{- end -}}
+{{- if and $values.onUninstall.destroy (ge (int $values.onUninstall.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
+{{- $wrong = append $wrong (printf "onUninstall.waitTimeoutSeconds (%d) must be less than hook.activeDeadlineSeconds (%d): the Job would be killed before it could say what it waited for" (int $values.onUninstall.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
 {{- end -}}
 {{- if not (or $values.bakedTemplates.enabled $values.jobsTemplates $values.existingTemplates) -}}
 {{- $wrong = append $wrong "bakedTemplates.enabled is false, and there are no others: set jobsTemplates or existingTemplates" -}}

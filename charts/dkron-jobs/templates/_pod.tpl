@@ -8,6 +8,8 @@ The one pod of dkron-jobs, stated once: hook, Job, CronJobs, test and init conta
   templates  whether they need templates, data and variables
   backups    whether they need the store of backups
   serviceAccount  another one than that of the values
+  name       the container's name, if it is not `dkron-jobs`
+  secretMode the mode of mounted Secrets, if it is not 0440
 */ -}}
 
 {{- define "dkron-jobs.container" -}}
@@ -44,11 +46,8 @@ securityContext:
 {{- $values := .context.Values -}}
 metadata:
   labels:
-    {{- include "dkron-jobs.labels" . | nindent 4 }}
-    {{- include "dkron-jobs.clientLabels" .context | nindent 4 }}
-    {{- range $name, $value := $values.podLabels }}
-    {{ $name }}: {{ $value | quote }}
-    {{- end }}
+    {{- $own := list (include "dkron-jobs.clientLabels" .context | fromYaml) (include "dkron-jobs.ownLabels" . | fromYaml) }}
+    {{- include "dkron-jobs.oneMap" (concat (list $values.commonLabels $values.podLabels) $own) | nindent 4 }}
   {{- with $values.podAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
