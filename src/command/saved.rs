@@ -153,7 +153,7 @@ pub(super) async fn check(store: &Store, entry: &Entry) -> Result<Option<Fault>,
     match backup(store, entry, true).await {
         Ok(_) => Ok(None),
         Err(Error::Store(StoreError::NotGood { fault, .. })) => Ok(Some(fault)),
-        Err(Error::Store(error @ StoreError::Packed { .. })) => Ok(Some(Fault::Unreadable(error.to_string()))),
+        Err(Error::Store(StoreError::Packed { cause, .. })) => Ok(Some(Fault::Packed(cause.to_string()))),
         Err(error) => Err(error),
     }
 }

@@ -38,6 +38,9 @@ pub enum Fault {
     /// The manifest cannot be read.
     #[error("its manifest cannot be read: {0}")]
     Unreadable(String),
+    /// Its bytes are those that its manifest was written for, and do not unpack.
+    #[error("it cannot be unpacked: {0}")]
+    Packed(String),
     /// The file is not the one that the manifest was written for.
     #[error("it has {is} bytes, and its manifest says {said}")]
     Size {

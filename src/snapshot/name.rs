@@ -38,7 +38,8 @@ impl Packing {
 
     /// What a file with this name should be.
     pub fn of_name(name: &str) -> Self {
-        [Self::Gzip, Self::Zstd].into_iter().find(|packing| name.ends_with(packing.ending())).unwrap_or_default()
+        // The plain one comes last: every name ends with nothing.
+        Self::ALL.into_iter().rev().find(|packing| name.ends_with(packing.ending())).unwrap_or_default()
     }
 
     /// What a file that begins with these bytes (four are enough) is, whatever its name says.

@@ -48,7 +48,7 @@ pub fn expired(listing: &Listing, namespace: &str, keep: Keep, now: Timestamp) -
             None => ours && !stay.contains(entry.file.as_str()),
             Some(Fault::Manifest(_) | Fault::Unreadable(_)) => false,
             Some(Fault::NoManifest) => entry.time() < oldest && now.duration_since(entry.time()) > WRITING,
-            Some(Fault::NoFile | Fault::Size { .. } | Fault::Digest | Fault::Count { .. }) => {
+            Some(Fault::NoFile | Fault::Size { .. } | Fault::Digest | Fault::Packed(_) | Fault::Count { .. }) => {
                 ours && entry.time() < oldest
             }
         }

@@ -144,7 +144,7 @@ impl Bucket {
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), StoreError> {
-        match self.store.delete(&self.at(name)).await {
+        match self.patiently(self.store.delete(&self.at(name))).await {
             Err(error) if !matches!(error, Error::NotFound { .. }) => {
                 Err(self.error("cannot remove", Some(name), &error))
             }
@@ -159,7 +159,7 @@ impl Bucket {
     /// Writes a manifest under its name. It belongs to a file whose name was free, so nobody else writes it; one that is there
     /// has lost its file.
     pub(super) async fn put_manifest(&self, name: &str, text: String) -> Result<(), StoreError> {
-        let put = self.store.put(&self.at(name), PutPayload::from(text)).await;
+        let put = self.patiently(self.store.put(&self.at(name), PutPayload::from(text))).await;
         put.map(drop).map_err(|error| self.error("cannot write", Some(name), &error))
     }
 
@@ -180,10 +180,10 @@ impl Bucket {
     }
 
     /// Writes an object, unless there is one of that name; tells whether it did.
-    async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
+    async fn create(&self, name: &str, bytes: PutPayload) -> Result<bool, StoreError> {
         let options = PutOptions::from(PutMode::Create);
         let at = self.at(name);
-        match self.patiently(self.store.put_opts(&at, PutPayload::from(bytes), options)).await {
+        match self.patiently(self.store.put_opts(&at, bytes, options)).await {
             Ok(_) => Ok(true),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
             Err(error) => Err(self.error("cannot write", Some(name), &error)),
@@ -210,15 +210,15 @@ impl Draft<'_> {
     pub(super) async fn write(&mut self, part: Vec<u8>) -> Result<(), StoreError> {
         if self.upload.is_none() {
             // An upload in parts replaces what is there. So an empty object claims the name first, which only one can do.
-            self.create(&[]).await?;
+            self.create(PutPayload::new()).await?;
             let name = self.naming.name();
-            match self.bucket.store.put_multipart(&self.bucket.at(&name)).await {
+            match self.bucket.patiently(self.bucket.store.put_multipart(&self.bucket.at(&name))).await {
                 Ok(upload) => self.upload = Some(upload),
                 Err(error) => return Err(self.give_up(&error).await),
             }
         }
         if let Some(upload) = &mut self.upload
-            && let Err(error) = upload.put_part(PutPayload::from(part)).await
+            && let Err(error) = self.bucket.patiently(upload.put_part(PutPayload::from(part))).await
         {
             return Err(self.give_up(&error).await);
         }
@@ -227,14 +227,14 @@ impl Draft<'_> {
 
     pub(super) async fn finish(mut self, rest: Vec<u8>) -> Result<Naming, StoreError> {
         if self.upload.is_none() {
-            self.create(&rest).await?;
+            self.create(rest.into()).await?;
             return Ok(self.naming);
         }
         if !rest.is_empty() {
             self.write(rest).await?;
         }
         if let Some(upload) = &mut self.upload
-            && let Err(error) = upload.complete().await
+            && let Err(error) = self.bucket.patiently(upload.complete()).await
         {
             return Err(self.give_up(&error).await);
         }
@@ -242,8 +242,8 @@ impl Draft<'_> {
     }
 
     /// Writes an object under the first name that is free.
-    async fn create(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        while !self.bucket.create(&self.naming.name(), bytes.to_vec()).await? {
+    async fn create(&mut self, bytes: PutPayload) -> Result<(), StoreError> {
+        while !self.bucket.create(&self.naming.name(), bytes.clone()).await? {
             self.naming.taken(&self.bucket.shown)?;
         }
         Ok(())

@@ -36,6 +36,8 @@ pub(super) struct Draft<'s> {
 #[derive(Debug)]
 struct Temporary {
     path: PathBuf,
+    /// What it is to be, which is the name that people know.
+    target: PathBuf,
     file: File,
     /// Under its last name: there is nothing to remove.
     renamed: bool,
@@ -94,21 +96,23 @@ impl Directory {
             let modified = fs::metadata(self.path.join(name)).and_then(|metadata| metadata.modified()).ok();
             if modified.and_then(|modified| Timestamp::try_from(modified).ok()).is_some_and(|modified| modified < stale)
             {
-                self.remove(name)?;
+                // That of another user stays where only its owner may remove it, and is in nobody's way.
+                let _ = self.remove(name);
             }
         }
         Ok(())
     }
 
     fn temporary(&self, name: &str) -> Result<Temporary, StoreError> {
+        let target = self.path.join(name);
         let mut number = 0_u32;
         loop {
             let path = self.path.join(format!("{TEMPORARY}{}-{number}-{name}", process::id()));
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => return Ok(Temporary { path, file, renamed: false }),
+                Ok(file) => return Ok(Temporary { path, target, file, renamed: false }),
                 // Containers often have the same process id.
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
-                Err(cause) => return Err(disk("cannot write", &path, cause)),
+                Err(cause) => return Err(disk("cannot write", &target, cause)),
             }
         }
     }
@@ -163,7 +167,7 @@ impl Draft<'_> {
 
 impl Temporary {
     fn write(&mut self, part: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(part).map_err(|cause| disk("cannot write", &self.path, cause))
+        self.file.write_all(part).map_err(|cause| disk("cannot write", &self.target, cause))
     }
 
     /// Gives it its name once it is on the disk.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A backup's file is there before its manifest, and each of the two is there whole or not at all. So whatever kills a run leaves at
-//! most a file without a manifest, which no reader takes for good. No file is ever written over: who finds a name taken
+//! most a file without a manifest, which no reader takes for good. No backup is ever written over: who finds a name taken
 //! takes the next millisecond's.
 
 #![allow(

@@ -1,11 +1,13 @@
 //! `backup`, `backup list` and `backup verify` as a user meets them.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::time::SystemTime;
 
 use axum::http::StatusCode;
-use dkron_jobs::snapshot::{Manifest, Sum, manifest_name};
+use dkron_jobs::snapshot::{Manifest, Packing, Sum, file_name, manifest_name};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -252,6 +254,47 @@ fn verifying_reads_every_byte() {
     assert!(verified.stdout.ends_with(&format!("{SHELF}: 1 backup, 1 good\n")), "{verified}");
     let none = sound.run(&["backup", "list", "--backups", "nowhere"]).ok();
     assert_eq!(none.stdout, "nowhere: 0 backups, 0 good\n");
+}
+
+/// Nobody's manifest is to blame for it.
+#[test]
+fn what_does_not_unpack_is_said_so() {
+    let cli = Cli::new();
+    let no_zstd = [0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3, 4];
+    let mut sum = Sum::default();
+    sum.add(&no_zstd);
+    let time: Timestamp = "2026-11-24T03:00:00Z".parse().expect("a time");
+    let file = format!("{SHELF}/{}", file_name(time, Packing::Zstd));
+    cli.write(&file, no_zstd);
+    let manifest = Manifest::new(time, "shop", "main", "http://dkron:8080", None, 1).of(sum);
+    cli.write(&manifest_name(&file), manifest.to_text());
+    let verified = cli.run(&["backup", "verify", "--backups", SHELF]).exits(1);
+    assert!(verified.stdout.contains("it cannot be unpacked: its content is damaged"), "{verified}");
+    assert!(!verified.stdout.contains("manifest"), "{verified}");
+}
+
+#[test]
+fn what_another_user_left_stops_no_backup() {
+    const TEST: &str = "what_another_user_left_stops_no_backup";
+    let server = Server::start();
+    let cli = cli(&server);
+    let left = cli.path(SHELF).join(".tmp-dkron-jobs-7-0-x");
+    cli.write(&format!("{SHELF}/.tmp-dkron-jobs-7-0-x"), "x");
+    let file = File::options().write(true).open(&left).expect("the file");
+    file.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
+    // In a folder where anybody may write, and remove only what is theirs.
+    std::fs::set_permissions(cli.path(SHELF), Permissions::from_mode(0o1777)).expect("our own folder");
+    if [cli.path(SHELF), left.clone()].iter().any(|path| chown(path, Some(7), None).is_err()) {
+        return skip(TEST, "this user cannot give files away");
+    }
+    server.put(&hand_made("one"));
+    // Who may remove everything must let go of that first: in a user namespace that knows no user.
+    let ran = cli.run_under("unshare", &["-U"], &["backup"]);
+    if ran.stderr.starts_with("unshare: ") {
+        return skip(TEST, "this user may remove everything");
+    }
+    let _ = ran.ok();
+    assert!(left.exists(), "it could be removed");
 }
 
 #[test]

@@ -222,8 +222,8 @@ fn a_full_disk_is_a_clear_error_and_leaves_what_was_there() {
         return skip("a_full_disk_is_a_clear_error_and_leaves_what_was_there", "no small disk can be mounted here");
     }
     assert_eq!((ran.code, ran.stdout.as_str(), server.writes()), (Some(1), "", vec![]), "{ran}");
-    insta::assert_snapshot!(without_temporary(&ran.stderr), @r"
-    error: cannot write disk/backups/.tmp-dkron-jobs-[…].ndjson: No space left on device (os error 28); make room and run it again, nothing was left half-written
+    insta::assert_snapshot!(without_time(&ran.stderr), @r"
+    error: cannot write disk/backups/backup-dkron_[…].ndjson: No space left on device (os error 28); make room and run it again, nothing was left half-written
     mine
     ");
 }
@@ -235,15 +235,15 @@ fn a_file_that_may_not_grow_is_a_clear_error_and_leaves_what_was_there() {
     let limit = "trap '' XFSZ; ulimit -f 64; \"$@\"; code=$?; ls -A backups >&2; exit $code";
     let ran = cli.run_under("sh", &["-c", limit, "sh"], &["backup", "--backups", "backups"]);
     assert_eq!((ran.code, ran.stdout.as_str(), server.writes()), (Some(1), "", vec![]), "{ran}");
-    insta::assert_snapshot!(without_temporary(&ran.stderr), @r"
-    error: cannot write backups/.tmp-dkron-jobs-[…].ndjson: File too large (os error 27); make room and run it again, nothing was left half-written
+    insta::assert_snapshot!(without_time(&ran.stderr), @r"
+    error: cannot write backups/backup-dkron_[…].ndjson: File too large (os error 27); make room and run it again, nothing was left half-written
     mine
     ");
 }
 
-/// The name of a temporary file has a process id and the time in it.
-fn without_temporary(text: &str) -> String {
-    let (before, rest) = text.split_once(".tmp-dkron-jobs-").expect("the file that was being written");
+/// A backup has the time in its name.
+fn without_time(text: &str) -> String {
+    let (before, rest) = text.split_once("backup-dkron_").expect("the file that was being written");
     let (_, after) = rest.split_once(".ndjson").expect("its ending");
-    format!("{before}.tmp-dkron-jobs-[…].ndjson{after}")
+    format!("{before}backup-dkron_[…].ndjson{after}")
 }

@@ -171,7 +171,9 @@ fn a_clone_to_a_file_is_restored_by_restore() {
     assert_eq!((&restored["summary"]["created"], &restored["summary"]["restored"]), (&json!(3), &json!(3)));
     is_what_a_render_makes(&cli, &server, &[]);
     let nowhere = cli.run(&[&MOVE[..], &["--to-file", "no-folder/x.ndjson"]].concat()).exits(1);
-    assert!(nowhere.stderr.contains("no-folder/") && nowhere.stderr.contains("correct the name"), "{nowhere}");
+    assert!(
+        nowhere.stderr.contains("cannot write no-folder/x.ndjson: ") && nowhere.stderr.contains("correct the name")
+    );
     let folder = cli.run(&[&MOVE[..], &["--to-file", "jobs-templates", "--force"]].concat()).exits(1);
     assert!(
         folder.stderr.contains("jobs-templates: Is a directory") && folder.stderr.contains("name a file"),
