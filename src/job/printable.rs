@@ -19,6 +19,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// What serde says of JSON, without its place: it counts from the beginning of what it was given, and we say the file's.
+pub fn json_words(error: &serde_json::Error) -> String {
+    let mut words = error.to_string();
+    words.truncate(words.rfind(" at line ").unwrap_or(words.len()));
+    words
+}
+
 fn is_unprintable(c: char) -> bool {
     // The second part are Unicode's bidirectional controls and its line and paragraph separators.
     c.is_control()

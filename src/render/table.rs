@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::job::json_words;
 use crate::table::{Columns, Row, Table};
 
 use super::Source;
@@ -122,10 +123,11 @@ fn json(text: &Text) -> Result<Value, Problem> {
         let start: usize = text.as_str().split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
         let at = (start + error.column().saturating_sub(1)).min(text.as_str().len());
         let at = (0..=at).rev().find(|&at| text.as_str().is_char_boundary(at)).unwrap_or_default();
-        let words = error.to_string();
-        // serde's own place is said better by ours.
-        let words = words.split(" at line ").next().unwrap_or_default();
-        text.problem(at..at, format!("this is no JSON: {words}"), "correct it; `jq .` names the place too")
+        text.problem(
+            at..at,
+            format!("this is no JSON: {}", json_words(&error)),
+            "correct it; `jq .` names the place too",
+        )
     })
 }
 

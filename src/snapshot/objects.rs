@@ -7,6 +7,8 @@ use std::mem;
 use memchr::{memchr, memchr3};
 use serde::de::IgnoredAny;
 
+use crate::job::json_words;
+
 /// The deepest nesting of an object's braces: `serde_json` refuses more as well. It also keeps the search for the next good line
 /// from looking at each line more than so many times.
 const DEEPEST: u32 = 128;
@@ -375,7 +377,7 @@ impl Objects {
         {
             held.truncate(earlier);
             self.held = held;
-            return Ok(Err(Reason::Syntax(error.to_string())));
+            return Ok(Err(Reason::Syntax(json_words(&error))));
         }
         self.number += 1;
         self.line = open.line + open.breaks;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::job::{FIELDS, LiveJob, WireJob};
+use crate::job::{FIELDS, LiveJob, WireJob, json_words};
 
 use super::{Object, Objects, Piece, Reason, Shape};
 
@@ -187,16 +187,19 @@ fn no_job(bytes: &[u8], error: &serde_json::Error) -> Flaw {
         serde_json::from_str::<WireJob<'_>>(&Value::Object(alone).to_string()).err()
     };
     let field = FIELDS.iter().copied().chain(["next", "dependent_jobs"]).find(|field| wrong(field).is_some());
-    Flaw::NoJob { job, field: field.map(ToOwned::to_owned), words: without_values(&error.to_string()) }
+    Flaw::NoJob { job, field: field.map(ToOwned::to_owned), words: without_values(&json_words(error)) }
 }
 
-/// serde's words without its place, which is not the file's, and without the text that it found, which may be a secret.
+/// serde's words without the text or number that it found, which may be a secret.
 fn without_values(words: &str) -> String {
-    let words = words.rsplit_once(" at line ").map_or(words, |(words, _)| words);
-    match (words.split_once("string \""), words.rsplit_once("\", ")) {
-        (Some((before, _)), Some((_, after))) => format!("{before}string, {after}"),
-        _ => words.to_owned(),
+    for (kind, begin, end) in [("string", " \"", "\", "), ("integer", " `", "`, "), ("floating point", " `", "`, ")] {
+        if let Some((before, _)) = words.split_once(&format!("{kind}{begin}"))
+            && let Some((_, after)) = words.rsplit_once(end)
+        {
+            return format!("{before}{kind}, {after}");
+        }
     }
+    words.to_owned()
 }
 
 impl fmt::Display for Problem {

@@ -107,7 +107,7 @@ fn a_piece_that_is_no_job_says_where_and_why() {
     x.ndjson: job 2, which begins in line 2 (byte 33): name cannot be empty
     x.ndjson: job 3, which begins in line 3 (byte 55): this is no job of Dkron's: `b`, field `executor_config`: invalid type: string, expected a map of strings
     x.ndjson: job 4, which begins in line 4 (byte 99): no JSON object begins here
-    x.ndjson: job 5, which begins in line 5 (byte 107): this is no job of Dkron's: `c`, field `retries`: invalid value: integer `-1`, expected a whole number from 0
+    x.ndjson: job 5, which begins in line 5 (byte 107): this is no job of Dkron's: `c`, field `retries`: invalid value: integer, expected a whole number from 0
     x.ndjson: job 6, which begins in line 5 (byte 132): Dkron refuses the name `A b`: name contains illegal character 'A'
     x.ndjson: job 7, which begins in line 6 (byte 147): `a` is already in line 1 of x.ndjson; keep one of the two
     x.ndjson: job 8, which begins in line 7 (byte 180): this is no job of Dkron's: field `name`: invalid type: map, expected a string
