@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::job::Job;
+use crate::job::{Job, generations};
 use crate::render::reserved;
+use crate::render::vocabulary::JINJA_FUNCTIONS;
 use crate::sort;
 
 use super::doc::{Care, document};
@@ -15,9 +16,8 @@ use super::{Given, ImportedFile, Refused, check, notes, write};
 
 /// Longer file names are cut, in bytes.
 const LONGEST_STEM: usize = 100;
-/// Words that an expression cannot begin with, and functions that a table would hide.
-const WORDS: [&str; 14] =
-    ["and", "dict", "else", "false", "for", "if", "in", "is", "loop", "none", "not", "or", "range", "true"];
+/// Words that an expression cannot begin with.
+const WORDS: [&str; 12] = ["and", "else", "false", "for", "if", "in", "is", "loop", "none", "not", "or", "true"];
 
 /// Templates with their tables.
 pub(super) struct Set<'a> {
@@ -151,15 +151,17 @@ impl<'a> Set<'a> {
                 }
             }
         }
-        let mut families: BTreeMap<usize, Vec<(usize, &Unit)>> = BTreeMap::new();
-        for (index, unit) in self.units.iter().enumerate() {
-            families.entry(last(index, &mut next)).or_default().push((depth(index, &parents), unit));
+        let mut order: Vec<usize> = (0..self.units.len()).collect();
+        sort::by(&mut order, |&one, &other| {
+            let members = |unit: usize| self.units.get(unit).map(|unit| &unit.members);
+            members(one).cmp(&members(other))
+        });
+        let above = |unit: usize| parents.get(unit)?.iter().copied().find(|&parent| parent != unit);
+        let mut families: BTreeMap<usize, Vec<&Unit>> = BTreeMap::new();
+        for index in generations(&order, above).into_iter().flatten() {
+            families.entry(last(index, &mut next)).or_default().extend(self.units.get(index));
         }
-        let mut families: Vec<_> = families.into_values().collect();
-        for family in &mut families {
-            sort::by(family, |(a, one), (b, other)| (a, &one.members).cmp(&(b, &other.members)));
-        }
-        families.into_iter().map(|family| family.into_iter().map(|(_, unit)| unit).collect()).collect()
+        families.into_values().collect()
     }
 }
 
@@ -187,26 +189,14 @@ fn has_null(entries: &[Entry]) -> bool {
     })
 }
 
-/// How many templates stand above this one.
-fn depth(unit: usize, parents: &[BTreeSet<usize>]) -> usize {
-    let mut depth = 0;
-    let mut at = unit;
-    // A circle ends too.
-    while depth < parents.len()
-        && let Some(&above) = parents.get(at).and_then(|parents| parents.iter().find(|&&parent| parent != at))
-    {
-        depth += 1;
-        at = above;
-    }
-    depth
-}
-
 /// A name of a table after what the jobs' names have in common, else after what they call.
 fn table_name(table: &Table, target: Option<String>) -> String {
     let common = identifier(&format!("{}_{}", table.prefix, table.suffix));
     let words = [common, target.unwrap_or_default(), "jobs".to_owned()];
     let name = words.into_iter().find(|word| !word.is_empty()).unwrap_or_default();
-    if reserved(&name) || WORDS.contains(&name.as_str()) { format!("{name}_jobs") } else { name }
+    // A function would be hidden by a table of its name.
+    let is_function = JINJA_FUNCTIONS.iter().any(|function| function.name == name);
+    if is_function || reserved(&name) || WORDS.contains(&name.as_str()) { format!("{name}_jobs") } else { name }
 }
 
 /// The first word of the path that all of a table's jobs call.

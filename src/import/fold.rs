@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+use crate::job::generations;
 use crate::report::carries_secret;
 use crate::schedule::refresh_schedule;
 use crate::sort;
@@ -47,11 +48,14 @@ pub(super) fn fold(documents: &[Vec<Entry>], names: &[&str]) -> (Vec<Unit>, Vec<
         let members = group.members.iter().filter_map(|&member| documents.get(member));
         of_name.extend(members.map(|document| (name(document), at)));
     }
-    let depths: Vec<_> = groups.iter().map(|group| depth(group, &groups, documents, &of_name)).collect();
-    let mut groups: Vec<_> = groups.into_iter().zip(depths).collect();
-    sort::by_key(&mut groups, |(_, depth)| *depth);
-    for (group, _) in groups {
-        folder.group(group);
+    let above = |at: usize| {
+        let first = groups.get(at)?.members.first()?;
+        of_name.get(parent(documents.get(*first)?)?).copied()
+    };
+    for at in generations(&(0..groups.len()).collect::<Vec<_>>(), above).into_iter().flatten() {
+        if let Some(group) = groups.get(at) {
+            folder.group(group);
+        }
     }
     for (index, document) in documents.iter().enumerate() {
         if !folder.unit_of.contains_key(name(document)) {
@@ -59,21 +63,6 @@ pub(super) fn fold(documents: &[Vec<Entry>], names: &[&str]) -> (Vec<Unit>, Vec<
         }
     }
     (folder.units, folder.tables)
-}
-
-/// How many groups stand above this one.
-fn depth(group: &Group, groups: &[Group], documents: &[Vec<Entry>], of_name: &BTreeMap<&str, usize>) -> usize {
-    let mut depth = 0;
-    let mut at = group;
-    // A circle ends too.
-    while depth < groups.len()
-        && let Some(above) = at.members.first().and_then(|&first| documents.get(first)).and_then(|d| parent(d))
-        && let Some(next) = of_name.get(above).and_then(|&above| groups.get(above))
-    {
-        depth += 1;
-        at = next;
-    }
-    depth
 }
 
 /// The parent's name in the template.
@@ -91,11 +80,12 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    fn group(&mut self, group: Group) {
-        let Group { prefix, suffix, mut members } = group;
+    fn group(&mut self, group: &Group) {
+        let Group { prefix, suffix, members } = group;
+        let mut members = members.clone();
         if let Some((table, in_order)) = self.parents_table(&members)
             && let Some(shared) = self.tables.get(table).map(|table| table.columns.clone())
-            && let Ok((document, columns)) = self.derive(&in_order, shared, &prefix, &suffix)
+            && let Ok((document, columns)) = self.derive(&in_order, shared, prefix, suffix)
         {
             if let Some(table) = self.tables.get_mut(table) {
                 table.columns = columns;
@@ -103,9 +93,9 @@ impl Folder<'_> {
             return self.add(document, in_order, table);
         }
         while members.len() >= FEWEST {
-            match self.derive(&members, Columns::default(), &prefix, &suffix) {
+            match self.derive(&members, Columns::default(), prefix, suffix) {
                 Ok((document, columns)) => {
-                    self.tables.push(Table { prefix, suffix, columns });
+                    self.tables.push(Table { prefix: prefix.clone(), suffix: suffix.clone(), columns });
                     return self.add(document, members, self.tables.len() - 1);
                 }
                 Err(Unfit::Rows(rows)) => {

@@ -91,21 +91,19 @@ pub struct Refused {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ImportError {
     /// Jobs that no template gives; never empty. Without them the others can be imported.
-    #[error("{}", .0.iter().map(Refused::one_line).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", .0.iter().map(|job| job.one_line("change it in Dkron, or leave this job out")).collect::<Vec<_>>().join("\n"))]
     Refused(Vec<Refused>),
     /// A defect of ours: each template is right by itself, and all together are not.
-    #[error("the templates do not give the jobs again when rendered together, though each of them does: {0}")]
-    Together(String),
+    #[error("the templates do not give the jobs again when rendered together, though each of them does: {}", .0.one_line(
+        "this is a defect of dkron-jobs: report it, and import fewer jobs at once (`--only`)"
+    ))]
+    Together(Refused),
 }
 
 impl Refused {
-    fn one_line(&self) -> String {
+    fn one_line(&self, remedy: &str) -> String {
         let field = if self.field.is_empty() { String::new() } else { format!(", field `{}`", printable(&self.field)) };
-        format!(
-            "job `{}`{field}: {}; change it in Dkron, or leave this job out",
-            printable(&self.job),
-            printable(&self.problem)
-        )
+        format!("job `{}`{field}: {}; {remedy}", printable(&self.job), printable(&self.problem))
     }
 }
 
@@ -150,7 +148,7 @@ pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError
         }
         if units.len() == set.units.len() && units.iter().zip(&set.units).all(|(new, old)| new.document == old.document)
         {
-            return Err(ImportError::Together(problem.problem));
+            return Err(ImportError::Together(problem));
         }
         set.units = units;
     }

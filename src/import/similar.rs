@@ -32,7 +32,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
     let mut free: BTreeSet<usize> = (0..documents.len()).collect();
     let mut groups = Vec::new();
     for looseness in [Looseness::SameTarget, Looseness::SameFolder, Looseness::AnyCommand] {
-        let mut candidates: BTreeMap<(String, String, &str, String), Vec<usize>> = BTreeMap::new();
+        let mut candidates: BTreeMap<(&str, &str, &str, String), Vec<usize>> = BTreeMap::new();
         for &index in &free {
             let (Some(document), Some(shape)) = (documents.get(index), shapes.get(index)) else { continue };
             for (prefix, suffix) in cuts(name(document)) {
@@ -41,8 +41,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
                 let targets: BTreeSet<_> =
                     [stem, ""].iter().filter_map(|stem| target(document, stem, looseness)).collect();
                 for target in targets {
-                    let key = (prefix.to_owned(), suffix.to_owned(), shape.as_str(), target);
-                    candidates.entry(key).or_default().push(index);
+                    candidates.entry((prefix, suffix, shape.as_str(), target)).or_default().push(index);
                 }
             }
         }
@@ -59,7 +58,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
                 for index in &members {
                     free.remove(index);
                 }
-                groups.push(Group { prefix, suffix, members });
+                groups.push(Group { prefix: prefix.to_owned(), suffix: suffix.to_owned(), members });
             }
         }
     }
