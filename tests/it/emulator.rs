@@ -205,6 +205,8 @@ fn a_doubtful_500() {
     assert_eq!(http::post(&url, &job("applied")).status, 500);
     assert_eq!(http::post(&url, &job("not-applied")).status, 500);
     assert_eq!(http::post(&url, &job("good")).status, 201);
+    let answered: Vec<_> = emulator.journal().iter().filter_map(|request| request.status).collect();
+    assert_eq!(answered, [404, 400, 500, 500, 201], "the journal has what was sent");
     assert_eq!(list(&emulator).names(), ["applied", "good"]);
     assert_eq!(emulator.pending_faults(), [""; 0]);
 }
@@ -361,6 +363,17 @@ fn a_restart_replays_the_log() {
     assert_eq!(vars["scheduler_started"], 1);
     assert_eq!(vars["cron_entries"].as_object().unwrap().len(), 300);
     assert_eq!(emulator.writes(), 0);
+}
+
+#[test]
+fn a_port_is_kept_while_nobody_listens_there() {
+    let emulator = start();
+    emulator.restart(RestartOptions::new().down(Duration::from_secs(1)));
+    // Not as a listener of std's, which may share what nobody listens at.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap().bind(emulator.addresses()[0]).unwrap_err();
+    assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+    assert!(http::send(&emulator.url(), "GET", "/health", "", "").is_err(), "nobody listens");
+    eventually("it answers", || http::send(&emulator.url(), "GET", "/health", "", "").is_ok());
 }
 
 #[test]

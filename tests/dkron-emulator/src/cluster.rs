@@ -40,7 +40,7 @@ struct Replay {
     takes: Duration,
 }
 
-/// Why a node has no leader to give a write to.
+/// What a write finds where it looks for the leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leadership {
     /// No leader is known: writes fail at once.
@@ -92,7 +92,7 @@ impl Cluster {
         }
     }
 
-    /// Whether some node replays its log.
+    /// Whether some node is down or replays its log.
     pub(crate) fn is_replaying(&self) -> bool {
         self.nodes.iter().any(|node| node.down || node.replay.is_some())
     }

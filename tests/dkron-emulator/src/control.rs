@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::net::TcpSocket;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
@@ -18,6 +19,10 @@ use crate::server::{self, Reach};
 
 /// How often free ports are looked for that all the nodes' addresses have.
 const ATTEMPTS: usize = 50;
+/// How many connections may wait to be accepted after a restart.
+const BACKLOG: u32 = 1024;
+/// How long after its time a restart may wait for its own address.
+const RESERVED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the handle asks of the server's thread.
 pub(crate) enum Command {
@@ -82,6 +87,15 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
+/// Keeps an address while nobody listens there: whoever asks for any free port would be given it.
+fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // Its last connections may take a moment to be gone.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 /// One address that is served.
 struct Door {
     address: SocketAddr,
@@ -109,10 +123,20 @@ impl Door {
 
     fn open_again(&mut self, core: &Arc<Core>, down: Duration) {
         let (core, address, reach, open) = (Arc::clone(core), self.address, self.reach, Arc::clone(&self.open));
+        let up = Instant::now() + down;
+        let mut reserved = reserve(address);
         self.task = tokio::spawn(async move {
-            tokio::time::sleep(down).await;
-            let listener = server::bind_again(address).await;
-            server::serve(core, listener, reach, open).await;
+            // A process that a test starts at this moment has the listener, too, until its program is loaded.
+            while reserved.is_err() && up.elapsed() < RESERVED_WITHIN {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                reserved = reserve(address);
+            }
+            tokio::time::sleep(up.saturating_duration_since(Instant::now())).await;
+            match reserved.and_then(|socket| socket.listen(BACKLOG)) {
+                Ok(listener) => server::serve(core, listener, reach, open).await,
+                #[expect(clippy::print_stderr, reason = "a test that waits for it is told why it waits")]
+                Err(error) => eprintln!("dkron-emulator: {address} cannot be served again: {error}"),
+            }
         });
     }
 }

@@ -316,12 +316,18 @@ impl fmt::Display for Rule {
             Some(left) => write!(f, ", {left} left")?,
             None => f.write_str(", always")?,
         }
+        if self.spared > 0 {
+            write!(f, ", after {}", self.spared)?;
+        }
         for (name, value) in [("method", &self.method), ("path", &self.path), ("job", &self.job)] {
             if let Some(value) = value {
                 write!(f, ", {name} {value}")?;
             }
         }
-        Ok(())
+        if let Some(node) = self.node {
+            write!(f, ", node {node}")?;
+        }
+        f.write_str(if self.but_barrier { ", but not the barrier" } else { "" })
     }
 }
 

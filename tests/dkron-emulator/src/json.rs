@@ -77,7 +77,7 @@ impl First {
         })
     }
 
-    /// The job name that a body gives, where it can be read.
+    /// The text of a field, its name in any case; the last where there are several.
     pub(crate) fn text(&self, field: &str) -> Option<&str> {
         match self {
             Self::Object(fields) => fields

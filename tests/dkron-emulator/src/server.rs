@@ -1,6 +1,5 @@
 //! One request from the wire to the wire: journal, faults, route, faults again.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -126,9 +125,11 @@ async fn handle(
     };
     request.answer = Prepared { is_success: reply.status < 300, has_body: !reply.body.is_empty() };
     let fault = request.fault(&core, Stage::Answering);
-    let answered = if fault == Some(Fault::ResetApplied) { None } else { Some(reply.status) };
-    core.lock().journal.answered(ticket, answered, is_barrier && reply.status != 201);
-    send(reply, fault.as_ref(), &reset, &core, node)
+    let is_stored = reply.status == 201;
+    let sent = send(reply, fault.as_ref(), &reset, &core, node);
+    let answered = sent.as_ref().ok().map(|response| response.status().as_u16());
+    core.lock().journal.answered(ticket, answered, is_barrier && !is_stored);
+    sent
 }
 
 /// The reply as the fault lets it through.
@@ -204,14 +205,4 @@ fn send(
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(response)
-}
-
-/// Binds an address again after a restart: its last connections may take a moment to be gone.
-pub(crate) async fn bind_again(address: SocketAddr) -> TcpListener {
-    loop {
-        if let Ok(listener) = TcpListener::bind(address).await {
-            return listener;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
