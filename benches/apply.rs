@@ -15,7 +15,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
-    clippy::cast_precision_loss,
     clippy::allow_attributes,
     dead_code,
     reason = "a benchmark, which shares the servers of the tests"
@@ -24,12 +23,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dkron_jobs::job::SERVER_FIELDS;
 
-use crate::measure::{Ratio, binary, peak, templates};
+use crate::measure::{Ratio, binary, peak, templates, within};
 use crate::server::Server;
 
 #[path = "../tests/it/http.rs"]
@@ -40,6 +40,8 @@ mod server;
 
 /// How many jobs the templates render.
 const JOBS: usize = 1500;
+/// The most memory that an apply of them takes, in MiB.
+const MEMORY: u32 = 32;
 /// How many at the most, and the rounds of the unchanged apply with them.
 const MANY: usize = 10_000;
 const MANY_ROUNDS: usize = 7;
@@ -50,7 +52,7 @@ const UNCHANGED_ROUNDS: usize = 15;
 /// Rounds of the first apply, each on a new server.
 const FIRST_ROUNDS: usize = 5;
 
-fn main() {
+fn main() -> ExitCode {
     let folder = templates(JOBS);
     let bodies = bodies(folder.path());
     assert_eq!(bodies.len(), JOBS);
@@ -83,10 +85,11 @@ fn main() {
     println!("{JOBS} jobs on {}, medians", server.name());
     println!("  unchanged apply / one GET of the list:  {}", unchanged.show("at most 2.0"));
     println!("  bare loop of posts / first apply:       {}", first.inverse().show("at least 0.95"));
-    println!("  peak memory, first apply:               {:.1} MiB  (at most 32)", memory as f64 / 1024.0);
-    println!("  peak memory, unchanged apply:           {:.1} MiB  (at most 32)", unchanged_memory as f64 / 1024.0);
+    let fits = within("peak memory, first apply", memory, MEMORY);
+    let still_fits = within("peak memory, unchanged apply", unchanged_memory, MEMORY);
     drop(server);
     many();
+    if fits && still_fits { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The unchanged apply where there are many jobs.
@@ -124,6 +127,7 @@ fn apply(folder: &Path, url: &str, created: usize) -> Duration {
     let start = Instant::now();
     let ran = binary(folder, &["apply", "--dkron-url", url, "--output", "json"]).output().expect("the binary runs");
     let took = start.elapsed();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("a report");
     assert_eq!(report["summary"]["created"], created, "{}", report["summary"]);
     assert_eq!(report["summary"]["failed"], 0, "{}", report["summary"]);

@@ -66,7 +66,8 @@ fn main() {
         );
         println!("  decode and plan / serde_json's parse:   {}", ratio.show("at most 4.0"));
     }
-    println!("  time a job at 50,000 / at 5,000:        {:.2}  (1 is linear)", took[1] / took[0]);
+    let [few, many] = SIZES;
+    println!("  {:<40}{:.2}  (1 is linear)", format!("time a job at {many} / at {few}:"), took[1] / took[0]);
 }
 
 fn timed(work: impl FnOnce()) -> Duration {

@@ -50,7 +50,7 @@ fn main() {
 
     let mut server = Server::start();
     let ran = binary(folder.path(), &["apply", "--dkron-url", &server.node_url(0)]).output().expect("the binary runs");
-    assert!(ran.status.success());
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let mut lost: Vec<_> = (0..STARTS).map(|start| to_first_read(folder.path(), &mut server, start)).collect();
     println!("1500 jobs on {}, medians of {STARTS} starts", server.name());
     let median = median(&mut lost);

@@ -67,12 +67,18 @@ pub(crate) fn binary(folder: &Path, args: &[&str]) -> Command {
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+        .stderr(Stdio::piped());
     command
 }
 
+/// Prints a peak of memory beside its limit in MiB; whether it is within.
+pub(crate) fn within(what: &str, kib: u32, limit: u32) -> bool {
+    println!("  {:<40}{:.1} MiB  (at most {limit})", format!("{what}:"), f64::from(kib) / 1024.0);
+    kib <= limit * 1024
+}
+
 /// The peak of a run's resident memory, in KiB.
-pub(crate) fn peak(folder: &Path, args: &[&str]) -> u64 {
+pub(crate) fn peak(folder: &Path, args: &[&str]) -> u32 {
     let mut child = binary(folder, args).stdout(Stdio::null()).spawn().expect("the binary starts");
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -84,6 +90,7 @@ pub(crate) fn peak(folder: &Path, args: &[&str]) -> u64 {
         peak = kib.unwrap_or(peak);
         thread::sleep(Duration::from_millis(1));
     }
-    assert!(child.wait().is_ok_and(|status| status.success()));
+    let ran = child.wait_with_output().expect("its end");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     peak
 }
