@@ -167,16 +167,14 @@ impl Run<'_> {
 
     /// What the plan knows of a job.
     fn wanted(&self, name: &str) -> Option<&Packed> {
-        let index = self.plan.items.binary_search_by(|item| (*item.name).cmp(name)).ok()?;
-        let item = &self.plan.items[index];
+        let item = self.plan.item(name)?;
         item.to.as_ref().or(item.from.as_ref())
     }
 
     /// The parent that an item is to have, where the plan has something to say about it.
     fn parent<'i>(&self, item: &'i Item) -> Option<(&'i str, usize)> {
         let parent = item.definition()?.parent()?;
-        let index = self.plan.items.binary_search_by(|item| (*item.name).cmp(parent)).ok()?;
-        Some((parent, index))
+        Some((parent, self.plan.position(parent)?))
     }
 
     /// Whether an item must be seen in Dkron now: it was accepted, or its accepted parent was swallowed.
@@ -204,10 +202,7 @@ impl Run<'_> {
 
     /// A child that was set aside and is not as it was. One that goes is gone by now, or not yet.
     fn astray<'i>(&self, item: &'i Item, live: &Live) -> Option<&'i Packed> {
-        let goes = |name: &str| {
-            let index = self.plan.items.binary_search_by(|item| (*item.name).cmp(name));
-            index.is_ok_and(|index| self.plan.items[index].action == Action::Delete)
-        };
+        let goes = |name: &str| self.plan.item(name).is_some_and(|item| item.action == Action::Delete);
         let is_back = |child: &Packed| {
             live.jobs.get(child.name()).map_or_else(|| child.look(|child| child.ephemeral), |live| live.job == *child)
         };

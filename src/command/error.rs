@@ -189,7 +189,7 @@ impl Error {
             | Self::Import(_)
             | Self::Store(StoreError::Location { .. })
             | Self::Wait(WaitError::Denied(_))
-            | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle(_)) => ExitCode::Usage,
+            | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle { .. }) => ExitCode::Usage,
             Self::Fetch(FetchError::TimedOut { .. }) | Self::Wait(WaitError::TimedOut { .. }) => ExitCode::TimedOut,
             Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_))
             | Self::Shrunk(_)

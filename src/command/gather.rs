@@ -285,7 +285,7 @@ async fn bring_back(desired: &mut Desired, live: &Live, settings: &Settings) -> 
     let Some(store) = saved::store(settings)?.filter(|_| wanted) else { return Ok(Vec::new()) };
     let namespace = &settings.templates.namespace;
     // One line that is no job must not keep all others away.
-    let holds_ours = || live.jobs.values().any(|live| live.job.own_stamp().is_some_and(|stamp| stamp.owner == owner));
+    let holds_ours = || live.jobs.values().any(|live| live.job.is_of(&owner));
     let saved = match saved::newest(&store, namespace, true).await {
         // A Dkron with jobs of ours has not lost everything: a store that is down is no reason to make no release.
         Err(error @ Error::Store(_)) if settings.restore == Restore::WhenEmpty && holds_ours() => {

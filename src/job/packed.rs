@@ -93,6 +93,11 @@ impl Packed {
         self.stamp().filter(|stamp| *stamp.job == *self.name)
     }
 
+    /// Whether this release keeps it.
+    pub fn is_of(&self, owner: &Owner) -> bool {
+        self.own_stamp().is_some_and(|stamp| stamp.owner == *owner)
+    }
+
     /// The digest of the definition, with its scheme in front.
     pub fn digest(&self) -> String {
         stamp::digest_of(&self.definition)

@@ -11,16 +11,7 @@ use super::{Action, Conflict, Drift, Item, Policy, Reason};
 /// # Errors
 /// A [`Conflict`] when another owner keeps a different job of that name and it may not be taken over.
 pub(super) fn wanted(wanted: &Wanted, live: Option<&Packed>, policy: &Policy) -> Result<Item, Conflict> {
-    let mut item = Item {
-        name: wanted.job.name().clone(),
-        action: Action::Unchanged,
-        reasons: Vec::new(),
-        from: None,
-        to: None,
-        secret_fields: wanted.secret_fields.clone(),
-        origin: Some(wanted.origin.clone()),
-        heal: None,
-    };
+    let mut item = Item::unchanged(wanted);
     let template_disabled = wanted.job.disabled();
     let Some(live) = live else {
         item.reasons = vec![Reason::Missing];
@@ -114,16 +105,7 @@ pub(super) fn unwanted(live: &Packed, scope: Scope, policy: &Policy) -> Item {
 /// # Errors
 /// A [`Conflict`] when it has come to another owner since, and differs.
 pub(super) fn put_back(was: &Wanted, live: &Packed, policy: &Policy) -> Result<Item, Conflict> {
-    let mut item = Item {
-        name: live.name().clone(),
-        action: Action::Unchanged,
-        reasons: Vec::new(),
-        from: None,
-        to: None,
-        secret_fields: was.secret_fields.clone(),
-        origin: Some(was.origin.clone()),
-        heal: None,
-    };
+    let mut item = Item::unchanged(was);
     let owner = |job: &Packed| job.own_stamp().map(|stamp| stamp.owner);
     let (now, before) = (owner(live), owner(&was.job));
     // A difference in the stamp alone is worth no write, unless it is gone.

@@ -41,8 +41,7 @@ pub enum Refusal {
 pub(super) fn check(plan: &Plan, desired: &Desired, ours: usize, policy: &Policy) -> Result<(), Refusal> {
     let deletes = plan.items.iter().filter(|item| item.action == Action::Delete).count();
     // With pruning off nothing of ours goes, however little is desired.
-    let nothing_goes = !policy.prune && deletes == 0;
-    if policy.force || ours == 0 || nothing_goes || desired.scope != Scope::Release {
+    if policy.force || ours == 0 || !policy.prune || desired.scope != Scope::Release {
         return Ok(());
     }
     if desired.jobs.is_empty() && policy.allow_deletes < ours {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::job::{Ailment, Live, Packed};
 
-use super::{Action, Item, Left, Policy, Reason, after};
+use super::{Action, Item, Left, Policy, Reason, after, position};
 
 /// How a job is healed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +56,9 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
     let children = children(items, live, policy);
     for (name, ailment) in &live.ailing {
         let Some(job) = live.jobs.get(name).map(|live| &live.job) else { continue };
-        let ours = is_ours(job, policy);
-        let index = items.binary_search_by(|item| item.name.cmp(name));
+        let ours = job.is_of(&policy.owner);
         // What is adopted or taken over is ours from now on.
-        let Some(index) = index.ok().filter(|&index| ours || items[index].action == Action::Update) else {
+        let Some(index) = position(items, name).filter(|&index| ours || items[index].action == Action::Update) else {
             warnings.push(format!("job `{name}` is not ours and does not run: {ailment}; it is left alone"));
             continue;
         };
@@ -115,15 +114,11 @@ fn children(items: &[Item], live: &Live, policy: &Policy) -> BTreeMap<Arc<str>, 
     }
     let mut children: BTreeMap<Arc<str>, Vec<Child>> = BTreeMap::new();
     for (name, parent) in parents {
-        let item = items.binary_search_by(|item| (*item.name).cmp(name)).ok().map(|index| &items[index]);
+        let item = position(items, name).map(|index| &items[index]);
         let live = live.jobs.get(name).map(|live| &live.job);
         let Some(job) = item.and_then(Item::definition).or(live) else { continue };
-        let ours = is_ours(job, policy);
+        let ours = job.is_of(&policy.owner);
         children.entry(parent.into()).or_default().push(Child { job: job.clone(), ours });
     }
     children
-}
-
-fn is_ours(job: &Packed, policy: &Policy) -> bool {
-    job.own_stamp().is_some_and(|stamp| stamp.owner == policy.owner)
 }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Ailment, Change, Desired, Live, Origin, Owner, Packed, Scope, printable};
+use crate::job::{Ailment, Change, Desired, Live, Origin, Owner, Packed, Scope, Wanted, printable};
 
 pub use self::guard::Refusal;
 pub use self::heal::Heal;
@@ -86,6 +86,18 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+impl Plan {
+    /// The index of the item of this name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        position(&self.items, name)
+    }
+
+    /// The item of this name.
+    pub fn item(&self, name: &str) -> Option<&Item> {
+        self.position(name).map(|index| &self.items[index])
+    }
+}
+
 /// What is to be done with one job, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
@@ -108,6 +120,20 @@ pub struct Item {
 }
 
 impl Item {
+    /// Nothing is to be done with this job.
+    pub(crate) fn unchanged(wanted: &Wanted) -> Self {
+        Self {
+            name: wanted.job.name().clone(),
+            action: Action::Unchanged,
+            reasons: Vec::new(),
+            from: None,
+            to: None,
+            secret_fields: wanted.secret_fields.clone(),
+            origin: Some(wanted.origin.clone()),
+            heal: None,
+        }
+    }
+
     /// The definition to post, if one is to be posted.
     pub fn definition(&self) -> Option<&Packed> {
         match self.action {
@@ -239,8 +265,16 @@ pub enum PlanError {
     #[error("{}", lines(.0))]
     ParentMissing(Vec<MissingParent>),
     /// Jobs that would be their own ancestors: Dkron accepts them and can then delete none of them (FACTS 10).
-    #[error("the parents go round in a circle: {}; take `parent_job` away from one of them", .0.join(" -> "))]
-    Cycle(Vec<String>),
+    #[error(
+        "{}:{}: the parents go round in a circle: {}; take `parent_job` away from one of them",
+        origin.file, origin.line, path.join(" -> ")
+    )]
+    Cycle {
+        /// The circle, from one job to the same one.
+        path: Vec<String>,
+        /// Where that job is written down.
+        origin: Origin,
+    },
     /// Names of ours that another owner keeps, with other definitions.
     #[error("{}", lines(.0))]
     Conflict(Vec<Conflict>),
@@ -333,12 +367,7 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
 
     keep_parents(&mut items, live);
     restore::settle(&mut items, desired, live, &mut warnings);
-    let deleted: BTreeSet<&str> =
-        items.iter().filter(|item| item.action == Action::Delete).map(|item| &*item.name).collect();
-    let created: BTreeSet<&str> =
-        items.iter().filter(|item| item.action == Action::Create).map(|item| &*item.name).collect();
-    let exists = |name: &str| created.contains(name) || (live.jobs.contains_key(name) && !deleted.contains(name));
-    order::check(&items, &after(&items, live), exists)?;
+    order::check(&items, live)?;
     warnings.extend(heal::add(&mut items, live, policy));
     for item in &items {
         warnings.extend(warning(item));
@@ -368,8 +397,11 @@ fn keep_parents(items: &mut [Item], live: &Live) {
         // A parent that stays may itself be the child of one that would go: look again.
         for (index, children) in kept {
             let item = &mut items[index];
-            item.action = if live.jobs.contains_key(&item.name) { Action::Unchanged } else { Action::Create };
-            item.reasons = vec![Reason::HasChildren(children)];
+            (item.action, item.reasons) = if live.jobs.contains_key(&item.name) {
+                (Action::Unchanged, vec![Reason::HasChildren(children)])
+            } else {
+                (Action::Create, vec![Reason::Restored, Reason::HasChildren(children)])
+            };
         }
     }
 }
@@ -388,12 +420,27 @@ fn after<'a>(items: &'a [Item], live: &'a Live) -> BTreeMap<&'a str, &'a str> {
     parents
 }
 
+/// Where the item of this name is among items, which are by name.
+fn position(items: &[Item], name: &str) -> Option<usize> {
+    items.binary_search_by(|item| (*item.name).cmp(name)).ok()
+}
+
+/// Whether there will be a job of this name once the plan is done.
+fn will_be(items: &[Item], live: &Live, name: &str) -> bool {
+    match position(items, name).map(|index| items[index].action) {
+        Some(Action::Create) => true,
+        Some(Action::Delete) => false,
+        Some(Action::Update | Action::Unchanged) | None => live.jobs.contains_key(name),
+    }
+}
+
 /// The line that an item adds to the plan's warnings, if any.
 fn warning(item: &Item) -> Option<String> {
     let name = &item.name;
     item.reasons.iter().find_map(|reason| match reason {
         Reason::HasChildren(children) => Some(format!(
-            "job `{name}` is no longer wanted but stays: {} still its child{}",
+            "job `{name}` is no longer wanted but {}: {} still its child{}",
+            if item.action == Action::Create { "comes back" } else { "stays" },
             if children.len() == 1 {
                 format!("`{}` is", children[0])
             } else {

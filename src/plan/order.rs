@@ -14,20 +14,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::{Live, generations};
 
-use super::{Action, Item, MissingParent, Plan, PlanError};
+use super::{Action, Item, MissingParent, Plan, PlanError, after, position, will_be};
 
 /// Refuses what Dkron would refuse, or accept and never let go of: a parent that is not there, and a circle.
-/// `parents` tells who is whose child once everything is done.
-pub(super) fn check(
-    items: &[Item],
-    parents: &BTreeMap<&str, &str>,
-    exists: impl Fn(&str) -> bool,
-) -> Result<(), PlanError> {
+pub(super) fn check(items: &[Item], live: &Live) -> Result<(), PlanError> {
+    let parents = after(items, live);
     let missing: Vec<_> = items
         .iter()
         .filter_map(|item| {
             let (parent, origin) = (parents.get(&*item.name)?, item.origin.as_ref()?);
-            (!exists(parent)).then(|| MissingParent {
+            (!will_be(items, live, parent)).then(|| MissingParent {
                 child: item.name.to_string(),
                 parent: (*parent).to_owned(),
                 origin: origin.clone(),
@@ -37,9 +33,11 @@ pub(super) fn check(
     if !missing.is_empty() {
         return Err(PlanError::ParentMissing(missing));
     }
-    for item in items.iter().filter(|item| item.origin.is_some()) {
-        if let Some(cycle) = cycle(&item.name, parents) {
-            return Err(PlanError::Cycle(cycle));
+    for item in items {
+        if let Some(origin) = &item.origin
+            && let Some(path) = cycle(&item.name, &parents)
+        {
+            return Err(PlanError::Cycle { path, origin: origin.clone() });
         }
     }
     Ok(())
@@ -47,14 +45,14 @@ pub(super) fn check(
 
 /// The circle that this job is part of, starting and ending with it.
 pub(super) fn cycle(name: &str, parents: &BTreeMap<&str, &str>) -> Option<Vec<String>> {
-    let mut path = vec![name.to_owned()];
+    let mut path = vec![name];
     let mut at = name;
     // A walk longer than the number of children has met a circle that this job only leads to.
     for _ in 0..=parents.len() {
         at = parents.get(at)?;
-        path.push(at.to_owned());
+        path.push(at);
         if at == name {
-            return Some(path);
+            return Some(path.into_iter().map(str::to_owned).collect());
         }
     }
     None
@@ -62,14 +60,13 @@ pub(super) fn cycle(name: &str, parents: &BTreeMap<&str, &str>) -> Option<Vec<St
 
 /// Sorts what is to be done into waves; what is to be `first`, with its parents, comes before all else.
 pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>, first: impl Fn(&Item) -> bool) -> Plan {
-    let index: BTreeMap<&str, usize> = items.iter().enumerate().map(|(i, item)| (&*item.name, i)).collect();
     let parent_to_write = |i: usize| {
         let parent = items[i].definition()?.parent()?;
-        index.get(parent).copied().filter(|&parent| items[parent].definition().is_some())
+        position(&items, parent).filter(|&parent| items[parent].definition().is_some())
     };
     let parent_to_delete = |i: usize| {
         let parent = live.jobs.get(&items[i].name)?.job.parent()?;
-        index.get(parent).copied().filter(|&parent| items[parent].action == Action::Delete)
+        position(&items, parent).filter(|&parent| items[parent].action == Action::Delete)
     };
     let chosen = |wanted: fn(&Item) -> bool| (0..items.len()).filter(|&i| wanted(&items[i])).collect::<Vec<_>>();
     let mut early: BTreeSet<usize> = BTreeSet::new();

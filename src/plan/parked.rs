@@ -5,23 +5,19 @@ use std::sync::Arc;
 
 use crate::job::{Live, Packed};
 
-use super::{Action, Item, Policy, Reason};
+use super::{Action, Item, Policy, Reason, position, will_be};
 
 /// What our jobs that are set aside were before.
 pub(super) fn find(live: &Live, policy: &Policy) -> BTreeMap<Arc<str>, Packed> {
-    let ours = |job: &Packed| job.own_stamp().is_some_and(|stamp| stamp.owner == policy.owner);
     let parked = live.jobs.iter().filter_map(|(name, live)| Some((name, live.job.unparked()?)));
-    parked.filter(|(_, job)| ours(job)).map(|(name, job)| (name.clone(), job)).collect()
+    parked.filter(|(_, job)| job.is_of(&policy.owner)).map(|(name, job)| (name.clone(), job)).collect()
 }
 
 /// Items were decided as if these jobs were as before: each of them is written, whatever the policy is, or it would never run.
 pub(super) fn put_back(items: &mut [Item], parked: BTreeMap<Arc<str>, Packed>, live: &Live) {
     for (name, was) in parked {
-        let Ok(index) = items.binary_search_by(|item| item.name.cmp(&name)) else { continue };
-        let parent_is_there = was.parent().is_none_or(|parent| {
-            let item = items.binary_search_by(|item| (*item.name).cmp(parent)).ok().map(|index| items[index].action);
-            item == Some(Action::Create) || (item != Some(Action::Delete) && live.jobs.contains_key(parent))
-        });
+        let Some(index) = position(items, &name) else { continue };
+        let parent_is_there = was.parent().is_none_or(|parent| will_be(items, live, parent));
         let item = &mut items[index];
         match item.action {
             Action::Update => {}

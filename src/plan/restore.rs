@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::job::{Desired, JobMap, Live, Owner, Packed, Scope, Wanted};
 
-use super::{Action, Conflict, Item, Policy, Reason, after, decide, order};
+use super::{Action, Conflict, Item, Policy, Reason, after, decide, order, will_be};
 
 /// Whether a Dkron counts as empty, so that what was saved before is to be brought back: it holds no job, or none of `owner` and
 /// each job as it was saved, so that a run that was cut short goes on. Another release's jobs do not count. A job of `owner` that
@@ -60,7 +60,7 @@ pub(super) fn add(
                 items.push(item(was, Action::Unchanged, differs.then_some(Reason::LeftAsItIs).into_iter().collect()));
             }
             Some(_) => {}
-            None if desired.scope != Scope::Part && is_ours(&was.job, policy) => {
+            None if desired.scope != Scope::Part && was.job.is_of(&policy.owner) => {
                 items.push(gone(was, desired.scope, policy));
             }
             None => items.push(item(was, Action::Create, vec![Reason::Restored])),
@@ -75,29 +75,15 @@ fn gone(was: &Wanted, scope: Scope, policy: &Policy) -> Item {
     let action = if unwanted.action == Action::Update { Action::Create } else { unwanted.action };
     Item {
         action,
-        from: None,
+        reasons: unwanted.reasons,
         to: unwanted.to.or_else(|| Some(was.job.clone())),
-        secret_fields: was.secret_fields.clone(),
-        origin: Some(was.origin.clone()),
-        ..unwanted
+        ..Item::unchanged(was)
     }
 }
 
 fn item(was: &Wanted, action: Action, reasons: Vec<Reason>) -> Item {
-    Item {
-        name: was.job.name().clone(),
-        action,
-        reasons,
-        from: None,
-        to: (action == Action::Create).then(|| was.job.clone()),
-        secret_fields: was.secret_fields.clone(),
-        origin: Some(was.origin.clone()),
-        heal: None,
-    }
-}
-
-fn is_ours(job: &Packed, policy: &Policy) -> bool {
-    job.own_stamp().is_some_and(|stamp| stamp.owner == policy.owner)
+    let to = (action == Action::Create).then(|| was.job.clone());
+    Item { action, reasons, to, ..Item::unchanged(was) }
 }
 
 /// Takes out what stays away, and, where templates are applied over it, what cannot be brought back: nothing that was saved may
@@ -109,18 +95,17 @@ pub(super) fn settle(items: &mut Vec<Item>, desired: &Desired, live: &Live, warn
     }
     loop {
         let parents = after(items, live);
-        let created = |name: &str| items.binary_search_by(|item| (*item.name).cmp(name)).is_ok();
         let impossible: Vec<(Arc<str>, String)> = items
             .iter()
             .filter(|item| item.action == Action::Create && !desired.jobs.contains_key(&item.name))
             .filter_map(|item| {
                 let parent = *parents.get(&*item.name)?;
-                if !live.jobs.contains_key(parent) && !created(parent) {
-                    Some((item.name.clone(), format!("its parent `{parent}` is neither there nor saved")))
+                let why = if will_be(items, live, parent) {
+                    format!("its parents go round in a circle: {}", order::cycle(&item.name, &parents)?.join(" -> "))
                 } else {
-                    let cycle = order::cycle(&item.name, &parents)?;
-                    Some((item.name.clone(), format!("its parents go round in a circle: {}", cycle.join(" -> "))))
-                }
+                    format!("its parent `{parent}` is neither there nor saved")
+                };
+                Some((item.name.clone(), why))
             })
             .collect();
         if impossible.is_empty() {
@@ -141,5 +126,5 @@ pub(super) fn is_first(item: &Item, desired: &Desired, policy: &Policy) -> bool 
     desired.scope == Scope::Release
         && item.action == Action::Create
         && !desired.jobs.contains_key(&item.name)
-        && item.to.as_ref().is_some_and(|job| !is_ours(job, policy))
+        && item.to.as_ref().is_some_and(|job| !job.is_of(&policy.owner))
 }

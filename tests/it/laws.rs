@@ -128,9 +128,10 @@ fn a_conflict_or_a_refusal_names_what_stands_in_the_way() {
                     prop_assert_ne!(live(&conflict.name).map(|stamp| stamp.owner), Some(case.policy.owner.clone()));
                 }
             }
-            Err(PlanError::Cycle(names)) => {
-                prop_assert!(names.len() > 1 && names.first() == names.last());
-                prop_assert_eq!(names[1..].iter().collect::<BTreeSet<_>>().len(), names.len() - 1);
+            Err(PlanError::Cycle { path, origin }) => {
+                prop_assert!(path.len() > 1 && path.first() == path.last());
+                prop_assert_eq!(path[1..].iter().collect::<BTreeSet<_>>().len(), path.len() - 1);
+                prop_assert_eq!(case.desired.jobs.get(path[0].as_str()).map(|job| &job.origin), Some(&origin));
             }
             Err(PlanError::ParentMissing(missing)) => {
                 for missing in missing {
