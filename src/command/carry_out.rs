@@ -39,12 +39,12 @@ pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdo
 
     let Applied { outcomes, warnings, unproven, stopped } = applied;
     let mut report = Report::new(command, &plan, &outcomes, &settings.templates.owner(), &masker);
-    report.add_warnings(before.into_iter().chain(warnings), &masker);
-    report.add_errors(unproven.as_ref().map(ToString::to_string), &masker);
-    report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())), &masker);
+    report.add_warnings(before.into_iter().chain(warnings));
+    report.add_errors(unproven.as_ref().map(ToString::to_string));
+    report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())));
     // Both of those say themselves what there is to do.
     let incomplete = unproven.is_none() && stopped.is_none() && !report.is_success();
-    report.add_errors(incomplete.then(|| INCOMPLETE.to_owned()), &masker);
+    report.add_errors(incomplete.then(|| INCOMPLETE.to_owned()));
     print(&report, settings.output)?;
     let exit = match (stopped, unproven) {
         (Some(signal), _) => signal.exit_code(),

@@ -34,18 +34,18 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let Sides { desired, reading, masker, warnings, .. } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| told(error.into()))?;
     let mut report = Report::of_plan("check", &plan, &settings.templates.owner(), &masker);
-    report.add_warnings(warnings, &masker);
+    report.add_warnings(warnings);
     let ailing = ailing(&plan);
     let mut failing = !ailing.is_empty();
-    report.add_errors(ailing, &masker);
+    report.add_errors(ailing);
     let turns = turns(&desired, &reading.live, &settings.run).map_err(told)?;
     // What Dkron does not hold as it should is not worth a run.
     if !failing && !report.has_changes() {
         let runs = or_stop(shutdown, async { Ok(all(&turns, &reading, settings).await) }).await.map_err(told)?;
         let errors: Vec<_> = runs.iter().filter_map(error).collect();
         failing = !errors.is_empty();
-        report.add_runs(runs, &masker);
-        report.add_errors(errors, &masker);
+        report.add_runs(runs);
+        report.add_errors(errors);
     }
     print(&report, settings.output)?;
     let differs = plan.items.iter().any(|item| item.action != Action::Unchanged && !item.only_heals());

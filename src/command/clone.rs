@@ -8,7 +8,7 @@ use crate::dkron::{Dkron, Role};
 use crate::exit::ExitCode;
 use crate::job::{Desired, Job, Live, Packed, Wanted, printable};
 use crate::plan::{Action, Item, Plan, Reason};
-use crate::report::{Outcome, Report, masked, shown_url};
+use crate::report::{Outcome, Report, shown_url};
 use crate::rewrite::{Leftover, Move, rewrite};
 use crate::settings::{DkronSettings, Output, Settings};
 use crate::shutdown::Shutdown;
@@ -121,7 +121,7 @@ async fn live(source: &Dkron) -> Result<Saved, Error> {
 fn shown(leftover: &Leftover, job: Option<&Job>, namespace: &str) -> String {
     let Leftover { job: name, field, excerpt, mentions } = leftover;
     let seen = job.is_some_and(|job| {
-        let masked = masked(job, &BTreeSet::new(), &telemetry::masker());
+        let masked = telemetry::masker().job(job, &BTreeSet::new());
         let (map, key) = field.split_once('.').unwrap_or((field, ""));
         let fields = serde_json::to_value(masked).unwrap_or_default();
         let value = if key.is_empty() { fields.get(map) } else { fields.get(map).and_then(|map| map.get(key)) };
@@ -143,7 +143,7 @@ fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Er
     let last = format!("wrote {} to {}", counted(desired.jobs.len(), "job"), file.display());
     let masker = telemetry::masker();
     let plan = Plan {
-        items: desired.jobs.into_iter().map(|(_, wanted)| copied(wanted)).collect(),
+        items: desired.jobs.into_iter().map(|(_, wanted)| copied(&wanted)).collect(),
         writes: Vec::new(),
         deletes: Vec::new(),
         warnings: copies.warnings,
@@ -158,15 +158,11 @@ fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Er
 }
 
 /// A job in a new file, as the report shows it.
-fn copied(wanted: Wanted) -> Item {
+fn copied(wanted: &Wanted) -> Item {
     Item {
-        name: wanted.job.name().clone(),
         action: Action::Create,
         reasons: vec![Reason::Restored],
-        from: None,
-        to: Some(wanted.job),
-        secret_fields: wanted.secret_fields,
-        origin: Some(wanted.origin),
-        heal: None,
+        to: Some(wanted.job.clone()),
+        ..Item::unchanged(wanted)
     }
 }

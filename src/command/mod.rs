@@ -209,8 +209,7 @@ fn last_words(path: Option<&Path>, text: &str) {
         None => return,
     };
     let text = telemetry::masked(text);
-    let end = (0..=text.len().min(TERMINATION_LIMIT)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
-    if let Err(error) = std::fs::write(path, &text[..end]) {
+    if let Err(error) = std::fs::write(path, &text[..text.floor_char_boundary(TERMINATION_LIMIT)]) {
         tracing::warn!(path = %path.display(), %error, "the last words could not be written");
     }
 }

@@ -17,9 +17,10 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let Sides { desired, reading, masker, warnings, .. } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| told(error.into()))?;
     let mut report = Report::of_plan("plan", &plan, &settings.templates.owner(), &masker);
-    report.add_warnings(warnings, &masker);
-    let errors = findings.notes.iter().filter(|finding| finding.note.severity == Severity::Error);
-    report.add_errors(errors.map(Finding::one_line), &masker);
+    report.add_warnings(warnings);
+    let grouped = findings.grouped();
+    let errors = grouped.iter().filter(|finding| finding.note.severity == Severity::Error);
+    report.add_errors(errors.map(Finding::one_line));
     print(&report, settings.output)?;
     let exit = match (findings.has(Severity::Error), settings.exit_code && report.has_changes()) {
         // `apply` would refuse it.

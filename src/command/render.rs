@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::exit::ExitCode;
 use crate::job::{Desired, Job};
 use crate::render::to_yaml;
-use crate::report::{Masker, masked};
+use crate::report::Masker;
 use crate::settings::{RenderFormat, Settings};
 use crate::shutdown::Shutdown;
 
@@ -31,7 +31,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 fn shown(desired: &Desired, show_secrets: bool, masker: &Masker) -> impl Iterator<Item = Job> {
     desired.parents_first().into_iter().map(move |wanted| {
         let job = wanted.job.unpack();
-        if show_secrets { job } else { masked(&job, &wanted.secret_fields, masker) }
+        if show_secrets { job } else { masker.job(&job, &wanted.secret_fields) }
     })
 }
 

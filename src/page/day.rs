@@ -6,7 +6,7 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::lint::{Subject, Subjects};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, within};
 
 use super::strip::DAY;
 
@@ -60,9 +60,7 @@ impl<'a> Day<'a> {
         if starts.is_none() && ends.is_none() {
             return runs;
         }
-        let first = starts.map_or(i64::MIN, |starts| starts.duration_since(from).as_secs());
-        let end = ends.map_or(i64::MAX, |ends| ends.duration_since(from).as_secs());
-        let within = |run: &i64| (first..end).contains(run);
+        let within = |run: &i64| within(self.instant(*run), starts, ends);
         Runs { at: runs.at.iter().copied().filter(within).collect(), before: runs.before.filter(within), ..runs }
     }
 }

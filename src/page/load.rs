@@ -1,6 +1,7 @@
 //! How many runs call each target, minute by minute, and the seconds in which too many do at once.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::rc::Rc;
 
 use minijinja::Value;
@@ -85,7 +86,8 @@ pub(super) fn load<'a>(page: &Page<'a>, day: &mut Day<'a>) -> Load {
         targets.entry(target).or_default().entry(runs.at.as_ptr()).or_insert(same).jobs += 1;
     }
     let limit = page.circumstances.stampede;
-    let mut all: Vec<_> = targets.iter().map(|(name, jobs)| Seen::of(name, jobs, limit)).collect();
+    let mut seconds = vec![0; usize::try_from(DAY).unwrap_or_default()];
+    let mut all: Vec<_> = targets.iter().map(|(name, jobs)| Seen::of(name, jobs, limit, &mut seconds)).collect();
     sort::by_key(&mut all, |seen| std::cmp::Reverse((seen.worst.first().map(|worst| worst.0), seen.peak.0)));
     let (targets, stampedes) = (all.len(), all.iter().map(|seen| seen.crowded.len()).sum());
     let runs = all.iter().map(|seen| seen.runs).sum();
@@ -118,27 +120,30 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn of(name: &'a str, jobs: &BTreeMap<*const i64, Same>, limit: usize) -> Self {
+    /// `seconds` is nothing but zeros before and after: where the runs of each second of the day are counted.
+    fn of(name: &'a str, jobs: &BTreeMap<*const i64, Same>, limit: usize, seconds: &mut [usize]) -> Self {
         let mut minutes = vec![0; usize::try_from(DAY / MINUTE).unwrap_or_default()];
-        let mut seconds: Vec<(i64, usize)> = Vec::new();
+        let add = |counts: &mut [usize], at: i64, jobs: usize| {
+            if let Some(count) = usize::try_from(at).ok().and_then(|at| counts.get_mut(at)) {
+                *count += jobs;
+            }
+        };
         for same in jobs.values() {
             for second in same.at.iter() {
-                if let Some(minute) = usize::try_from(second / MINUTE).ok().and_then(|minute| minutes.get_mut(minute)) {
-                    *minute += same.jobs;
+                add(&mut minutes, second / MINUTE, same.jobs);
+                // `@every` counts from a start that nobody knows.
+                if !same.every {
+                    add(seconds, *second, same.jobs);
                 }
             }
-            // `@every` counts from a start that nobody knows.
-            if !same.every {
-                seconds.extend(same.at.iter().map(|second| (*second, same.jobs)));
-            }
         }
-        seconds.sort_unstable();
-        let mut worst: Vec<_> = seconds
-            .chunk_by(|(a, _), (b, _)| a == b)
-            .map(|second| (second.iter().map(|(_, jobs)| jobs).sum::<usize>(), second[0].0))
-            .filter(|(jobs, _)| *jobs > limit)
-            .collect();
-        let crowded = worst.iter().map(|(_, second)| *second).collect();
+        let mut worst: Vec<(usize, i64)> = Vec::new();
+        for second in jobs.values().flat_map(|same| same.at.iter()) {
+            let count = usize::try_from(*second).ok().and_then(|at| seconds.get_mut(at)).map(mem::take);
+            worst.extend(count.filter(|count| *count > limit).map(|count| (count, *second)));
+        }
+        let mut crowded: Vec<_> = worst.iter().map(|(_, second)| *second).collect();
+        crowded.sort_unstable();
         sort::by_key(&mut worst, |(jobs, second)| (std::cmp::Reverse(*jobs), *second));
         worst.truncate(NAMED);
         let by_minute = minutes.iter().copied().zip((0..).step_by(60));

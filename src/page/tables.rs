@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cache::{Covered, Verdict};
 use crate::lint::Subject;
 use crate::report::MASK;
-use crate::schedule::spoken;
+use crate::schedule::{spoken, within};
 use crate::sort;
 
 use super::day::Day;
@@ -137,7 +137,7 @@ fn next(subject: &Subject<'_>, from: Timestamp) -> String {
     let (starts, ends) = subject.limits();
     let begin = starts.map_or(from, |starts| starts.max(from));
     let mut at = begin.saturating_sub(jiff::SignedDuration::from_secs(1)).unwrap_or(begin);
-    while let Some(run) = schedule.next(at).filter(|run| ends.is_none_or(|end| *run < end)) {
+    while let Some(run) = schedule.next(at).filter(|run| within(*run, starts, ends)) {
         runs.push(instant(run, from));
         at = run;
         if runs.len() == NEXT {

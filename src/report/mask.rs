@@ -131,10 +131,9 @@ impl Masker {
         changes
             .iter()
             .map(|change| {
-                let secret = is_secret(&change.field, secret_fields);
                 let (mut before, mut after) = (Vec::new(), Vec::new());
-                let from = self.value(&change.field, &change.from, secret, &mut before);
-                let mut to = self.value(&change.field, &change.to, secret, &mut after);
+                let from = self.value(&change.field, &change.from, secret_fields, &mut before);
+                let mut to = self.value(&change.field, &change.to, secret_fields, &mut after);
                 let other_secret = !before.is_empty() && !after.is_empty() && before != after;
                 if let Value::String(text) = &mut to {
                     if other_secret {
@@ -149,7 +148,7 @@ impl Masker {
     }
 
     /// A definition as it may be shown.
-    pub(super) fn job(&self, job: &Job, secret_fields: &BTreeSet<String>) -> Job {
+    pub fn job(&self, job: &Job, secret_fields: &BTreeSet<String>) -> Job {
         let mut job = job.clone();
         for (field, text) in [
             ("name", &mut job.name),
@@ -184,15 +183,14 @@ impl Masker {
         *text = self.string(field, text, is_secret(field, secret_fields), &mut Vec::new()).into_owned();
     }
 
-    fn value(&self, field: &str, value: &Value, secret: bool, hidden: &mut Vec<String>) -> Value {
+    fn value(&self, field: &str, value: &Value, secret_fields: &BTreeSet<String>, hidden: &mut Vec<String>) -> Value {
+        let secret = is_secret(field, secret_fields);
         match value {
             Value::String(text) => Value::String(self.string(field, text, secret, hidden).into_owned()),
             Value::Object(map) => map
                 .iter()
                 .map(|(key, value)| {
-                    let field = format!("{field}.{key}");
-                    let secret = secret || is_secret(&field, &BTreeSet::new());
-                    (self.text(key), self.value(&field, value, secret, hidden))
+                    (self.text(key), self.value(&format!("{field}.{key}"), value, secret_fields, hidden))
                 })
                 .collect(),
             Value::Null => Value::Null,

@@ -7,16 +7,16 @@ mod mask;
 mod text;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
-use crate::job::{Change, Job, Owner};
+use crate::job::{Change, Owner};
 use crate::plan::{self, Action, Item, Plan, Reason};
 
 pub use self::mask::{MASK, Masker, starred};
 pub(crate) use self::mask::{carries_secret, secret_name};
 pub use self::text::Style;
+pub(crate) use self::text::brief;
 
 /// A URL as it may be shown: without user, password and the values of parameters whose names say that they are secret.
 pub fn shown_url(url: &url::Url) -> String {
@@ -209,7 +209,8 @@ impl<'a> Report<'a> {
     }
 
     /// Adds the jobs that were to be run, masked.
-    pub fn add_runs(&mut self, runs: impl IntoIterator<Item = RunReport>, masker: &Masker) {
+    pub fn add_runs(&mut self, runs: impl IntoIterator<Item = RunReport>) {
+        let masker = self.jobs.masker;
         self.runs.extend(runs.into_iter().map(|run| RunReport {
             job: masker.text(&run.job),
             output: masker.text(&run.output),
@@ -219,12 +220,14 @@ impl<'a> Report<'a> {
     }
 
     /// Adds what was noticed beside the plan, masked.
-    pub fn add_warnings(&mut self, warnings: impl IntoIterator<Item = String>, masker: &Masker) {
+    pub fn add_warnings(&mut self, warnings: impl IntoIterator<Item = String>) {
+        let masker = self.jobs.masker;
         self.warnings.extend(warnings.into_iter().map(|warning| masker.text(&warning)));
     }
 
     /// Adds what went wrong beside the jobs, masked.
-    pub fn add_errors(&mut self, errors: impl IntoIterator<Item = String>, masker: &Masker) {
+    pub fn add_errors(&mut self, errors: impl IntoIterator<Item = String>) {
+        let masker = self.jobs.masker;
         self.errors.extend(errors.into_iter().map(|error| masker.text(&error)));
     }
 
@@ -337,9 +340,4 @@ fn words(command: &str, reason: &Reason) -> String {
         Reason::Unparked => "set aside by a run that was cut short; put back".to_owned(),
         Reason::Released => "no template wants it any more; left to its next owner, unstamped".to_owned(),
     }
-}
-
-/// A definition with what is secret in it masked, to be shown.
-pub fn masked(job: &Job, secret_fields: &BTreeSet<String>, masker: &Masker) -> Job {
-    masker.job(job, secret_fields)
 }

@@ -28,7 +28,7 @@ const BOLD: anstyle::Style = anstyle::Style::new().bold();
 impl Report<'_> {
     /// The last words: counts first, then errors, in at most `limit` bytes.
     pub fn brief(&self, limit: usize) -> String {
-        let mut text = format!("{} {}: {}\n", self.command, self.owner, self.counts());
+        let first = format!("{} {}: {}", self.command, self.owner, self.counts());
         let errors = self.errors.iter().cloned();
         // What was skipped follows from what failed or from the signal: it is counted, and named last.
         let of = |wanted: fn(&Outcome) -> bool| {
@@ -37,12 +37,7 @@ impl Report<'_> {
         };
         let failed = of(|outcome| matches!(outcome, Outcome::Failed(_)));
         let skipped = of(|outcome| matches!(outcome, Outcome::Skipped(_)));
-        for line in errors.chain(failed).chain(skipped) {
-            text.push_str(&printable(&line));
-            text.push('\n');
-        }
-        truncate(&mut text, limit);
-        text
+        brief(&mut std::iter::once(first).chain(errors).chain(failed).chain(skipped), limit)
     }
 
     /// Writes the report as text with ANSI styles; whoever shows it takes them off where they are not wanted.
@@ -200,10 +195,15 @@ fn window(text: &str, start: usize, width: usize) -> String {
     shown
 }
 
-/// Cuts a text to a number of bytes, at a character's border.
-fn truncate(text: &mut String, limit: usize) {
-    if text.len() > limit {
-        let end = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
-        text.truncate(end);
+/// Lines, fit to be shown, in at most `limit` bytes. No more of them are made than have room.
+pub(crate) fn brief(lines: &mut dyn Iterator<Item = String>, limit: usize) -> String {
+    let mut text = String::new();
+    while text.len() < limit
+        && let Some(line) = lines.next()
+    {
+        text.push_str(&printable(&line));
+        text.push('\n');
     }
+    text.truncate(text.floor_char_boundary(limit));
+    text
 }

@@ -135,6 +135,11 @@ impl Schedule {
     }
 }
 
+/// Whether Dkron runs a job at this instant that it is to run from one on and up to another one; a run at either is one.
+pub fn within(at: Timestamp, starts: Option<Timestamp>, ends: Option<Timestamp>) -> bool {
+    starts.is_none_or(|starts| starts <= at) && ends.is_none_or(|ends| at <= ends)
+}
+
 /// A time as people say it, exactly: `5m`, `1h 30m`, `366d`.
 pub fn spoken(time: SignedDuration) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];

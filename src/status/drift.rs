@@ -10,7 +10,7 @@ use crate::plan::{Action, Item, Reason};
 pub enum Drift {
     /// Not known: no templates were looked at, or no plan can be made of them.
     Unknown,
-    /// Nothing: it is as its template says.
+    /// Nothing: it is as its template says, or is left as it is.
     None,
     /// Nothing: no template of this release is about it.
     NotOurs,
@@ -18,7 +18,7 @@ pub enum Drift {
     Create,
     /// Put it back: somebody edited it.
     Edited,
-    /// Update it: its template changed.
+    /// Update it: its template changed, or is gone and leaves it to its next owner.
     TemplateChanged,
     /// Update it: its template changed, and somebody edited it.
     Both,
@@ -34,7 +34,7 @@ impl Drift {
         let because = |wanted: fn(&Reason) -> bool| item.reasons.iter().any(wanted);
         if because(|reason| *reason == Reason::TemplateWins) {
             Self::Both
-        } else if because(|reason| matches!(reason, Reason::DriftReverted | Reason::DriftKept | Reason::PutBack)) {
+        } else if because(|reason| matches!(reason, Reason::DriftReverted | Reason::DriftKept)) {
             Self::Edited
         } else if because(|reason| matches!(reason, Reason::Adopted | Reason::TakenOver(_))) {
             Self::Adopt
@@ -42,7 +42,6 @@ impl Drift {
             match item.action {
                 Action::Create => Self::Create,
                 Action::Delete => Self::Delete,
-                Action::Update if item.only_heals() => Self::None,
                 Action::Update => Self::TemplateChanged,
                 Action::Unchanged => Self::None,
             }

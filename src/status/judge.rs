@@ -74,9 +74,16 @@ impl Status {
             seen.iter().filter(|job| look.wants(job.name)).map(|job| job.status(look, &rows, masker)).collect();
         let wanted = missing.iter().filter(|missing| look.wants(&missing.item.name));
         jobs.extend(wanted.map(|missing| not_there(missing, look, masker)));
-        let mut caches: Vec<_> = rows.values().filter(|row| row.is_wanted(look, &missing)).collect();
-        sort::by_key(&mut caches, |row| (row.state, row.covered.cache.name.clone()));
-        let mut caches: Vec<_> = caches.into_iter().map(|row| row.status(look, &missing, masker)).collect();
+        let mut awaited: Awaited<'_> = BTreeMap::new();
+        for Missing { item, cache, .. } in &missing {
+            if let Some(cache) = cache {
+                awaited.entry(cache).or_default().push(item);
+            }
+        }
+        let mut caches: Vec<_> = rows.values().filter(|row| row.is_wanted(look, &awaited)).collect();
+        // They come by name.
+        sort::by_key(&mut caches, |row| row.state);
+        let mut caches: Vec<_> = caches.into_iter().map(|row| row.status(look, &awaited, masker)).collect();
         sort::by(&mut jobs, |a, b| a.rank().cmp(&b.rank()).then_with(|| a.name.cmp(&b.name)));
         apart(jobs.iter_mut().map(|job| &mut job.name));
         apart(caches.iter_mut().map(|cache| &mut cache.name));
@@ -113,6 +120,9 @@ impl Status {
         }
     }
 }
+
+/// The jobs that would be created, by the cache that they are for.
+type Awaited<'a> = BTreeMap<&'a str, Vec<&'a Item>>;
 
 /// A job that would be created.
 struct Missing<'p> {
@@ -154,7 +164,9 @@ impl<'a> Seen<'a> {
         let mut state = limits.map_or(State::Untimed, |limits| limits.judge(age));
         if let Some(row) = row
             && state == State::Stale
-            && let (Some((_, other)), true) = (row.newest, row.state != State::Stale)
+            && !job.disabled
+            && matches!(row.state, State::Fresh | State::Late)
+            && let Some((_, other)) = row.newest
         {
             state = State::Late;
             notes.push(format!("older than its cache may be, which `{other}` keeps fresh"));
@@ -170,7 +182,7 @@ impl<'a> Seen<'a> {
         let running = look.running.get(&***name).map(|began| since(*began, look.now));
         let drift = match look.plan {
             None => Drift::Unknown,
-            Some(plan) => item(plan, name).map_or(Drift::NotOurs, Drift::of),
+            Some(plan) => plan.item(name).map_or(Drift::NotOurs, Drift::of),
         };
         let failed = history.failed_last();
         let error = look.outputs.get(*name).filter(|_| failed).and_then(|output| first_line(output, masker));
@@ -259,23 +271,21 @@ impl<'a> Row<'a> {
         Self { covered, limits, newest, state }
     }
 
-    fn is_wanted(&self, look: &Look<'_>, missing: &[Missing<'_>]) -> bool {
+    fn is_wanted(&self, look: &Look<'_>, awaited: &Awaited<'_>) -> bool {
         look.only.is_none()
             || self.covered.keepers.iter().any(|keeper| look.wants(&keeper.job))
-            || self.awaited(missing).any(|item| look.wants(&item.name))
+            || self.awaited(awaited).iter().any(|item| look.wants(&item.name))
     }
 
-    /// The jobs for it that would be created.
-    fn awaited<'s>(&'s self, missing: &'s [Missing<'_>]) -> impl Iterator<Item = &'s Item> {
-        let name = &self.covered.cache.name;
-        missing.iter().filter(move |missing| missing.cache.as_ref() == Some(name)).map(|missing| missing.item)
+    fn awaited<'s>(&self, awaited: &'s Awaited<'_>) -> &'s [&'s Item] {
+        awaited.get(self.covered.cache.name.as_str()).map_or(&[], Vec::as_slice)
     }
 
-    fn status(&self, look: &Look<'_>, missing: &[Missing<'_>], masker: &Masker) -> CacheStatus {
+    fn status(&self, look: &Look<'_>, awaited: &Awaited<'_>, masker: &Masker) -> CacheStatus {
         let keepers = &self.covered.keepers;
         let mut notes = Vec::new();
         if let Some(why) = self.covered.abandoned() {
-            let awaited = self.awaited(missing).next().filter(|_| self.covered.verdict == Verdict::NoJob);
+            let awaited = self.awaited(awaited).first().filter(|_| self.covered.verdict == Verdict::NoJob);
             let why = awaited.map_or(why, |item| format!("its job `{}` is not there yet", item.name));
             notes.push(format!("not refreshed: {why}"));
         }
@@ -295,10 +305,6 @@ impl<'a> Row<'a> {
 /// How long ago; two clocks that are a second apart make no future.
 fn since(then: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(then).max(SignedDuration::ZERO)
-}
-
-fn item<'p>(plan: &'p Plan, name: &str) -> Option<&'p Item> {
-    plan.items.binary_search_by(|item| (*item.name).cmp(name)).ok().map(|index| &plan.items[index])
 }
 
 /// The TTLs in a job's own metadata.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::job::{Job, LiveJob};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, within};
 
 /// When a job runs next, and who says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ impl Next {
             let start = job.starts_at.and_then(|start| start.checked_sub(SignedDuration::from_nanos(1)).ok());
             schedule.next(start.map_or(now, |start| start.max(now))).map(|at| Self::Schedule { at })
         };
-        next.filter(|next| next.at().is_none_or(|at| job.expires_at.is_none_or(|end| at <= end))).unwrap_or(Self::Never)
+        next.filter(|next| next.at().is_none_or(|at| within(at, None, job.expires_at))).unwrap_or(Self::Never)
     }
 
     /// The instant, where there is one.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::job::printable;
+use crate::report::brief;
 
 use super::{CacheStatus, JobStatus, State, Status};
 
@@ -148,14 +148,10 @@ impl Status {
     pub fn brief(&self, limit: usize) -> String {
         let caches = self.caches.iter().filter(|cache| cache.state == State::Stale);
         let jobs = self.jobs.iter().filter(|job| matches!(job.state, State::Stuck | State::Stale));
-        let lines = [format!("status {}: {}", self.owner, self.summary.words())]
-            .into_iter()
-            .chain(self.errors.iter().cloned())
+        let first = format!("status {}: {}", self.owner, self.summary.words());
+        let mut lines = std::iter::once(first)
             .chain(caches.map(|cache| format!("cache {} is stale", cache.name)))
             .chain(jobs.map(|job| format!("{} is {}", job.name, job.state.word())));
-        let mut text: String = lines.flat_map(|line| [printable(&line).into_owned(), "\n".to_owned()]).collect();
-        let end = (0..=text.len().min(limit)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
-        text.truncate(end);
-        text
+        brief(&mut lines, limit)
     }
 }

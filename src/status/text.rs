@@ -114,16 +114,12 @@ impl Status {
     /// What stands below the tables: what could not be told, the counts, and when it was looked at.
     fn foot(&self) -> Vec<Cell> {
         let warnings = self.warnings.iter().map(|warning| cell(format!("warning: {warning}"), POOR));
-        let errors = self.errors.iter().flat_map(|error| error.lines());
-        let mut foot: Vec<_> = warnings.chain(errors.map(|line| cell(format!("error: {line}"), BAD))).collect();
-        let Some(at) = self.at else {
-            foot.push(cell(format!("status of {}: nothing could be seen", self.owner), BOLD));
-            return foot;
-        };
+        let mut foot: Vec<_> = warnings.collect();
         foot.extend(self.summary.lines().into_iter().map(|line| cell(line, BOLD)));
         let version = self.version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
         let dkron = self.dkron.trim_end_matches('/');
-        foot.push(cell(format!("{} by the clock of Dkron{version} at {dkron}; {}", second(at), self.owner), DIM));
+        let at = self.at.map(second).unwrap_or_default();
+        foot.push(cell(format!("{at} by the clock of Dkron{version} at {dkron}; {}", self.owner), DIM));
         foot
     }
 

@@ -339,6 +339,20 @@ fn check_lane(picture: &str, runs: &[i64], soft: i64, hard: Option<i64>, what: &
     }
 }
 
+/// As Dkron runs it then, and `status` says.
+#[test]
+fn a_run_at_the_very_end_is_one() {
+    let mut last = job("last", "0 0 0 * * *", "");
+    last.expires_at = FROM.parse().ok();
+    let page = Set::new(vec![last.clone()], None).page();
+    assert_eq!(stretches(lane(&page, "last"), "t"), [(0, 80)]);
+    assert!(page.contains("<td>00:00:00") && !page.contains("<td>never"), "{page}");
+    last.expires_at = last.expires_at.map(|end| end - SignedDuration::from_nanos(1));
+    let page = Set::new(vec![last], None).page();
+    assert_eq!(stretches(lane(&page, "last"), "t"), []);
+    assert!(page.contains("<td>never"), "{page}");
+}
+
 #[test]
 fn the_same_jobs_give_the_same_bytes() {
     for set in [mixed(), hostile()] {

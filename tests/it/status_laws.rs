@@ -142,7 +142,17 @@ fn a_cache_that_nobody_refreshes_is_good_until_its_hard_ttl() {
         let status = scene.seen();
         assert_eq!((cache(&status, "c"), job(&status, "off").state), (state, State::Off), "{age:?}");
         assert_eq!(status.is_failing(), state == State::Stale);
+        assert_eq!(job(&status, "off").notes, [] as [&str; 0]);
     }
+    // Nobody keeps it fresh: neither a job that is off for another one, nor one for a row that is wanted by nobody for itself.
+    let mut scene = Scene::new("name,soft_ttl,hard_ttl,enabled\nc,300,600,true\nd,300,600,false\n");
+    scene.job("off-late", "c", Some(80_000), |job| job.disabled = true);
+    scene.job("off-soon", "c", Some(10), |job| job.disabled = true);
+    scene.job("unwanted", "d", Some(80_000), |job| job.disabled = true);
+    scene.job("runs", "d", Some(80_000), |_| {});
+    let status = scene.seen();
+    assert!(status.jobs.iter().all(|job| job.notes.is_empty()), "{:?}", status.jobs);
+    assert_eq!(job(&status, "runs").state, State::Stale);
     // Just installed is no fault.
     let mut scene = Scene::new("name,soft_ttl,hard_ttl\nc,300,600\n");
     scene.job("new", "c", None, |_| {});
