@@ -1,6 +1,6 @@
 //! `lint`: what is wrong with jobs, whether they are written down in templates, saved in a file or live.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,48 +12,47 @@ use crate::cache::{Caches, Key};
 use crate::disk;
 use crate::dkron::{Reading, Role};
 use crate::exit::ExitCode;
-use crate::job::{JobMap, Live, Wanted};
+use crate::job::{JobMap, Live, Wanted, printable};
 use crate::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, Subjects, lint, lint_and_cover};
 use crate::page::{self, Page};
 use crate::render::{Places, Problems};
-use crate::report::{Masker, shown_url};
+use crate::report::{Masker, brief, shown_url};
 use crate::settings::{LintSettings, Output, Settings, SourceSettings};
 use crate::shutdown::Shutdown;
 use crate::snapshot;
 use crate::store::is_store;
+use crate::telemetry;
 
 use super::connect::dkron;
 use super::error::draw;
 use super::gather::{Prepared, Sides, beside, gather, sides};
 use super::saved::{self, Saved, all_match};
-use super::{Ending, Error, or_stop, print_error, write_out};
+use super::{Ending, Error, TERMINATION_LIMIT, or_stop, print_error, write_out};
 
 /// How many warnings a plan's report names one by one.
 const WARNINGS: usize = 20;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let found = Box::pin(find(settings, shutdown)).await.map_err(|error| print_error("lint", settings, error))?;
+    let title = telemetry::masked(&found.title);
     let findings = match &settings.lint.html {
         Some(file) => or_stop(shutdown, found.write_page(settings, file.clone())).await?,
         None => found.findings,
     };
+    let said = format!("lint of {}: {}", printable(&title), findings.counts());
     match settings.output {
         Output::Text => write_out(&mut anstream::stdout(), |out| {
             for finding in &findings.grouped() {
                 out.write_all(draw(finding, true).as_bytes())?;
             }
-            writeln!(out, "lint of {}: {}", settings.templates.owner(), findings.counts())
+            writeln!(out, "{said}")
         }),
         Output::Json | Output::OpenMetrics => json(&findings.json()),
-        Output::Sarif => json(&findings.sarif(env!("CARGO_PKG_VERSION"))),
+        Output::Sarif => json(&findings.sarif()),
     }?;
     let exit = if findings.has(settings.lint.fail_on) { ExitCode::Lint } else { ExitCode::Done };
-    let mut last = format!("lint {}: {}\n", settings.templates.owner(), findings.counts());
-    for finding in &findings.notes {
-        last.push_str(&finding.one_line());
-        last.push('\n');
-    }
-    Ok(Ending { exit, last })
+    let mut last = std::iter::once(said).chain(findings.grouped().into_iter().map(|finding| finding.one_line()));
+    Ok(Ending { exit, last: brief(&mut last, TERMINATION_LIMIT) })
 }
 
 fn json(value: &serde_json::Value) -> Result<(), Error> {
@@ -72,7 +71,8 @@ async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> 
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
     let mut found = if !live && source.path.is_none() {
-        let work = gathered.prepare(move |prepared| judge.templates(prepared, masker));
+        let title = settings.templates.owner().to_string();
+        let work = gathered.prepare(move |prepared| judge.templates(title, prepared, masker));
         or_stop(shutdown, async { work.await? }).await?
     } else {
         // Whether a cache has a job is to be seen in all of them.
@@ -80,7 +80,7 @@ async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> 
         let jobs = jobs(&all, *live);
         let ((saved, refused), caches) = or_stop(shutdown, async { tokio::try_join!(jobs, gathered.caches()) }).await?;
         let refused = refused.iter().filter_map(|problem| Finding::of_flaw(problem, &masker)).collect();
-        judge.saved(saved, refused, caches, masker)
+        judge.found(saved.source, saved.jobs, refused, &Places::default(), caches, masker)
     };
     if !source.only.is_empty() {
         all_match(&source.only, &found.names.iter(), "--only")?;
@@ -97,8 +97,8 @@ fn matches(only: &[Pattern], name: &str) -> bool {
 /// What was found, and in what.
 struct Found {
     findings: Findings,
-    /// Where the jobs are from, for people; `None` for templates.
-    source: Option<String>,
+    /// Whose templates they are in, or where they are from, for people.
+    title: String,
     jobs: JobMap<Wanted>,
     /// The names of the jobs, also of those that cannot be rendered.
     names: Vec<Arc<str>>,
@@ -110,13 +110,12 @@ struct Found {
 impl Found {
     /// Writes the page, beside what else goes on.
     async fn write_page(self, settings: &Settings, file: PathBuf) -> Result<Findings, Error> {
-        let title = self.source.clone().unwrap_or_else(|| settings.templates.owner().to_string());
         let only = settings.source.only.clone();
         beside(move || {
             let circumstances = self.judge.circumstances(self.caches.as_ref(), Others::None);
             let subjects = Subjects::new(&self.jobs, circumstances.key);
             let page = Page {
-                title: &title,
+                title: &self.title,
                 findings: &self.findings,
                 subjects: &subjects,
                 wanted: &|name| matches(&only, name),
@@ -144,14 +143,15 @@ fn midnight(at: Timestamp) -> Timestamp {
 
 /// The jobs of a file or backup, or those that Dkron holds; and what Dkron would refuse.
 async fn jobs(settings: &Settings, live: bool) -> Result<(Saved, Vec<snapshot::Problem>), Error> {
-    match &settings.source.path {
-        Some(path) if !live && !is_store(path) => return saved::to_judge(path, &settings.source),
-        _ if !live => return Ok((saved::read(settings, &settings.templates.namespace).await?, Vec::new())),
-        _ => {}
+    if live {
+        let dkron = dkron(&settings.dkron)?;
+        let Reading { live, warnings, .. } = dkron.read::<Live>(Role::Reader).await?;
+        return Ok((Saved::of_live(live, warnings, &shown_url(&settings.dkron.url)), Vec::new()));
     }
-    let dkron = dkron(&settings.dkron)?;
-    let Reading { live, warnings, .. } = dkron.read::<Live>(Role::Reader).await?;
-    Ok((Saved::of_live(live, warnings, &shown_url(&settings.dkron.url)), Vec::new()))
+    match &settings.source.path {
+        Some(path) if !is_store(path) => saved::to_judge(path, &settings.source),
+        _ => Ok((saved::read(settings, &settings.templates.namespace).await?, Vec::new())),
+    }
 }
 
 /// Both sides of a plan, with what lint says to those jobs that are to be written. `refuse` says whether that may go on.
@@ -179,9 +179,9 @@ pub(super) async fn linted(
     sides.warnings.extend(told(grouped.iter().filter(|finding| finding.note.severity == Severity::Warning)));
     if !off && !sides.desired.restored.is_empty() {
         // What was there before is brought back as it was, right or wrong.
-        let ours = |name: &Arc<str>| !sides.desired.jobs.contains_key(name);
-        let restored: BTreeMap<_, _> = sides.desired.restored.iter().filter(|(name, _)| ours(name)).collect();
-        let restored = restored.into_iter().map(|(name, wanted)| (name.clone(), wanted.clone())).collect();
+        let only_saved = |name: &Arc<str>| !sides.desired.jobs.contains_key(name);
+        let restored = sides.desired.restored.iter().filter(|(name, _)| only_saved(name));
+        let restored = restored.map(|(name, wanted)| (name.clone(), wanted.clone())).collect();
         let found = Judge::new(settings).to_write(&restored, None);
         let found = Findings::new(found, Vec::new(), &Places::default(), &sides.masker);
         sides.warnings.extend(told(found.grouped().iter()));
@@ -212,7 +212,7 @@ fn told<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
 
 /// What the judgement of jobs depends on, beside the jobs.
 #[derive(Debug)]
-pub(super) struct Judge {
+struct Judge {
     namespace: String,
     key: Arc<Key>,
     stampede: usize,
@@ -221,7 +221,7 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings) -> Self {
         let lint = &settings.lint;
         Self {
             namespace: settings.templates.namespace.clone(),
@@ -248,30 +248,32 @@ impl Judge {
     ///
     /// # Errors
     /// Templates that are wrong in themselves.
-    fn templates(self, prepared: Prepared, masker: Masker) -> Result<Found, Error> {
+    fn templates(self, title: String, prepared: Prepared, masker: Masker) -> Result<Found, Error> {
         let Prepared { rendered, caches, .. } = prepared;
         let (refused, wrong): (Vec<_>, Vec<_>) =
             rendered.problems.into_iter().partition(|problem| problem.verdict().is_some());
         Problems::check(wrong)?;
-        let refused: Vec<_> = refused.iter().filter_map(Finding::of_problem).collect();
+        let refused: Vec<_> = refused.iter().filter_map(|problem| Finding::of_problem(problem, &masker)).collect();
         let jobs = rendered.desired.jobs;
-        let names = refused.iter().filter_map(|finding| finding.note.job.clone());
-        let names = jobs.keys().cloned().chain(names).collect();
-        // What could not be rendered may be the parent of something, and the job of a cache.
-        let others = if refused.is_empty() { Others::None } else { Others::Possible };
-        let (found, coverage) = lint_and_cover(&jobs, &self.circumstances(caches.as_ref(), others));
-        let findings = Findings::new(found, refused, &rendered.places, &masker).with(coverage);
-        Ok(Found { findings, source: None, jobs, names, caches, judge: self, masker })
+        Ok(self.found(title, jobs, refused, &rendered.places, caches, masker))
     }
 
-    /// What is wrong with jobs from elsewhere. What Dkron would refuse is among it.
-    fn saved(self, saved: Saved, refused: Vec<Finding>, caches: Option<Caches>, masker: Masker) -> Found {
-        let Saved { jobs, source, .. } = saved;
-        let others = if refused.is_empty() { Others::None } else { Others::Possible };
+    /// What is wrong with jobs. What Dkron would refuse is among it.
+    fn found(
+        self,
+        title: String,
+        jobs: JobMap<Wanted>,
+        refused: Vec<Finding>,
+        places: &Places,
+        caches: Option<Caches>,
+        masker: Masker,
+    ) -> Found {
         let names = jobs.keys().cloned().chain(refused.iter().filter_map(|finding| finding.note.job.clone())).collect();
+        // What is refused may be the parent of something, and the job of a cache.
+        let others = if refused.is_empty() { Others::None } else { Others::Possible };
         let (found, coverage) = lint_and_cover(&jobs, &self.circumstances(caches.as_ref(), others));
-        let findings = Findings::new(found, refused, &Places::default(), &masker).with(coverage);
-        Found { findings, source: Some(source), jobs, names, caches, judge: self, masker }
+        let findings = Findings::new(found, refused, places, &masker).with(coverage);
+        Found { findings, title, jobs, names, caches, judge: self, masker }
     }
 
     /// What is wrong with jobs that are to be written: whether their parents are there is for the plan to say.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use miette::{Diagnostic, LabeledSpan, Severity as Drawn, SourceCode};
@@ -21,8 +22,10 @@ use super::{Lint, Note, Rule, Severity, rule, rules};
 /// A note, with the field's own place where it is a template's.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What is wrong; nothing in it is secret.
+    /// What is wrong; nothing in it is secret but the job's name, by which it is known.
     pub note: Note,
+    /// The job's name as it may be shown.
+    job: Option<Arc<str>>,
     place: Option<Problem>,
 }
 
@@ -34,11 +37,21 @@ impl Finding {
         note.remedy = printable(&masker.text(&note.remedy)).into_owned();
         let place =
             note.origin.as_ref().and_then(|origin| places.problem(origin, &note.field, &note.message, &note.remedy));
-        Self { note, place }
+        note.field = masker.text(&note.field);
+        Self::shown(note, place, masker)
+    }
+
+    fn shown(note: Note, place: Option<Problem>, masker: &Masker) -> Self {
+        // Most names have nothing to hide, and are not copied.
+        let job = note.job.as_ref().map(|job| {
+            let shown = masker.text(job);
+            if *shown == **job { job.clone() } else { shown.into() }
+        });
+        Self { note, job, place }
     }
 
     /// What Dkron would refuse in a template; `None` where the template itself is wrong.
-    pub fn of_problem(problem: &Problem) -> Option<Self> {
+    pub fn of_problem(problem: &Problem, masker: &Masker) -> Option<Self> {
         let verdict = problem.verdict()?;
         let rule = rule(verdict.rule)?;
         let line = problem.position().map_or(0, |(line, _)| line);
@@ -48,10 +61,10 @@ impl Finding {
             job: (!verdict.job.is_empty()).then(|| verdict.job.as_str().into()),
             field: verdict.field.to_owned(),
             origin: Some(Origin { file: problem.file().into(), line }),
-            message: problem.message().to_owned(),
-            remedy: problem.remedy().to_owned(),
+            message: masker.text(problem.message()),
+            remedy: masker.text(problem.remedy()),
         };
-        Some(Self { note, place: Some(problem.clone()) })
+        Some(Self::shown(note, Some(problem.clone()), masker))
     }
 
     /// A job of a file that Dkron would refuse; `None` where the piece of the file is no job at all.
@@ -100,7 +113,7 @@ impl Finding {
     /// All of it on one line: `rule: file:line: job: message; remedy`.
     pub fn one_line(&self) -> String {
         let place = self.place().map_or_else(String::new, |place| format!("{place}: "));
-        let job = self.note.job.as_ref().map_or_else(String::new, |job| format!("job `{}`: ", printable(job)));
+        let job = self.job.as_ref().map_or_else(String::new, |job| format!("job `{}`: ", printable(job)));
         format!("{}: {place}{job}{}; {}", self.note.rule.id, self.note.message, self.note.remedy)
     }
 
@@ -110,7 +123,7 @@ impl Finding {
         Entry {
             rule: self.note.rule.id,
             severity: self.note.severity.word(),
-            job: self.note.job.as_deref(),
+            job: self.job.as_deref(),
             field: (!self.note.field.is_empty()).then_some(self.note.field.as_str()),
             file: self.file(),
             line,
@@ -129,7 +142,7 @@ impl fmt::Display for Finding {
         if let (None, Some(origin)) = (&self.place, &self.note.origin) {
             write!(f, "{}:{}: ", printable(&origin.file), origin.line)?;
         }
-        if let Some(job) = &self.note.job {
+        if let Some(job) = &self.job {
             write!(f, "job `{}`: ", printable(job))?;
         }
         f.write_str(&self.note.message)
@@ -186,6 +199,7 @@ pub struct Findings {
     pub coverage: Vec<Covered>,
     /// How many jobs were looked at.
     pub jobs: usize,
+    masker: Masker,
 }
 
 impl Findings {
@@ -194,13 +208,12 @@ impl Findings {
         let Lint { notes, allowed, jobs } = lint;
         let finding = |note| Finding::new(note, places, masker);
         let jobs = jobs + refused.iter().filter_map(|finding| finding.note.job.as_ref()).collect::<BTreeSet<_>>().len();
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            notes.into_iter().map(finding).partition(|finding| finding.note.severity == Severity::Error);
         Self {
-            notes: refused.into_iter().chain(errors).chain(warnings).collect(),
+            notes: refused.into_iter().chain(notes.into_iter().map(finding)).collect(),
             allowed: allowed.into_iter().map(|allowed| (finding(allowed.note), masker.text(&allowed.reason))).collect(),
             coverage: Vec::new(),
             jobs,
+            masker: masker.clone(),
         }
     }
 
@@ -271,6 +284,7 @@ impl Findings {
     /// The report as JSON, as `schemas/lint.schema.json` says.
     pub fn json(&self) -> Value {
         let seconds = |time: SignedDuration| time.as_secs();
+        let text = |text: &str| self.masker.text(text);
         let allowed: Vec<_> =
             self.allowed.iter().map(|(finding, reason)| Entry { reason: Some(reason), ..finding.entry() }).collect();
         let coverage: Vec<_> = self
@@ -278,13 +292,13 @@ impl Findings {
             .iter()
             .map(|covered| {
                 json!({
-                    "cache": covered.cache.name,
+                    "cache": text(&covered.cache.name),
                     "verdict": covered.verdict.word(),
                     "soft_ttl": seconds(covered.cache.ttl.soft),
                     "hard_ttl": covered.cache.ttl.hard.map(seconds),
                     "allowed_interval": seconds(covered.cache.ttl.allowed_interval()),
                     "worst_gap": covered.worst_gap().map(seconds),
-                    "jobs": covered.keepers.iter().map(|keeper| &*keeper.job).collect::<Vec<_>>(),
+                    "jobs": covered.keepers.iter().map(|keeper| text(&keeper.job)).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -302,10 +316,10 @@ impl Findings {
     }
 
     /// The report as SARIF 2.1.0, which code-review tools read. What is allowed is in it as suppressed.
-    pub fn sarif(&self, version: &str) -> Value {
+    pub fn sarif(&self) -> Value {
         let driver = json!({
             "name": "dkron-jobs",
-            "version": version,
+            "version": env!("CARGO_PKG_VERSION"),
             "rules": rules().map(described).collect::<Vec<_>>(),
         });
         let allowed = self.allowed.iter().map(|(finding, reason)| result(finding, Some(reason)));

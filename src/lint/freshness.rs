@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cache::{self, BadTtl, Caches, Keeper, Tally, Ttl, Verdict, abandoned};
 use crate::schedule::spoken;
 
-use super::{Circumstances, Notes, Others, Rule, Severity, Subject, Subjects};
+use super::{Circumstances, Notes, Others, Rule, Severity, Subject, Subjects, Timing};
 
 pub(super) const RULES: &[&Rule] =
     &[&SLOWER_THAN_SOFT_TTL, &MAY_MISS_HARD_TTL, &CACHE_WITHOUT_JOB, &JOB_WITHOUT_CACHE, &CACHE_PARAM_INVALID];
@@ -60,6 +60,9 @@ const CACHE_PARAM_INVALID: Rule = Rule {
     right: "name: refresh-accounts\nschedule: 0 * * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}\nmetadata: {cache_param: accounts, soft_ttl: 5m}",
 };
 
+/// For how many names that no row has the nearest one is looked for: a table that is not the jobs' own has none of them.
+const GUESSES: usize = 20;
+
 /// Looks at all jobs that are for caches, and at all caches.
 pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
     let nothing = Caches::default();
@@ -77,10 +80,11 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
         }
     }
     let verdicts: Vec<_> = caches.all().iter().zip(tallies).map(|(cache, tally)| tally.verdict(cache)).collect();
+    let mut guesses = GUESSES;
     for subject in subjects.iter() {
         let row = row(subject).map(|row| (&caches.all()[row], verdicts[row]));
         if circumstances.caches.is_some() && row.is_none() && subject.is_http && subject.parent().is_none() {
-            no_row(subject, caches, notes);
+            no_row(subject, caches, &mut guesses, notes);
         }
         if subject.off.is_some() {
             continue;
@@ -94,10 +98,8 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
         if let Some(ttl) = ttl {
             judge(subject, ttl, kept, notes);
         }
-        if let Some((cache, Verdict::TooSlow)) = row
-            && let Some(root) = subjects.root(subject)
-        {
-            judge_single(subject, root, cache.ttl, notes);
+        if let Some((cache, Verdict::TooSlow)) = row {
+            judge_single(subject, cache.ttl, notes);
         }
     }
     let mut left: BTreeMap<usize, Vec<Keeper>> = verdicts
@@ -125,12 +127,14 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
     }
 }
 
-fn no_row(subject: &Subject<'_>, caches: &Caches, notes: &mut Notes) {
+fn no_row(subject: &Subject<'_>, caches: &Caches, guesses: &mut usize, notes: &mut Notes) {
     let table = cache::TABLE;
     let Some(named) = subject.cache.as_deref() else {
         return notes.add(&JOB_WITHOUT_CACHE, subject, "metadata", format!("the job names no row of `{table}`"));
     };
-    let near = crate::render::nearest(named, caches.all().iter().map(|cache| cache.name.as_str()));
+    let known = caches.all().iter().map(|cache| cache.name.as_str());
+    let near = if *guesses > 0 { crate::render::nearest(named, known) } else { None };
+    *guesses = guesses.saturating_sub(1);
     let remedy = near.map_or_else(|| JOB_WITHOUT_CACHE.remedy.to_owned(), |near| format!("did you mean `{near}`?"));
     let message = format!("`{table}` has no row `{named}`");
     notes.add_with(&JOB_WITHOUT_CACHE, subject, "metadata.cache_param", message, remedy);
@@ -153,23 +157,30 @@ fn say_bad_ttls(subject: &Subject<'_>, notes: &mut Notes) {
 }
 
 /// A job that does not come again by itself, of a cache that no other job keeps.
-fn judge_single(subject: &Subject<'_>, root: &Subject<'_>, ttl: Ttl, notes: &mut Notes) {
-    let Some(Ok(schedule)) = &root.timing.schedule else { return };
+fn judge_single(subject: &Subject<'_>, ttl: Ttl, notes: &mut Notes) {
+    let Some(timing) = subject.rhythm() else { return };
+    let Some(Ok(schedule)) = &timing.schedule else { return };
     if schedule.is_manual() || schedule.once().is_some() {
-        let (said, soft) = (&root.timing.said, spoken(ttl.soft));
-        let message = format!("`{said}` does not come again by itself, and the cache has a soft TTL of {soft}");
+        let (said, soft) = (said(subject, timing), spoken(ttl.soft));
+        let message = format!("{said} does not come again by itself, and the cache has a soft TTL of {soft}");
         notes.add(&SLOWER_THAN_SOFT_TTL, subject, "schedule", message);
     }
 }
 
+/// The schedule that is to blame: a child's own is of no account.
+fn said(subject: &Subject<'_>, timing: &Timing) -> String {
+    let whose = if subject.parent().is_some() { "its family's " } else { "" };
+    format!("{whose}`{}`", timing.said)
+}
+
 fn judge(subject: &Subject<'_>, ttl: Ttl, kept: bool, notes: &mut Notes) {
-    let Some(gaps) = subject.gaps() else { return };
+    let Some((timing, gaps)) = subject.rhythm().zip(subject.gaps()) else { return };
     let allowed = ttl.allowed_interval();
     if gaps.worst > allowed {
         if !kept {
             let message = format!(
-                "`{}` leaves up to {} between two runs, and a soft TTL of {}{} allows {}",
-                subject.timing.said,
+                "{} leaves up to {} between two runs, and a soft TTL of {}{} allows {}",
+                said(subject, timing),
                 spoken(gaps.worst),
                 spoken(ttl.soft),
                 ttl.hard.map_or_else(String::new, |hard| format!(" (hard {})", spoken(hard))),

@@ -57,8 +57,13 @@ pub(super) fn look(subjects: &Subjects<'_>, circumstances: &Circumstances<'_>, n
         let Some(crowd) = crowd(&jobs, circumstances.stampede, &mut left) else { continue };
         let there: Vec<_> = jobs.iter().filter(|job| runs_at(job, crowd.second)).copied().collect();
         let Some(first) = there.first() else { continue };
+        let target = if jobs.iter().any(|job| job.is_secret("executor_config.url")) {
+            "one target (its URL is secret)".to_owned()
+        } else {
+            format!("`{target}`")
+        };
         let message = format!(
-            "{} jobs call `{target}` in the same second ({}; {} such second{} a week): {}",
+            "{} jobs call {target} in the same second ({}; {} such second{} a week): {}",
             crowd.jobs,
             shown(crowd.second),
             crowd.seconds,

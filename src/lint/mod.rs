@@ -154,18 +154,6 @@ pub struct Lint {
     pub jobs: usize,
 }
 
-impl Lint {
-    /// How many notes are of this severity.
-    pub fn count(&self, severity: Severity) -> usize {
-        self.notes.iter().filter(|note| note.severity == severity).count()
-    }
-
-    /// Whether there is anything this bad, or worse.
-    pub fn has(&self, severity: Severity) -> bool {
-        self.notes.iter().any(|note| note.severity >= severity)
-    }
-}
-
 /// Looks at all jobs.
 pub fn lint(jobs: &JobMap<Wanted>, circumstances: &Circumstances<'_>) -> Lint {
     look(jobs, circumstances).0

@@ -80,15 +80,18 @@ impl<'a> Subject<'a> {
         (self.wanted.origin.line > 0).then(|| self.wanted.origin.clone())
     }
 
-    /// The time between its own runs; of a child, those of the job that its family begins with.
-    pub fn gaps(&self) -> Option<Gaps> {
-        match self.parent() {
-            None => self.timing.gaps,
-            Some(_) => self.family.as_ref()?.gaps,
-        }
+    /// When it comes to run: by itself, and of a child when the job does that its family begins with; `None` where there is no
+    /// beginning.
+    pub fn rhythm(&self) -> Option<&Timing> {
+        if self.parent().is_none() { Some(&self.timing) } else { self.family.as_deref() }
     }
 
-    /// Before the first it does not run, and from the second on.
+    /// The time between its runs.
+    pub fn gaps(&self) -> Option<Gaps> {
+        self.rhythm()?.gaps
+    }
+
+    /// Before the first it does not run, nor after the second.
     pub fn limits(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         if !self.has_limits {
             return (None, None);

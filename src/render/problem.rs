@@ -218,8 +218,13 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let wanted = squashed(name);
     known
         .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&wanted, &squashed(known)), known))
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 5)
+        .filter_map(|known| {
+            let (most, squashed) = (1 + known.len() / 5, squashed(known));
+            // Lengths are compared first: that takes no time, and names of other lengths are no nearer than those are.
+            let apart = wanted.chars().count().abs_diff(squashed.chars().count());
+            let distance = (apart <= most).then(|| strsim::damerau_levenshtein(&wanted, &squashed))?;
+            (distance <= most).then_some((distance, known))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }

@@ -1,6 +1,7 @@
 //! `lint`, the command: what it shows, and when it and `apply` refuse.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use dkron_jobs::lint::rules;
 use serde_json::{Value, json};
@@ -16,14 +17,14 @@ fn shipped(table: &str) -> Cli {
     let folder = repository().join("jobs-templates");
     let mut cli = Cli::new().env("JOBS_LOG_LEVEL", "warn");
     for file in ["cache-refresh.yaml", "reference-data.yaml"] {
-        let text = std::fs::read_to_string(folder.join(file)).expect("a shipped template");
+        let text = fs::read_to_string(folder.join(file)).expect("a shipped template");
         cli = cli.file(&format!("jobs-templates/{file}"), text);
     }
     cli.file("jobs-templates/data/cache_param.csv", table)
 }
 
 fn rows() -> String {
-    std::fs::read_to_string(repository().join("jobs-templates/data/cache_param.csv")).expect("the shipped table")
+    fs::read_to_string(repository().join("jobs-templates/data/cache_param.csv")).expect("the shipped table")
 }
 
 fn report(cli: &Cli, args: &[&str], code: i32) -> Value {
@@ -183,7 +184,7 @@ fn warnings_fail_where_they_are_to() {
     let allowed = report(&cli, &["lint", "--fail-on", "warning", "--allow", "forbid-can-stick"], 0);
     assert_eq!((notes(&allowed), &allowed["summary"]["allowed"]), (vec![], &json!(1)));
     let file = cli.path("jobs-templates/a.yaml");
-    let text = std::fs::read_to_string(&file).expect("the template");
+    let text = fs::read_to_string(&file).expect("the template");
     cli.write(
         "jobs-templates/a.yaml",
         format!("{text}metadata: {{dkron-jobs.lint-allow: 'forbid-can-stick: it is short'}}\n"),
@@ -319,6 +320,14 @@ fn apply_refuses_and_plan_says_so() {
     let _ = cli.run(&["apply", "--no-lint"]).ok();
     assert_eq!(server.names(), ["a"]);
     let _ = cli.run(&["apply", "--allow", "unknown-executor-key"]).ok();
+    // A line that is wrong in many jobs is one error of both.
+    cli.write(
+        "jobs-templates/a.yaml",
+        "for_each: \"[1, 2, 3]\"\nname: \"a-{{ item }}\"\nschedule: '@yearly'\nexecutor_config: {method: GET, url: 'http://x/', expect_code: 200}\n",
+    );
+    let [refused, planned] =
+        ["apply", "plan"].map(|verb| cli.run(&[verb, "--output", "json"]).exits(6).json()["errors"].clone());
+    assert_eq!((&planned, planned.as_array().map(Vec::len)), (&refused, Some(1)));
 }
 
 /// Parents are for the plan to judge, which knows what is live; and somebody else's job may keep a cache.
@@ -336,16 +345,77 @@ fn apply_knows_that_there_are_other_jobs() {
     assert_eq!(notes(&report(&cli, &["lint"], 6)), ["error cache-without-job -", "error parent-missing a"]);
 }
 
+/// A name, a field or a cache may hold a secret as well as any other text.
+#[test]
+fn names_are_masked_too() {
+    let server = Server::start();
+    server.put(&json!({
+        "name": "fails-hunter22", "schedule": "@yearly", "executor": "http", "tags": {"server": "true:1"},
+        "executor_config": {"method": "GET", "url": "http://x/", "hunter22": "1"}, "metadata": {"cache_param": "c-hunter22"},
+    }));
+    let cli = Cli::new()
+        .dkron(server.url())
+        .env("JOBS_VAR_PIN", "hunter22")
+        .env("JOBS_TERMINATION_LOG", "last")
+        .file("caches.csv", "name,soft_ttl\nc-hunter22,60\n");
+    let args = ["lint", "--live", "--secret-var", "pin", "--data", "cache_param=caches.csv", "--html", "page.html"];
+    for output in ["text", "json", "sarif"] {
+        // It is still known by its own name.
+        let ran = cli.run(&[&args[..], &["--only", "fails-hunter22", "--output", output]].concat()).exits(6);
+        let [last, page] = ["last", "page.html"].map(|file| fs::read_to_string(cli.path(file)).expect("a file"));
+        let shown = [&ran.stdout, &ran.stderr, &last, &page];
+        assert!(!shown.iter().any(|text| text.contains("hunter22")), "{ran}{last}");
+        assert!(last.starts_with(&format!("lint of {}", server.url())), "{last}");
+        if output == "json" {
+            let report = ran.json();
+            assert_eq!(notes(&report)[0], "error schedule-slower-than-soft-ttl fails-***", "{report:#}");
+            assert!(report["notes"].to_string().contains("executor_config.***"), "{report:#}");
+            let row = &report["coverage"][0];
+            assert_eq!((&row["cache"], &row["jobs"]), (&json!("c-***"), &json!(["fails-***"])));
+        }
+    }
+}
+
+/// Dkron runs a child after its parent, whatever schedule it has itself.
+#[test]
+fn a_child_is_judged_by_the_schedule_of_its_family() {
+    let cli = Cli::new().file("jobs-templates/data/cache_param.csv", "name,soft_ttl\nx,299\n");
+    for (first, expected) in [
+        ("0 */5 * * * *", "its family's `0 */5 * * * *` leaves up to 5m between two runs"),
+        ("@manually", "its family's `@manually` does not come again by itself"),
+    ] {
+        let config = "executor_config: {method: GET, url: 'http://x/', timeout: 1}";
+        cli.write(
+            "jobs-templates/a.yaml",
+            format!(
+                "name: p\nschedule: '{first}'\n{config}\nmetadata: {{dkron-jobs.lint-allow: 'job-without-cache: it prepares'}}\n---\n\
+                 name: c\nparent_job: p\nschedule: '* * * * * *'\n{config}\nmetadata: {{cache_param: x}}\n"
+            ),
+        );
+        let found = report(&cli, &["lint"], 6);
+        let slow = found["notes"].as_array().expect("a list").iter();
+        let slow: Vec<_> = slow.filter(|note| note["rule"] == "schedule-slower-than-soft-ttl").collect();
+        let [note] = slow[..] else { panic!("one note: {found:#}") };
+        assert!(note["message"].as_str().is_some_and(|said| said.starts_with(expected)), "{note:#}");
+    }
+}
+
 #[test]
 fn secrets_are_in_no_note() {
     let cli = Cli::new()
         .file("secrets/token", "hunter2secret")
+        .file("secrets/port", "4711")
+        .file(
+            "jobs-templates/b.yaml",
+            "for_each: \"[1, 2]\"\nname: \"b-{{ item }}\"\nschedule: '@daily'\nexecutor_config: {method: GET, url: \"http://x:{{ vars.port }}/\"}\n",
+        )
         .file(
             "jobs-templates/a.yaml",
             "name: a\nschedule: '@daily'\nexecutor_config:\n  method: GET\n  url: \"{{ vars.token }}\"\n  headers: [\"{{ vars.token }}\"]\n  expectCode: \"{{ vars.token }}\"\n  timeout: \"{{ vars.token }}\"\n",
         );
     for output in ["text", "json", "sarif"] {
-        let ran = cli.run(&["lint", "--vars-dir", "secrets", "--output", output]).exits(6);
-        assert!(!ran.to_string().contains("hunter2"), "{ran}");
+        let ran = cli.run(&["lint", "--vars-dir", "secrets", "--stampede", "1", "--output", output]).exits(6);
+        assert!(!ran.to_string().contains("hunter2") && !ran.stdout.contains("4711"), "{ran}");
+        assert!(ran.stdout.contains("one target (its URL is secret)"), "{ran}");
     }
 }
