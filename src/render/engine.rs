@@ -197,6 +197,10 @@ impl<'s> Engine<'s> {
             ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
                 "write `service('name', 8080)`, `refresh_schedule(soft_ttl, hard_ttl)`, `stagger(seconds)`".to_owned()
             }
+            // `-` is a minus there.
+            _ if self.tables.iter().any(|table| table == leaf.trim()) => {
+                "no template can name this table: call it by letters, digits and `_`".to_owned()
+            }
             _ => "correct the template, or the data that it reads".to_owned(),
         };
         let message = if detail.is_empty() { error.kind().to_string() } else { detail.to_owned() };
@@ -230,10 +234,6 @@ impl<'s> Engine<'s> {
                     format!("{near}the row has the columns {}", columns.join(", "))
                 }
             },
-            // `-` is a minus there.
-            _ if self.tables.iter().any(|table| table == leaf.trim()) => {
-                "no template can name this table: call it by letters, digits and `_`".to_owned()
-            }
             _ => {
                 let known = || names(NAMES).chain(self.tables.iter().map(String::as_str));
                 match nearest(root, known().chain(functions())) {

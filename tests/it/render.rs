@@ -158,7 +158,7 @@ fn functions_take_numbers_that_are_texts() {
     for (call, said) in [
         ("service('x', '80a')", "the port of service() is a number from 0 to 65535"),
         ("service('x', 65536)", "the port of service() is a number from 0 to 65535"),
-        ("service('x', vars.prt)", "`vars.prt` is not defined"),
+        ("service('x', vars.prt)", "is not defined"),
         ("stagger('soon')", "the interval of stagger() is in seconds, above 0"),
         ("stagger('0')", "the interval of stagger() is in seconds, above 0"),
     ] {
