@@ -106,6 +106,7 @@ fn families(story: &mut Story) {
     story.release("again", &backup, &jobs[2..]);
     story.hand("everything is lost once more", lost);
     story.release("the parents come back for the children", &backup, &jobs[2..]);
+    story.release("and again", &backup, &jobs[2..]);
 }
 
 fn missing(story: &mut Story) {
