@@ -30,7 +30,7 @@ struct Done<'a> {
 }
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    match or_stop(shutdown, backup(settings)).await {
+    match backup(settings, shutdown).await {
         Err(error) if settings.backup.best_effort && !matches!(error, Error::Stopped(_) | Error::Output(_)) => {
             let last = format!("no backup was made, which is no failure here (`--best-effort`): {error}");
             warn!("{last}");
@@ -40,28 +40,40 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     }
 }
 
-async fn backup(settings: &Settings) -> Result<Ending, Error> {
+async fn backup(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let store = &the_store(settings)?;
     let dkron = &connect::dkron(&settings.dkron)?;
-    let namespace = &settings.templates.namespace;
-    let Reading { live: lines, mut warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
-    let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
+    let save = async {
+        let Reading { live: lines, warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
+        let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
+        Ok((saved, lines.len(), warnings))
+    };
+    let (Saved { file, manifest }, jobs, mut warnings) = or_stop(shutdown, save).await?;
+    let last = format!("saved {} in {}, {file}", counted(jobs, "job"), store.shown());
     let mut removed = Vec::new();
-    if let Some(keep) = settings.backup.keep {
-        for file in expired(&store.listing().await?, namespace, keep, Timestamp::now()) {
-            match store.remove(&file).await {
-                Ok(()) => removed.push(file),
-                Err(error) => {
-                    // The backup is there; that an old one is too harms nobody.
-                    warn!("{error}");
-                    warnings.push(error.to_string());
-                }
-            }
+    let rotated = or_stop(shutdown, rotate(store, settings, &mut removed, &mut warnings)).await;
+    // The backup is there; that old ones are too harms nobody.
+    let exit = match rotated {
+        Ok(()) => ExitCode::Done,
+        Err(error) => {
+            let (exit, why) = match error {
+                Error::Stopped(signal) => (signal.exit_code(), format!("stopped by {}", signal.name())),
+                error => (ExitCode::Done, error.to_string()),
+            };
+            let warning = format!("old backups were not all removed: {why}");
+            warn!("{warning}");
+            warnings.push(warning);
+            exit
         }
-    }
-    let Saved { file, manifest } = &saved;
-    let done = Done { command: "backup", place: store.shown(), file, manifest, removed: &removed, warnings: &warnings };
-    let last = format!("saved {} in {}, {file}", counted(lines.len(), "job"), store.shown());
+    };
+    let done = Done {
+        command: "backup",
+        place: store.shown(),
+        file: &file,
+        manifest: &manifest,
+        removed: &removed,
+        warnings: &warnings,
+    };
     write_out(&mut io::stdout(), |out| match settings.output {
         Output::Json | Output::Sarif | Output::OpenMetrics => line(out, &done),
         Output::Text => {
@@ -72,7 +84,27 @@ async fn backup(settings: &Settings) -> Result<Ending, Error> {
             writeln!(out, "{last} ({} bytes){gone}", manifest.size)
         }
     })?;
-    Ok(Ending { exit: ExitCode::Done, last })
+    Ok(Ending { exit, last })
+}
+
+/// Removes the backups that are not to be kept. One that cannot be is told, and the others go all the same.
+async fn rotate(
+    store: &Store,
+    settings: &Settings,
+    removed: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let Some(keep) = settings.backup.keep else { return Ok(()) };
+    for file in expired(&store.listing().await?, &settings.templates.namespace, keep, Timestamp::now()) {
+        match store.remove(&file).await {
+            Ok(()) => removed.push(file),
+            Err(error) => {
+                warn!("{error}");
+                warnings.push(error.to_string());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Saves what Dkron holds now.
@@ -88,9 +120,9 @@ async fn write(
     version: Option<&str>,
     settings: &Settings,
 ) -> Result<Saved, Error> {
-    let newest = store.listing().await?;
+    let listing = store.listing().await?;
     if !settings.policy.force {
-        shrinks(lines.len() as u64, newest.newest_good(Some(&settings.templates.namespace)))?;
+        shrinks(lines.len() as u64, listing.newest_good(Some(&settings.templates.namespace)))?;
     }
     let now = Timestamp::now();
     let (namespace, release) = (&settings.templates.namespace, &settings.templates.release);

@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::time::SystemTime;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
 
-use axum::http::StatusCode;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
 use dkron_jobs::snapshot::{Manifest, Packing, Sum, file_name, manifest_name};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::cli::Cli;
-use crate::rig::many;
+use crate::rig::{many, signal};
 use crate::s3::{BUCKET, Bucket};
 use crate::server::{Server, skip};
 use crate::shelf::{self, SHELF, hand_made};
@@ -354,6 +357,48 @@ fn a_backup_on_best_effort_fails_nothing() {
         assert!(ran.stderr.contains(why), "{ran}");
     }
     assert_eq!(shelf::files(&cli).len(), 1);
+}
+
+/// Once a backup is there, nothing that goes wrong with old ones makes it one that was not made.
+#[test]
+fn a_rotation_that_fails_takes_nothing_from_what_was_saved() {
+    let server = Server::start();
+    server.put(&hand_made("one"));
+    let root = TempDir::new().expect("a folder");
+    let rig = |bucket: &Bucket| {
+        let cli = cli(&server).env("JOBS_BACKUPS", format!("s3://{BUCKET}/x")).env("JOBS_TERMINATION_LOG", "last");
+        bucket.environment().into_iter().fold(cli, |cli, (name, value)| cli.env(name, value))
+    };
+    let names = || std::fs::read_dir(Bucket::folder(root.path()).join("x")).map_or(0, Iterator::count);
+
+    let lists = |request: &Request| request.uri().query().is_some_and(|query| query.contains("list-type"));
+    let bucket = Bucket::start_but(root.path(), move |request, saved| {
+        (saved && lists(request)).then_some(StatusCode::FORBIDDEN)
+    });
+    let cli = rig(&bucket);
+    let ran = cli.run(&["backup", "--keep", "1", "--output", "json"]).ok();
+    assert!(ran.json()["file"].as_str().is_some_and(|file| file.starts_with("backup-dkron_")), "{ran}");
+    let warning = ran.json()["warnings"][0].to_string();
+    assert!(warning.contains("old backups were not all removed: cannot list"), "{ran}");
+    assert_eq!(names(), 2, "a backup and its manifest");
+
+    let bucket = Bucket::start_but(root.path(), |request, _| {
+        (request.method() == Method::DELETE || request.method() == Method::POST)
+            .then_some(StatusCode::SERVICE_UNAVAILABLE)
+    });
+    let cli = rig(&bucket);
+    let child = cli.spawn(&["backup", "--keep", "1"]);
+    let until = Instant::now() + Duration::from_secs(20);
+    while names() < 4 && Instant::now() < until {
+        sleep(Duration::from_millis(20));
+    }
+    sleep(Duration::from_millis(300));
+    signal(&child, "TERM");
+    let ran = cli.finish(child).exits(143);
+    assert!(ran.stdout.contains("saved 1 job in s3://") && !ran.stderr.contains("nothing was written"), "{ran}");
+    assert!(ran.stderr.contains("old backups were not all removed: stopped by SIGTERM"), "{ran}");
+    let last = std::fs::read_to_string(cli.path("last")).expect("last words");
+    assert!(last.starts_with("saved 1 job in s3://"), "{last}");
 }
 
 /// A Dkron that has just been started again gives a part of its jobs for a while: none of them is missing in a backup.

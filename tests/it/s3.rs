@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::error_handling::HandleError;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
@@ -31,7 +33,16 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// A bucket whose objects are the files in the folder [`Bucket::folder`] of this root.
     pub(crate) fn start(root: &Path) -> Self {
+        Self::start_but(root, |_, _| None)
+    }
+
+    /// The same, but that `refuse` answers a request with a status of its own. It is told whether a backup was saved whole.
+    pub(crate) fn start_but(
+        root: &Path,
+        refuse: impl Fn(&Request, bool) -> Option<StatusCode> + Clone + Send + Sync + 'static,
+    ) -> Self {
         std::fs::create_dir_all(Self::folder(root)).expect("a folder");
+        let saved = Arc::new(AtomicBool::new(false));
         let mut service = S3ServiceBuilder::new(FileSystem::new(root).expect("a folder"));
         service.set_auth(SimpleAuth::from_single(KEY, SECRET));
         let service = HandleError::new(service.build(), |_| async { StatusCode::INTERNAL_SERVER_ERROR });
@@ -39,9 +50,17 @@ impl Bucket {
         let writes = Arc::new(Mutex::new(()));
         let one_by_one = from_fn(move |request: Request, next: Next| {
             let writes = Arc::clone(&writes);
+            let refused = refuse(&request, saved.load(Ordering::SeqCst));
+            let is_last = request.method() == Method::PUT && request.uri().path().ends_with(".manifest.json");
+            let saved = Arc::clone(&saved);
             async move {
+                if let Some(status) = refused {
+                    return status.into_response();
+                }
                 let _turn = if request.method() == Method::PUT { Some(writes.lock_owned().await) } else { None };
-                next.run(request).await
+                let response = next.run(request).await;
+                saved.fetch_or(is_last, Ordering::SeqCst);
+                response
             }
         });
         Self::serve(Router::new().fallback_service(service).layer(one_by_one))
