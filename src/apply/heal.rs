@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::dkron::Written;
 use crate::job::Packed;
@@ -11,8 +11,6 @@ use crate::report::Outcome;
 
 use super::{ROUNDS, Run};
 
-/// How long what must be written is tried on once we were told to stop: Kubernetes kills after 30 s.
-const STOPPING_GRACE: Duration = Duration::from_secs(10);
 /// The pause between those tries.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -80,15 +78,16 @@ impl Run<'_> {
 
     /// A write that is tried on when everything else stops.
     async fn surely(&self, job: &Packed) -> Written {
-        let mut until = None;
         loop {
             let written = self.session.put(job).await;
-            let stopped = matches!(written, Written::NotDone(_) | Written::Stopped);
-            let until = *until.get_or_insert_with(|| Instant::now() + STOPPING_GRACE);
-            if !stopped || Instant::now() >= until {
+            let stopped = matches!(written, Written::NotDone(_) | Written::Stopped) && self.shutdown.is_stopping();
+            if !stopped {
                 return written;
             }
-            sleep(AGAIN).await;
+            tokio::select! {
+                () = sleep(AGAIN) => {}
+                () = self.shutdown.out_of_grace() => return written,
+            }
         }
     }
 }

@@ -13,6 +13,9 @@ const EXCERPT: usize = 160;
 /// How many of its bytes that takes at most.
 pub(super) const EXCERPT_BYTES: usize = 4 * EXCERPT;
 
+/// What is wrong with a list that does not say how long it is.
+pub(super) const UNCOUNTED: &str = "it has no X-Total-Count that is a number";
+
 /// An answer, whole.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
@@ -22,7 +25,7 @@ pub(super) struct Answer {
     /// `X-Whom`: the node that answered (FACTS 5).
     pub(super) whom: Option<String>,
     /// `X-Total-Count`: the number of jobs in the list (FACTS 18).
-    pub(super) total: Option<String>,
+    pub(super) total: Option<usize>,
     /// `Date`: what time it is on that node.
     pub(super) date: Option<Timestamp>,
     /// Of a list that was read as it came only the beginning, to be shown.
@@ -108,10 +111,10 @@ impl Answer {
 
     /// Refuses a list that is longer or shorter than its count (FACTS 3).
     pub(super) fn counted(self, got: usize) -> Result<Self, Failure> {
-        match &self.total {
-            Some(said) if said.parse() == Ok(got) => Ok(self),
-            Some(said) => Err(Failure::Miscounted { got, said: said.clone() }),
-            None => Err(self.not_dkron(&"it has no X-Total-Count")),
+        match self.total {
+            Some(said) if said == got => Ok(self),
+            Some(said) => Err(Failure::Miscounted { got, said }),
+            None => Err(self.not_dkron(&UNCOUNTED)),
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::Url;
 
-use super::answer::{Answer, EXCERPT_BYTES};
+use super::answer::{Answer, EXCERPT_BYTES, UNCOUNTED};
 use super::error::seconds;
 use super::list::{Collect, List};
 use super::{Dkron, Failure};
@@ -51,8 +51,9 @@ impl Conn {
     }
 
     /// Another pool to the same address, with no connection yet.
-    pub(super) fn another(&self) -> Result<Self, Failure> {
-        Self::new(&self.dkron, self.address)
+    pub(super) fn another(&self) -> Self {
+        // The same client was built before from the same settings; if it cannot be now, this one serves.
+        Self::new(&self.dkron, self.address).unwrap_or_else(|_| self.clone())
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
@@ -74,12 +75,13 @@ impl Conn {
         let mut list = Ok(List::new(empty));
         let answer = self
             .send(Method::GET, LIST, None, LONGEST_LIST, |body, chunk, total| {
-                let room = EXCERPT_BYTES.saturating_sub(body.len());
+                // One more than is shown, so that it is seen to be cut.
+                let room = (EXCERPT_BYTES + 1).saturating_sub(body.len());
                 body.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 let pushed = match (&mut list, total) {
                     (Ok(reading), Some(total)) => reading.push(chunk, total),
                     // Nothing says how much of it is to be kept.
-                    (Ok(_), None) => Err("it has no X-Total-Count".to_owned()),
+                    (Ok(_), None) => Err(UNCOUNTED.to_owned()),
                     (Err(_), _) => Ok(()),
                 };
                 if let Err(problem) = pushed {
@@ -109,16 +111,16 @@ impl Conn {
         let mut response = request.send().await.map_err(broken)?;
         let header =
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-        let (whom, total, status) = (header("x-whom"), header("x-total-count"), response.status().as_u16());
+        let (whom, status) = (header("x-whom"), response.status().as_u16());
+        let total = header("x-total-count").and_then(|total| total.parse().ok());
         let date = header("date").and_then(|date| rfc2822::parse(&date).ok()).map(|date| date.timestamp());
-        let count = total.as_deref().and_then(|total| total.parse().ok());
         let (mut body, mut received) = (Vec::new(), 0);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             received += chunk.len();
             if received > limit {
                 return Err(Failure::TooLong { request: label, limit });
             }
-            take(&mut body, &chunk, count);
+            take(&mut body, &chunk, total);
         }
         Ok(Answer { request: label, status, whom, total, date, body })
     }
@@ -144,7 +146,7 @@ pub(super) async fn addresses(url: &Url, limit: Duration) -> Result<Vec<SocketAd
     if addresses.is_empty() { Err(name("no address".to_owned())) } else { Ok(addresses) }
 }
 
-/// The base URL with an API path behind its own; `path` is percent-encoded already, and may have a query.
+/// The base URL with an API path behind its own; `path` may have a query, which is percent-encoded already.
 fn endpoint(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let prefix = base.path().trim_end_matches('/');

@@ -54,15 +54,15 @@ pub enum Failure {
         /// The beginning of the body.
         body: String,
     },
-    /// A list that is longer or shorter than its own count.
+    /// A list that is shorter than its own count. A longer one is not read to its end: it is [`Failure::NotDkron`].
     #[error("GET /v1/jobs gave {got} jobs while its X-Total-Count says {said}")]
     Miscounted {
         /// Jobs in the list.
         got: usize,
         /// The count in the header.
-        said: String,
+        said: usize,
     },
-    /// More bytes than any list of jobs can have.
+    /// More bytes than such an answer can have.
     #[error("{request}: the answer is longer than {limit} bytes")]
     TooLong {
         /// `GET /v1/jobs`.
@@ -141,7 +141,7 @@ pub enum WaitError {
     },
     /// A proxy in front wants other credentials.
     #[error(
-        "{0}; give the right ones with `--header`, `--basic-auth-file`, `--bearer-token-file` or `--client-cert-file`"
+        "{0}; give the right credentials with `--header`, `--basic-auth-file`, `--bearer-token-file` or `--client-cert-file`"
     )]
     Denied(Failure),
     /// The barrier was stored, which no Dkron known does (FACTS 4).
@@ -165,7 +165,8 @@ fn remedy(phase: Phase, last: Option<&Failure>) -> &'static str {
         (Some(Failure::Status { status: 408 | 425 | 429 | 502..=504, .. }), _) => {
             "see the log of the gateway or proxy that says so, or wait longer with `--wait-timeout`"
         }
-        (Some(Failure::NotDkron { .. } | Failure::TooLong { .. }), _) => {
+        (Some(Failure::NotDkron { .. } | Failure::TooLong { .. }), _)
+        | (Some(Failure::Status { status: 404, .. }), Phase::Reach) => {
             "see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron"
         }
         (Some(Failure::Timeout { .. }) | None, _) => {

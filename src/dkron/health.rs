@@ -6,22 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use backon::BackoffBuilder;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::time::sleep;
 use tracing::warn;
 
 use crate::job::{Ailment, Live, Signs};
 
+use super::Failure;
 use super::answer::Answer;
 use super::runs::{self, Execution};
 use super::trust::{Reading, Trusted};
-use super::{Failure, backoff};
-
-/// How often one question is asked.
-const TRIES: usize = 4;
 
 /// What the leader's scheduler holds (FACTS 5); a follower's holds nothing.
 #[derive(Deserialize)]
@@ -66,7 +61,7 @@ async fn look(
 ) -> (BTreeMap<Arc<str>, Ailment>, Vec<Failure>) {
     let mut problems = Vec::new();
     let mut ailing = BTreeMap::new();
-    let busy = match ask(trusted, runs::BUSY, runs::list).await {
+    let busy = match trusted.ask(runs::BUSY, runs::list).await {
         Ok(busy) => busy,
         // A run in flight must not be taken for one that never ends: without this nothing is said.
         Err(failure) => return (ailing, vec![failure]),
@@ -74,7 +69,7 @@ async fn look(
     let busy: BTreeSet<&str> = busy.iter().map(|execution| &*execution.job_name).collect();
     // Another node than the leader schedules nothing.
     let scheduled = if trusted.direct {
-        ask(trusted, "/debug/vars", vars).await.unwrap_or_else(|failure| {
+        trusted.ask("/debug/vars", vars).await.unwrap_or_else(|failure| {
             problems.push(failure);
             None
         })
@@ -89,7 +84,7 @@ async fn look(
             scheduled: scheduled.as_ref().map(|scheduled| scheduled.contains(&**name)),
         };
         if !signs.busy && live.job.unpack().forbids_overlap() {
-            match ask(trusted, &runs::without_output(name), runs::stored).await {
+            match trusted.ask(&runs::without_output(name), runs::stored).await {
                 Ok(executions) => signs.unfinished = executions.iter().filter_map(Execution::unfinished).collect(),
                 Err(failure) => {
                     // The others would fare no better, and each try takes its time.
@@ -110,23 +105,4 @@ fn vars(answer: &Answer) -> Result<Option<BTreeSet<String>>, Failure> {
     }
     let vars: Vars = serde_json::from_slice(&answer.body).map_err(|error| answer.not_dkron(&error))?;
     Ok((vars.scheduler_started == 1).then(|| vars.cron_entries.into_keys().collect()))
-}
-
-/// Asks until there is an answer that can be understood, a few times.
-pub(super) async fn ask<T>(
-    trusted: &Trusted,
-    path: &str,
-    read: impl Fn(&Answer) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut delays = backoff().build();
-    let mut tries = 1;
-    loop {
-        match trusted.get(path).await.and_then(|answer| read(&answer)) {
-            Err(failure) if tries < TRIES && !failure.is_final() => {
-                tries += 1;
-                sleep(delays.next().unwrap_or_default()).await;
-            }
-            result => return result,
-        }
-    }
 }

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use crate::job::{Live, LiveJob, Packed, Pool, WireJob};
-use crate::snapshot::{Lines, Objects, Piece, Shape};
-
-/// The longest job, in bytes: Dkron's own store takes no larger one.
-const LONGEST_JOB: usize = 16 << 20;
+use crate::snapshot::{LONGEST_JOB, Lines, Objects, Piece, Shape};
 
 /// What a list is read into.
 pub trait Collect {

@@ -7,8 +7,6 @@ use jiff::Timestamp;
 
 use crate::job::{History, Live};
 
-use super::conn::LIST;
-use super::health::ask;
 use super::list::Collect;
 use super::runs::{self, Execution};
 use super::trust::{Reading, Role};
@@ -52,7 +50,7 @@ impl Reading {
     /// It cannot be told.
     pub async fn running(&self) -> Result<BTreeMap<String, Timestamp>, Failure> {
         let mut running = BTreeMap::new();
-        for execution in ask(&self.trusted, runs::BUSY, runs::list).await? {
+        for execution in self.trusted.ask(runs::BUSY, runs::list).await? {
             if let Some(began) = execution.unfinished() {
                 let oldest = running.entry(execution.job_name).or_insert(began);
                 *oldest = began.min(*oldest);
@@ -73,10 +71,10 @@ impl Reading {
         outputs: &mut BTreeMap<Arc<str>, String>,
     ) -> Result<(), Failure> {
         for job in jobs {
-            let executions = ask(&self.trusted, &runs::without_output(job), runs::stored).await?;
+            let executions = self.trusted.ask(&runs::without_output(job), runs::stored).await?;
             let failed = executions.iter().filter_map(Execution::failed).max_by_key(|(ended, _)| *ended);
             let Some((_, id)) = failed else { continue };
-            let whole = ask(&self.trusted, &format!("{LIST}/{job}/executions/{id}"), runs::output).await?;
+            let whole = self.trusted.ask(&runs::one(job, id), runs::output).await?;
             outputs.insert(job.clone(), whole);
         }
         Ok(())

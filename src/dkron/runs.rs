@@ -103,9 +103,7 @@ pub struct Before(BTreeSet<(Timestamp, u32, String)>);
 impl<C> Reading<C> {
     /// Runs jobs, and waits for each of them for at most `limit`.
     pub fn runner(&self, limit: Duration) -> Runner<'_> {
-        // The same client was built before from the same settings; if it cannot be now, the connection for reads serves.
-        let orders = self.trusted.conn.another().unwrap_or_else(|_| self.trusted.conn.clone());
-        Runner { trusted: &self.trusted, orders, reading: Mutex::new(()), limit }
+        Runner { trusted: &self.trusted, orders: self.trusted.conn.another(), reading: Mutex::new(()), limit }
     }
 }
 
@@ -193,9 +191,8 @@ impl Runner<'_> {
         let mut output = String::new();
         if !execution.success && !execution.id.is_empty() {
             let _turn = self.reading.lock().await;
-            let whole = self.trusted.get(&format!("{LIST}/{job}/executions/{}", execution.id)).await;
-            let whole = whole.ok().and_then(|answer| serde_json::from_slice::<Execution>(&answer.body).ok());
-            output = whole.map(|execution| execution.output).unwrap_or_default();
+            let whole = self.trusted.get(&one(job, &execution.id)).await;
+            output = whole.and_then(|answer| self::output(&answer)).unwrap_or_default();
         }
         let took = execution.finished_at.duration_since(execution.started_at);
         Ran { success: execution.success, took: Duration::try_from(took).unwrap_or_default(), output }
@@ -218,6 +215,11 @@ fn outcome<'e>(executions: &'e [Execution], Before(before): &Before, retries: u3
 /// The executions of a job. A hundred of them may have a quarter of a megabyte of output each.
 pub(super) fn without_output(job: &str) -> String {
     format!("{LIST}/{job}/executions?output_size_limit=0")
+}
+
+/// One execution, with its output.
+pub(super) fn one(job: &str, id: &str) -> String {
+    format!("{LIST}/{job}/executions/{id}")
 }
 
 /// The executions of a job. An old Dkron has no list for one that never ran.

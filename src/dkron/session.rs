@@ -20,9 +20,6 @@ use super::error::seconds;
 use super::trust::{PARENT_NOT_FOUND, Phase, READS_APART, Reading, Trusted};
 use super::{Dkron, Failure, WaitError, backoff};
 
-/// How long a write in doubt may still be looked into once we were told to stop: Kubernetes kills after 30 s.
-const STOPPING_GRACE: Duration = Duration::from_secs(10);
-
 /// What came of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
@@ -63,7 +60,7 @@ impl<'a> Session<'a> {
         Self {
             dkron,
             trusted: RefCell::new(reading.trusted.clone()),
-            writer: RefCell::new(writer(&reading.trusted)),
+            writer: RefCell::new(reading.trusted.conn.another()),
             looking: tokio::sync::Mutex::new(()),
             begun: Cell::new(0),
             renewed: Cell::new(0),
@@ -147,7 +144,7 @@ impl<'a> Session<'a> {
             }
             let look = tokio::select! {
                 look = self.look(name) => look,
-                () = self.out_of_grace() => return Written::Stopped,
+                () = self.shutdown.out_of_grace() => return Written::Stopped,
             };
             let live = match look {
                 Ok(live) if is_done(live.as_ref()) => return self.accept(),
@@ -188,13 +185,8 @@ impl<'a> Session<'a> {
 
     fn trust(&self, trusted: Trusted) {
         // Connections to a node that died may still look open: writes begin anew as well.
-        self.writer.replace(writer(&trusted));
+        self.writer.replace(trusted.conn.another());
         self.trusted.replace(trusted);
-    }
-
-    async fn out_of_grace(&self) {
-        let _ = self.shutdown.stopping().await;
-        sleep(STOPPING_GRACE).await;
     }
 
     /// What is left of `--wait-timeout` since Dkron last accepted anything.
@@ -290,12 +282,6 @@ impl<'a> Session<'a> {
             }
         }
     }
-}
-
-/// The pool for writes to the node that reads come from.
-fn writer(trusted: &Trusted) -> Conn {
-    // The same client was built before from the same settings; if it cannot be now, the connection for reads serves.
-    trusted.conn.another().unwrap_or_else(|_| trusted.conn.clone())
 }
 
 fn found(answer: &Answer) -> Result<Option<LiveJob>, Failure> {

@@ -30,6 +30,8 @@ const SEARCH: Duration = Duration::from_secs(10);
 const SEARCH_TRY: Duration = Duration::from_secs(2);
 /// How far apart two reads must lie whose agreement is to mean something.
 pub(super) const READS_APART: Duration = Duration::from_millis(500);
+/// How often one question is asked.
+const TRIES: usize = 4;
 /// The barrier's job, and the parent that must never exist.
 const BARRIER: &str = "dkron-jobs-barrier";
 const BARRIER_PARENT: &str = "dkron-jobs-barrier-parent-that-never-exists";
@@ -296,7 +298,7 @@ impl Dkron {
                 }
                 Err(failure) => {
                     let phase = match failure {
-                        Failure::Status { status: 404 | 500, .. } => Phase::Leader,
+                        Failure::Status { status: 500, .. } => Phase::Leader,
                         _ => Phase::Reach,
                     };
                     let rank = |phase: Phase, failure: &Failure| (failure.is_denied(), phase);
@@ -328,6 +330,21 @@ impl Trusted {
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
         let answer = self.conn.get(path).await?;
         if self.direct { answer.by_leader(&self.leader) } else { Ok(answer) }
+    }
+
+    /// Asks until there is an answer that `read` understands, a few times.
+    pub(super) async fn ask<T>(&self, path: &str, read: impl Fn(&Answer) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut delays = backoff().build();
+        let mut tries = 1;
+        loop {
+            match self.get(path).await.and_then(|answer| read(&answer)) {
+                Err(failure) if tries < TRIES && !failure.is_final() => {
+                    tries += 1;
+                    sleep(delays.next().unwrap_or_default()).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// All jobs, counted, and when that was; as [`Trusted::get`].

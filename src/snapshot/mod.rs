@@ -26,3 +26,6 @@ pub use objects::{Broken, Found, Object, Objects, Piece, Reason, Shape};
 pub use reader::{Flaw, Problem, Read, Reader, Record, Take};
 pub use rotation::{Keep, expired};
 pub use shrink::{Shrunk, shrinks};
+
+/// The longest job, in bytes: Dkron's own store takes no larger one.
+pub const LONGEST_JOB: usize = 16 << 20;

@@ -4,10 +4,12 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use dkron_emulator::{Emulator, Fault, Options, RestartOptions, Rule};
 
 use crate::cli::Cli;
 use crate::rig::{Rig, job, many, tidy};
+use crate::s3::Bucket;
 use crate::server::skip;
 
 /// Longer than anything here may take that is not told to wait.
@@ -144,6 +146,31 @@ fn the_page_of_a_gateway_is_no_answer() {
     "#);
 }
 
+/// A server that knows nothing of Dkron's paths is no Dkron without a leader.
+#[test]
+fn another_server_is_told_from_a_dkron_without_a_leader() {
+    let elsewhere = Bucket::saying(StatusCode::NOT_FOUND);
+    let ran = Cli::new().dkron(elsewhere.url()).run(&["wait", "--wait-timeout", "500ms"]).exits(4);
+    assert!(ran.stderr.contains("waiting for it to answer: GET /v1/leader answered 404"), "{ran}");
+    assert!(
+        ran.stderr.contains("`--dkron-url` may lead to something else") && !ran.stderr.contains("leader:"),
+        "{ran}"
+    );
+}
+
+/// Of a credential that a proxy says back not even the part is shown that stands before the cut.
+#[test]
+fn a_credential_at_the_cut_of_an_answer_is_not_shown() {
+    let rig = forty(Options::new());
+    let secret = "hunter22hunter22hunter22";
+    let body = format!("{}{secret} and more", " ".repeat(632));
+    let said = Fault::Answer { status: 200, headers: Vec::new(), body };
+    rig.emulator.inject(Rule::new(said).path("/v1/jobs").method("GET").always());
+    let header = format!("X-Api-Key: {secret}");
+    let ran = rig.cli.run(&["plan", "--header", &header, "--wait-timeout", "1s"]).exits(4);
+    assert!(ran.stderr.contains("it has no X-Whom; it begins with ``"), "{ran}");
+}
+
 #[test]
 fn a_list_that_is_not_whole_is_read_again() {
     let faults = [
@@ -176,7 +203,7 @@ fn a_list_that_is_not_whole_is_read_again() {
     insta::assert_snapshot!(tidy(&said), @r#"
     error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: byte 1475: the object that begins here is not closed; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`; see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron
     error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs gave 39 jobs while its X-Total-Count says 40; see the logs of Dkron's servers and of what stands before them, or wait longer with `--wait-timeout`
-    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Total-Count; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`; see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron
+    error: gave up on Dkron at http://[dkron]/ after 1s, waiting for its whole list of jobs: GET /v1/jobs answered 200 with something that is not Dkron's: it has no X-Total-Count that is a number; it begins with `[{"id":"m-000","name":"m-000","displayname":"","timezone":"","schedule":"@yearly","owner":"","owner_email":"","success_count":0,"error_count":0,"last_success":n…`; see what answers there: `--dkron-url` may lead to something else, or to a gateway that does not reach Dkron
     "#);
 }
 
@@ -363,7 +390,7 @@ fn wrong_credentials_end_it_at_once_with_a_remedy() {
         assert!(took < SOON, "{took:?}");
         let ran = ran.exits(2);
         let said = ran.stderr.replace(&status.to_string(), "40x");
-        insta::allow_duplicates! { insta::assert_snapshot!(said, @"error: GET /v1/leader answered 40x: who are you?; give the right ones with `--header`, `--basic-auth-file`, `--bearer-token-file` or `--client-cert-file`"); }
+        insta::allow_duplicates! { insta::assert_snapshot!(said, @"error: GET /v1/leader answered 40x: who are you?; give the right credentials with `--header`, `--basic-auth-file`, `--bearer-token-file` or `--client-cert-file`"); }
         assert!(ran.json()["errors"][0].as_str().is_some_and(|error| error.contains("--bearer-token-file")), "{ran}");
         assert_eq!(rig.emulator.journal().len(), 1);
     }

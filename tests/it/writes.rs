@@ -403,7 +403,7 @@ fn credentials_that_end_in_mid_apply_end_it() {
     let ran = ran.exits(1);
     assert_eq!((sum(&ran, "created"), sum(&ran, "failed"), sum(&ran, "skipped")), (4, 1, 25), "{ran}");
     insta::assert_snapshot!([of(&ran, "m-004"), of(&ran, "m-005")].join("\n"), @r"
-    create failed: POST /v1/jobs answered 401; give the right ones with `--header`, `--basic-auth-file`, `--bearer-token-file` or `--client-cert-file`
+    create failed: POST /v1/jobs answered 401; give the right credentials with `--header`, `--basic-auth-file`, `--bearer-token-file` or `--client-cert-file`
     create skipped: not done: Dkron wants other credentials
     ");
     assert_eq!(rig.emulator.writes(), 5);
