@@ -71,3 +71,4 @@ pub mod telemetry;
 
 mod interned;
 mod sort;
+mod words;

@@ -22,6 +22,7 @@ use crate::job::{Live, Packed};
 use crate::plan::{Action, Item, Plan};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
+use crate::words::counted;
 
 /// How long after a write a run in flight may still put the old definition back (FACTS 16b, 16c).
 const IN_FLIGHT: Duration = Duration::from_millis(1500);
@@ -272,8 +273,8 @@ impl Run<'_> {
             let names: Vec<_> = wrong.iter().flatten().map(|&index| &*self.plan.items[index].name).collect();
             info!(jobs = ?names, "accepted by Dkron but not there afterwards; writing again");
             warnings.push(format!(
-                "{count} write{} did not stand in Dkron ({}{}); written again",
-                if count == 1 { "" } else { "s" },
+                "{} did not stand in Dkron ({}{}); written again",
+                counted(count, "write"),
                 names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
                 if count > 3 { ", …" } else { "" },
             ));

@@ -14,6 +14,7 @@ use crate::job::{Origin, printable};
 use crate::render::{Places, Problem};
 use crate::report::Masker;
 use crate::snapshot::{self, Flaw};
+use crate::words::counted;
 
 use super::parents::PARENT_CYCLE;
 use super::schedule::{NAME_INVALID, SCHEDULE_INVALID};
@@ -239,8 +240,7 @@ impl Findings {
         }
         let told = |(mut finding, more): (Finding, usize)| {
             if more > 0 {
-                let more =
-                    format!(" (and so for {more} more job{} of this template)", if more == 1 { "" } else { "s" });
+                let more = format!(" (and so for {} of this template)", counted(more, "more job"));
                 finding.note.message.push_str(&more);
             }
             finding
@@ -268,7 +268,6 @@ impl Findings {
 
     /// `3 errors, 1 warning, 2 allowed, in 14 jobs`.
     pub fn counts(&self) -> String {
-        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let allowed = match self.allowed.len() {
             0 => String::new(),
             count => format!(", {count} allowed"),

@@ -11,10 +11,11 @@ use crate::cache::{Covered, Ttl, Verdict};
 use crate::lint::Subject;
 use crate::schedule::spoken;
 use crate::sort;
+use crate::words::counted;
 
 use super::day::{Day, Runs};
 use super::strip::{DAY, Span, Strip, joined};
-use super::{Chunk, Page, UNFOLDED, chunks, count, plural};
+use super::{Chunk, Page, UNFOLDED, chunks, count};
 
 /// How tall a lane is, in pixels.
 const LANE: usize = 20;
@@ -168,7 +169,7 @@ fn lane(name: &str, verdict: &'static str, word: &str, ttl: Option<Ttl>, runs: &
     let (late, gone) = ttl.map_or_else(Default::default, |ttl| uncovered(ttl, runs));
     let total = |spans: &[Span]| spans.iter().map(|(from, to)| to - from.max(&0)).sum::<i64>();
     let uncovered = (total(&late) + total(&gone), total(&gone));
-    let mut title = format!("{name}: {word}, {} run{}", count(runs.at.len()), plural(runs.at.len()));
+    let mut title = format!("{name}: {word}, {}", counted(count(runs.at.len()), "run"));
     for (seconds, what) in [(uncovered.0 - uncovered.1, "late"), (uncovered.1, "gone")] {
         if seconds > 0 {
             let _ = write!(title, ", {what} for {}", spoken(SignedDuration::from_secs(seconds)));

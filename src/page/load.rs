@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use crate::report::MASK;
 use crate::sort;
+use crate::words::counted;
 
 use super::day::Day;
 use super::strip::{DAY, Strip, joined, steps};
-use super::{Page, clock, count, plural};
+use super::{Page, clock, count};
 
 /// How many targets are drawn, and how many bytes of paths that may take; the first three are drawn in any case. The others are
 /// lines of a table.
@@ -166,8 +167,8 @@ impl<'a> Seen<'a> {
         let marks = Strip::of(&joined(self.crowded.iter().map(minute), 1));
         Target {
             name: self.name.to_owned(),
-            jobs: format!("{} job{}", count(self.jobs), plural(self.jobs)),
-            runs: format!("{} run{}", count(self.runs), plural(self.runs)),
+            jobs: counted(count(self.jobs), "job"),
+            runs: counted(count(self.runs), "run"),
             // A picture without a height is none.
             peak: self.peak.0.max(1),
             peak_shown: count(self.peak.0),
@@ -175,7 +176,7 @@ impl<'a> Seen<'a> {
             area: steps(&self.minutes),
             marks: marks.map_or(Value::UNDEFINED, |marks| Value::from_safe_string(marks.path("s", 4))),
             seconds: self.crowded.len(),
-            seconds_shown: format!("{} second{}", count(self.crowded.len()), plural(self.crowded.len())),
+            seconds_shown: counted(count(self.crowded.len()), "second"),
             worst: worst.join(", "),
         }
     }

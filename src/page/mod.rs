@@ -231,10 +231,6 @@ fn count(number: usize) -> String {
     shown
 }
 
-fn plural(number: usize) -> &'static str {
-    if number == 1 { "" } else { "s" }
-}
-
 /// The time of the day, so many seconds from its start.
 fn clock(day: &Day<'_>, second: i64) -> String {
     Offset::UTC.to_datetime(day.instant(second)).strftime("%H:%M:%S").to_string()

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::job::{Desired, Packed, Wanted, by_name};
 use crate::table::Table;
+use crate::words::counted;
 
 use self::draft::{Draft, Filled, FilledKind, fill};
 use self::engine::Engine;
@@ -251,7 +252,7 @@ impl Found {
             .into_iter()
             .map(|(mut problem, more)| {
                 if more > 0 {
-                    problem.note(&format!(", and in {more} more row{}", if more == 1 { "" } else { "s" }));
+                    problem.note(&format!(", and in {}", counted(more, "more row")));
                 }
                 problem
             })

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::report::brief;
+use crate::words::counted;
 
 use super::{CacheStatus, JobStatus, State, Status};
 
@@ -98,7 +99,6 @@ impl Summary {
     /// In words, what is bad first: jobs, caches, and what is counted beside them.
     pub fn lines(&self) -> Vec<String> {
         let (jobs, caches) = (&self.jobs, &self.caches);
-        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let states = |states: &[(usize, &str)]| {
             let some = states.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
             some.collect::<Vec<_>>().join(", ")
