@@ -46,14 +46,12 @@ pub fn start(format: LogFormat, level: LogLevel) {
             registry.with(layer.with_filter(filter)).try_init()
         }
         LogFormat::Plain | LogFormat::Auto => {
-            let colour = io::stderr().is_terminal()
-                && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-            registry.with(layer.without_time().with_ansi(colour).with_filter(filter)).try_init()
+            registry.with(layer.without_time().with_ansi(colour()).with_filter(filter)).try_init()
         }
     };
 }
 
-/// Whether standard error is a terminal that wants colour (`NO_COLOR`, `CLICOLOR` and `TERM` are honoured).
+/// Whether standard error wants colour (`NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` are honoured).
 pub fn colour() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }

@@ -64,6 +64,13 @@ pub struct Wanted {
     pub origin: Origin,
 }
 
+impl Wanted {
+    /// A job that no template made: what is secret in it is known by its looks only.
+    pub fn as_is(job: Packed, origin: Origin) -> Self {
+        Self { job, secret_fields: BTreeSet::new(), origin }
+    }
+}
+
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
