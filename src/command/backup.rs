@@ -14,9 +14,10 @@ use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Entry, Fault, Lines, Manifest, expired, shrinks};
 use crate::store::{Saved, Store};
+use crate::words::counted;
 
 use super::saved::the_store;
-use super::{Ending, Error, connect, counted, or_stop, write_out};
+use super::{Ending, Error, connect, json_line, or_stop, write_out};
 
 /// What `backup` prints.
 #[derive(Serialize)]
@@ -75,7 +76,7 @@ async fn backup(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Erro
         warnings: &warnings,
     };
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json | Output::Sarif | Output::OpenMetrics => line(out, &done),
+        Output::Json | Output::Sarif | Output::OpenMetrics => json_line(out, &done),
         Output::Text => {
             for warning in &warnings {
                 writeln!(out, "warning: {warning}")?;
@@ -203,7 +204,7 @@ fn show(
     let all = good == backups.len();
     write_out(&mut io::stdout(), |out| match settings.output {
         Output::Json | Output::Sarif | Output::OpenMetrics => {
-            line(out, &Kept { command, place: store.shown(), backups })
+            json_line(out, &Kept { command, place: store.shown(), backups })
         }
         Output::Text => {
             table(out, &backups)?;
@@ -236,9 +237,4 @@ fn table(out: &mut dyn Write, backups: &[Shown<'_>]) -> io::Result<()> {
         }
     }
     writeln!(out)
-}
-
-fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.write_all(b"\n")
 }

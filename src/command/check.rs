@@ -20,7 +20,7 @@ use crate::shutdown::Shutdown;
 use crate::sort;
 
 use super::gather::{Sides, desired_and_live, policy};
-use super::saved::pick;
+use super::saved::{all_match, is_named};
 use super::{Ending, Error, or_stop, print, print_error};
 
 /// How much of a failing job's output is shown, in lines.
@@ -29,23 +29,26 @@ const OUTPUT_LINES: usize = 5;
 const RUNS_AT_ONCE: usize = 4;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let told = |error| print_error("check", settings, error);
-    let sides = desired_and_live(settings, Role::Reader, shutdown).await.map_err(told)?;
+    let reported = |error| print_error("check", settings, error);
+    let sides = desired_and_live(settings, Role::Reader, shutdown).await.map_err(reported)?;
     let Sides { desired, reading, masker, warnings, .. } = sides;
-    let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| told(error.into()))?;
+    let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| reported(error.into()))?;
     let mut report = Report::of_plan("check", &plan, &settings.templates.owner(), &masker);
     report.add_warnings(warnings);
     let ailing = ailing(&plan);
     let mut failing = !ailing.is_empty();
     report.add_errors(ailing);
-    let turns = turns(&desired, &reading.live, &settings.run).map_err(told)?;
+    let turns = turns(&desired, &reading.live, &settings.run).map_err(reported)?;
     // What Dkron does not hold as it should is not worth a run.
     if !failing && !report.has_changes() {
-        let runs = or_stop(shutdown, async { Ok(all(&turns, &reading, settings).await) }).await.map_err(told)?;
+        let runs = or_stop(shutdown, async { Ok(all(&turns, &reading, settings).await) }).await.map_err(reported)?;
         let errors: Vec<_> = runs.iter().filter_map(error).collect();
         failing = !errors.is_empty();
         report.add_runs(runs);
         report.add_errors(errors);
+    } else if !turns.is_empty() {
+        let why = "no job was run: Dkron does not hold and run what the templates say".to_owned();
+        report.add_warnings([why]);
     }
     print(&report, settings.output)?;
     let differs = plan.items.iter().any(|item| item.action != Action::Unchanged && !item.only_heals());
@@ -59,8 +62,8 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 
 /// The jobs of ours that Dkron does not run any more, each as an error.
 fn ailing(plan: &Plan) -> Vec<String> {
-    let told = |item: &plan::Item| Some(format!("job `{}` does not run: {}", item.name, item.ailment()?));
-    plan.items.iter().filter_map(told).collect()
+    let ails = |item: &plan::Item| Some(format!("job `{}` does not run: {}", item.name, item.ailment()?));
+    plan.items.iter().filter_map(ails).collect()
 }
 
 /// What is done about a job that was chosen.
@@ -79,9 +82,8 @@ fn turns(desired: &Desired, live: &Live, settings: &RunSettings) -> Result<BTree
     let is_off = |name: &str| live.jobs.get(name).is_none_or(|live| live.job.disabled());
     let mut chosen: BTreeSet<Arc<str>> = BTreeSet::new();
     if !settings.jobs.is_empty() {
-        let mut picked = desired.jobs.clone();
-        pick(&mut picked, &settings.jobs, "--run")?;
-        chosen.extend(picked.into_iter().map(|(name, _)| name));
+        all_match(&settings.jobs, &desired.jobs.keys(), "--run")?;
+        chosen.extend(desired.jobs.keys().filter(|name| is_named(&settings.jobs, name)).cloned());
     }
     if settings.one_per_template {
         let mut documents: BTreeMap<_, Vec<&Arc<str>>> = BTreeMap::new();
@@ -118,9 +120,15 @@ async fn all(turns: &BTreeMap<Arc<str>, Turn>, reading: &Reading, settings: &Set
             Turn::Run | Turn::After(_) => None,
         })
         .collect();
+    let mut children: BTreeMap<&str, Vec<&Arc<str>>> = BTreeMap::new();
+    for (name, turn) in turns {
+        if let Turn::After(parent) = turn {
+            children.entry(parent).or_default().push(name);
+        }
+    }
     let first = turns.iter().filter(|(_, turn)| **turn == Turn::Run).map(|(name, _)| name);
     let families: Vec<Vec<RunReport>> = stream::iter(first)
-        .map(|name| family(name, turns, reading, &runner))
+        .map(|name| family(name, &children, reading, &runner))
         .buffer_unordered(RUNS_AT_ONCE)
         .collect()
         .await;
@@ -132,32 +140,31 @@ async fn all(turns: &BTreeMap<Arc<str>, Turn>, reading: &Reading, settings: &Set
 /// Runs one job, and waits for those that Dkron runs after it.
 async fn family(
     first: &Arc<str>,
-    turns: &BTreeMap<Arc<str>, Turn>,
+    children: &BTreeMap<&str, Vec<&Arc<str>>>,
     reading: &Reading,
     runner: &Runner<'_>,
 ) -> Vec<RunReport> {
-    let mut waiting: Vec<(&Arc<str>, Result<Before, RunError>)> = Vec::new();
-    let mut members = vec![first];
-    let mut at = 0;
-    while let Some(&parent) = members.get(at) {
-        let children = turns.iter().filter(|(_, turn)| matches!(turn, Turn::After(after) if after == parent));
-        for (child, _) in children {
-            members.push(child);
-            waiting.push((child, runner.before(child).await));
+    // Each with the place of its parent among the members, the first of which is nobody's child.
+    let mut waiting: Vec<(usize, &Arc<str>, Result<Before, RunError>)> = Vec::new();
+    let mut parent = first;
+    for at in 0.. {
+        for child in children.get(&**parent).into_iter().flatten() {
+            waiting.push((at, child, runner.before(child).await));
         }
-        at += 1;
+        let Some((_, next, _)) = waiting.get(at) else { break };
+        parent = next;
     }
     let retries = |name: &str| reading.live.jobs.get(name).map_or(0, |live| live.job.look(|job| job.retries));
     let mut runs = vec![told(first, runner.run(first, retries(first)).await)];
-    for (child, before) in waiting {
-        let parent = runs.iter().find(|run| turns.get(child) == Some(&Turn::After(run.job.as_str().into())));
-        let run = match (parent, before) {
-            (Some(parent), _) if parent.success != Some(true) => RunReport {
+    for (parent, child, before) in waiting {
+        let parent = &runs[parent];
+        let run = match before {
+            _ if parent.success != Some(true) => RunReport {
                 note: Some(format!("not run: its parent `{}` did not succeed", parent.job)),
                 ..RunReport::of(child)
             },
-            (_, Ok(before)) => told(child, runner.wait(child, retries(child), &before).await),
-            (_, Err(error)) => told(child, Err(error)),
+            Ok(before) => told(child, runner.wait(child, retries(child), &before).await),
+            Err(error) => told(child, Err(error)),
         };
         runs.push(run);
     }

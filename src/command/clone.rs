@@ -14,12 +14,13 @@ use crate::settings::{DkronSettings, Output, Settings};
 use crate::shutdown::Shutdown;
 use crate::store::{is_store, write_new};
 use crate::telemetry;
+use crate::words::counted;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
 use super::restore::bring_back;
 use super::saved::{self, Saved, pick};
-use super::{Ending, Error, counted, or_stop, print, print_error, write_out};
+use super::{Ending, Error, or_stop, print, print_error, write_out};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let mut settings = settings.clone();
@@ -102,7 +103,7 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         .zip(origins)
         .map(|(job, origin)| {
             let job = Packed::new(job);
-            (job.name().clone(), Wanted { job, secret_fields: BTreeSet::new(), origin })
+            (job.name().clone(), Wanted::as_is(job, origin))
         })
         .collect();
     for leftover in leftovers {

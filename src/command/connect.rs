@@ -1,15 +1,19 @@
 //! How Dkron, data URLs and stores are reached: credentials and certificates from their files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-use crate::dkron::{Dkron, Tls};
+use crate::dkron::{Dkron, Tls, TlsError};
 use crate::settings::{DkronSettings, Settings};
 
 use super::Error;
+
+const CA: &str = "--ca-file";
+const CERTIFICATE: &str = "--client-cert-file";
+const KEY: &str = "--client-key-file";
 
 /// What may be known to nobody: our credentials, in every form in which they are sent. What cannot be read is said by whoever needs it.
 pub(super) fn credentials(settings: &Settings) -> Vec<String> {
@@ -27,14 +31,11 @@ pub(super) fn credentials(settings: &Settings) -> Vec<String> {
 /// The Dkron of the settings, with its credentials.
 ///
 /// # Errors
-/// A file that cannot be read, or a header that cannot be sent.
+/// A file that cannot be read, or that holds what cannot be sent.
 pub(super) fn dkron(settings: &DkronSettings) -> Result<Dkron, Error> {
     let mut headers = HeaderMap::new();
     for (name, value) in &settings.headers {
-        let bad = |problem: String| Error::File { what: "--header", file: name.clone(), problem };
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| bad(error.to_string()))?;
-        let value = HeaderValue::from_str(value).map_err(|error| bad(error.to_string()))?;
-        headers.append(name, sensitive(value));
+        headers.append(name, value.clone());
     }
     if let Some(file) = &settings.basic_auth_file {
         let text = secret("--basic-auth-file", file)?;
@@ -48,45 +49,47 @@ pub(super) fn dkron(settings: &DkronSettings) -> Result<Dkron, Error> {
     Ok(Dkron {
         url: settings.url.clone(),
         headers,
-        tls: tls(settings)?,
+        tls: tls(settings.ca_file.as_deref(), settings.client_cert.as_ref())?,
         request_timeout: settings.request_timeout,
         wait_timeout: settings.wait_timeout,
     })
 }
 
-pub(super) fn tls(settings: &DkronSettings) -> Result<Tls, Error> {
-    let ca = settings.ca_file.as_deref().map(|file| read("--ca-file", file)).transpose()?;
-    let client = match &settings.client_cert {
-        Some((cert, key)) => Some((read("--client-cert-file", cert)?, read("--client-key-file", key)?)),
+/// The certificates to trust, and our own with its key.
+pub(super) fn tls(ca: Option<&Path>, client: Option<&(PathBuf, PathBuf)>) -> Result<Tls, Error> {
+    let trusted = ca.map(|file| read(CA, file)).transpose()?;
+    let ours = match client {
+        Some((cert, key)) => Some((read(CERTIFICATE, cert)?, read(KEY, key)?)),
         None => None,
     };
-    let pair = client.as_ref().map(|(cert, key)| (cert.as_slice(), key.as_slice()));
-    Tls::new(ca.as_deref(), pair).map_err(|error| {
-        let files = [&settings.ca_file, &settings.client_cert.as_ref().map(|(cert, _)| cert.clone())];
-        let file = files.into_iter().flatten().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
-        Error::File { what: "certificates", file, problem: error.to_string() }
+    let pair = ours.as_ref().map(|(cert, key)| (cert.as_slice(), key.as_slice()));
+    Tls::new(trusted.as_deref(), pair).map_err(|error| {
+        let (what, file) = match error {
+            TlsError::Ca(_) => (CA, ca),
+            TlsError::Certificate(_) => (CERTIFICATE, client.map(|(cert, _)| cert.as_path())),
+            TlsError::Key(_) => (KEY, client.map(|(_, key)| key.as_path())),
+        };
+        bad(what, file.unwrap_or(Path::new("")), &error)
     })
+}
+
+fn bad(what: &'static str, file: &Path, problem: &dyn ToString) -> Error {
+    Error::File { what, file: file.display().to_string(), problem: problem.to_string() }
 }
 
 fn read(what: &'static str, file: &Path) -> Result<Vec<u8>, Error> {
-    let problem =
-        |error: std::io::Error| Error::File { what, file: file.display().to_string(), problem: error.to_string() };
-    std::fs::read(file).map_err(problem)
+    std::fs::read(file).map_err(|error| bad(what, file, &error))
 }
 
 fn secret(what: &'static str, file: &Path) -> Result<String, Error> {
-    let problem = |problem: &str| Error::File { what, file: file.display().to_string(), problem: problem.to_owned() };
-    let text = String::from_utf8(read(what, file)?).map_err(|_| problem("it is not UTF-8 text"))?;
+    let text = String::from_utf8(read(what, file)?).map_err(|_| bad(what, file, &"it is not UTF-8 text"))?;
     let text = text.trim();
-    if text.is_empty() { Err(problem("it is empty")) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err(bad(what, file, &"it is empty")) } else { Ok(text.to_owned()) }
 }
 
 fn authorization(what: &'static str, file: &Path, value: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(value).map(sensitive).map_err(|_| Error::File {
-        what,
-        file: file.display().to_string(),
-        problem: "it holds characters that no header may hold".to_owned(),
-    })
+    let value = HeaderValue::from_str(value).map(sensitive);
+    value.map_err(|_| bad(what, file, &"it holds characters that no header may hold"))
 }
 
 fn sensitive(mut value: HeaderValue) -> HeaderValue {

@@ -9,11 +9,12 @@ use crate::report::Report;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
+use crate::words::counted;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
 use super::gather::{beside, policy};
-use super::{Ending, Error, counted, or_stop, print, print_error};
+use super::{Ending, Error, or_stop, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let work = work(settings, shutdown).await.map_err(|error| print_error("destroy", settings, error))?;

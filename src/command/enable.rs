@@ -1,7 +1,5 @@
 //! `enable`: switches copies on at the cut-over.
 
-use std::collections::BTreeSet;
-
 use crate::dkron::Role;
 use crate::job::{Desired, JobMap, Live, Origin, Scope, Wanted};
 use crate::plan;
@@ -13,7 +11,7 @@ use crate::telemetry;
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
 use super::gather::policy;
-use super::saved::pick;
+use super::saved::{all_match, is_named};
 use super::{Ending, Error, or_stop, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
@@ -28,18 +26,20 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     let dkron = dkron(&settings.dkron)?;
     let reading = or_stop(shutdown, async { Ok(dkron.read::<Live>(Role::Writer).await?) }).await?;
     let origin = Origin { file: shown_url(&dkron.url).into(), line: 0 };
-    let mut jobs: JobMap<Wanted> = reading
+    let only = &settings.source.only;
+    all_match(only, &reading.live.jobs.keys(), "--only")?;
+    let jobs: JobMap<Wanted> = reading
         .live
         .jobs
         .iter()
+        .filter(|(name, _)| is_named(only, name))
         .map(|(name, live)| {
             // What its own template switches off is not a copy that waits: the next apply would switch it off again.
             let off = live.job.stamp().is_some_and(|stamp| stamp.disabled == Some(true));
             let job = live.job.with_disabled(live.job.disabled() && off);
-            (name.clone(), Wanted { job, secret_fields: BTreeSet::new(), origin: origin.clone() })
+            (name.clone(), Wanted::as_is(job, origin.clone()))
         })
         .collect();
-    pick(&mut jobs, &settings.source.only, "--only")?;
     let mut warnings = reading.warnings.clone();
     let off = jobs.values().filter(|wanted| wanted.job.disabled());
     warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name())));

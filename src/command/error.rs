@@ -1,6 +1,6 @@
 //! Everything that can end a command early, and its exit code.
 
-use std::io;
+use std::{io, iter};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
@@ -13,11 +13,12 @@ use crate::lint::Finding;
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
 use crate::rewrite::RewriteError;
-use crate::settings::{LogFormat, SettingsError};
+use crate::settings::{LogFormat, Output, SettingsError};
 use crate::shutdown::Signal;
 use crate::snapshot::{self, Shrunk};
 use crate::store::StoreError;
 use crate::telemetry;
+use crate::words::counted;
 
 /// How wide errors are drawn, in characters.
 const ERROR_WIDTH: usize = 100;
@@ -75,6 +76,12 @@ pub enum Error {
         /// The file or folder.
         place: String,
     },
+    /// A Dkron without a job.
+    #[error("{url} holds no job; correct `--dkron-url`, or name a file or folder of jobs")]
+    NoLiveJobs {
+        /// Its URL, without credentials.
+        url: String,
+    },
     /// Pieces of a file that are no jobs.
     #[error("{}", bad_pieces(problems, *more))]
     Jobs {
@@ -107,7 +114,9 @@ pub enum Error {
     #[error("a file and --live (JOBS_LINT_LIVE): one of them only can be looked at; leave the other out")]
     TwoPlaces,
     /// The page of lint.
-    #[error("--html (JOBS_LINT_HTML): {file} cannot be written: {error}; make room, or let this user write there")]
+    #[error(
+        "--html (JOBS_LINT_HTML): {file} cannot be written: {error}; correct the path, make room, or let this user write there"
+    )]
     Page {
         /// Where it was to be.
         file: String,
@@ -153,7 +162,7 @@ pub enum Error {
         asked: bool,
     },
     /// A form that a command has not.
-    #[error("--output (JOBS_OUTPUT): `{0}` has the forms `text` and `json`")]
+    #[error("--output (JOBS_OUTPUT): {}", forms(.0))]
     Form(&'static str),
     /// Jobs that must not be written.
     #[error("{}", lines(.0))]
@@ -199,6 +208,7 @@ impl Error {
             Self::Store(_)
             | Self::NoBackup { .. }
             | Self::NoJobs { .. }
+            | Self::NoLiveJobs { .. }
             | Self::Jobs { .. }
             | Self::Page { .. }
             | Self::Fetch(_)
@@ -232,21 +242,14 @@ impl Error {
                 for problem in problems.iter() {
                     telemetry::say(&draw(problem, telemetry::colour()));
                 }
-                let count = problems.iter().count();
-                telemetry::say(&format!(
-                    "error: {count} problem{}; nothing was written\n",
-                    if count == 1 { "" } else { "s" }
-                ));
+                let count = counted(problems.iter().count(), "problem");
+                telemetry::say(&format!("error: {count}; nothing was written\n"));
             }
             Self::Lint(findings) if format != LogFormat::Json => {
                 for finding in findings {
                     telemetry::say(&draw(finding, telemetry::colour()));
                 }
-                let count = findings.len();
-                telemetry::say(&format!(
-                    "error: {count} error{} of lint; nothing was written. `--no-lint` writes all the same\n",
-                    if count == 1 { "" } else { "s" }
-                ));
+                telemetry::say(&format!("error: {}\n", refusal(findings)));
             }
             Self::Problems(problems) => {
                 for problem in problems.iter() {
@@ -255,18 +258,35 @@ impl Error {
                     tracing::error!(file, line, column, snippet, remedy, "{}", problem.one_line());
                 }
             }
-            other if format == LogFormat::Json => tracing::error!("{other}"),
             other => {
                 for line in other.to_string().lines() {
-                    telemetry::say(&format!("error: {line}\n"));
+                    if format == LogFormat::Json {
+                        tracing::error!("{line}");
+                    } else {
+                        telemetry::say(&format!("error: {line}\n"));
+                    }
                 }
             }
         }
     }
 }
 
+fn forms(command: &str) -> String {
+    let words: Vec<_> = Output::forms(command).iter().map(|(word, _)| format!("`{word}`")).collect();
+    match &words[..] {
+        [before @ .., last] => format!("`{command}` has the forms {} and {last}", before.join(", ")),
+        [] => String::new(),
+    }
+}
+
 fn lines(findings: &[Finding]) -> String {
-    findings.iter().map(Finding::one_line).collect::<Vec<_>>().join("\n")
+    // What is read of the termination log is its beginning.
+    let lines: Vec<_> = iter::once(refusal(findings)).chain(findings.iter().map(Finding::one_line)).collect();
+    lines.join("\n")
+}
+
+fn refusal(findings: &[Finding]) -> String {
+    format!("{} of lint; nothing was written. `--no-lint` writes all the same", counted(findings.len(), "error"))
 }
 
 fn bad_pieces(problems: &[snapshot::Problem], more: usize) -> String {

@@ -15,7 +15,7 @@ use crate::job::{Desired, JobMap, Live, Packed, Pool};
 use crate::plan::{self, Policy};
 use crate::render::{Context, Problems, Rendered, Var, examine_into};
 use crate::report::Masker;
-use crate::settings::{DkronSettings, Restore, Settings, TemplateSettings};
+use crate::settings::{Restore, Settings, TemplateSettings};
 use crate::shutdown::Shutdown;
 use crate::table::Table;
 use crate::telemetry;
@@ -164,7 +164,7 @@ pub(super) fn gather(settings: &Settings) -> Result<Gathered, Error> {
         None
     } else {
         // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
-        let tls = tls(&DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
+        let tls = tls(settings.dkron.ca_file.as_deref(), None)?;
         let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
         Some(Remote { urls, tls, limits })
     };
@@ -267,12 +267,12 @@ pub(super) async fn sides<T: Send + 'static>(
     let (((mut desired, mut warnings), judged), reading) =
         or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
-    warnings.extend(or_stop(shutdown, Box::pin(bring_back(&mut desired, &reading.live, settings))).await?);
+    warnings.extend(or_stop(shutdown, Box::pin(add_lost(&mut desired, &reading.live, settings))).await?);
     Ok((Sides { desired, reading, dkron, masker, warnings }, judged))
 }
 
 /// Adds what a backup has and Dkron has lost, and tells what is to be said about it.
-async fn bring_back(desired: &mut Desired, live: &Live, settings: &Settings) -> Result<Vec<String>, Error> {
+async fn add_lost(desired: &mut Desired, live: &Live, settings: &Settings) -> Result<Vec<String>, Error> {
     let owner = settings.templates.owner();
     let nothing = JobMap::new();
     // A Dkron with all that the templates want has lost nothing that a run before this one has not brought back.

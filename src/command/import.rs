@@ -14,10 +14,11 @@ use crate::job::Live;
 use crate::report::shown_url;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
+use crate::words::counted;
 
 use super::connect::dkron;
 use super::saved::{self, Saved, pick};
-use super::{Ending, Error, or_stop, write_out};
+use super::{Ending, Error, json_line, or_stop, write_out};
 
 /// What `import` prints.
 #[derive(Serialize)]
@@ -62,12 +63,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         files: files.iter().map(|file| file.path.as_str()).collect(),
         warnings: &warnings,
     };
-    let last = format!("imported {count} jobs to {} files in {}", files.len(), to.display());
+    let last = format!("imported {} to {} in {}", counted(count, "job"), counted(files.len(), "file"), to.display());
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json | Output::Sarif | Output::OpenMetrics => {
-            serde_json::to_writer(&mut *out, &done)?;
-            out.write_all(b"\n")
-        }
+        Output::Json | Output::Sarif | Output::OpenMetrics => json_line(out, &done),
         Output::Text => {
             for file in &files {
                 writeln!(out, "{}", to.join(&file.path).display())?;
@@ -93,7 +91,7 @@ async fn jobs(settings: &Settings, shutdown: &Shutdown) -> Result<(Saved, String
     let place = shown_url(&from.url);
     let mut saved = Saved::of_live(reading.live, reading.warnings, &place);
     if saved.jobs.is_empty() {
-        return Err(Error::NoJobs { place });
+        return Err(Error::NoLiveJobs { url: place });
     }
     pick(&mut saved.jobs, &settings.source.only, "--only")?;
     Ok((saved, format!("the Dkron at {place}")))

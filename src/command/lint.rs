@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use glob::Pattern;
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::cache::{Caches, Key};
 use crate::disk;
@@ -26,8 +26,8 @@ use crate::telemetry;
 use super::connect::dkron;
 use super::error::draw;
 use super::gather::{Prepared, Sides, beside, gather, sides};
-use super::saved::{self, Saved, all_match};
-use super::{Ending, Error, TERMINATION_LIMIT, or_stop, print_error, write_out};
+use super::saved::{self, Saved, all_match, is_named};
+use super::{Ending, Error, TERMINATION_LIMIT, json_line, or_stop, print_error, write_out};
 
 /// How many warnings a plan's report names one by one.
 const WARNINGS: usize = 20;
@@ -56,10 +56,25 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 }
 
 fn json(value: &serde_json::Value) -> Result<(), Error> {
-    write_out(&mut io::stdout(), |out| {
-        serde_json::to_writer(&mut *out, value)?;
-        out.write_all(b"\n")
-    })
+    write_out(&mut io::stdout(), |out| json_line(out, value))
+}
+
+/// Prints why nothing could be judged.
+pub(super) fn print_errors(output: Output, errors: &[String], masker: &Masker) -> Result<(), Error> {
+    let errors = errors.iter().map(|error| masker.text(error));
+    let nothing = Findings::default();
+    if output == Output::Sarif {
+        let told = errors.map(|error| json!({"level": "error", "message": {"text": error}}));
+        let mut report = nothing.sarif(env!("CARGO_PKG_VERSION"));
+        report["runs"][0]["invocations"] = json!([
+            {"executionSuccessful": false, "toolExecutionNotifications": told.collect::<Vec<_>>()}
+        ]);
+        json(&report)
+    } else {
+        let mut report = nothing.json();
+        report["errors"] = errors.collect();
+        json(&report)
+    }
 }
 
 async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> {
@@ -84,14 +99,9 @@ async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> 
     };
     if !source.only.is_empty() {
         all_match(&source.only, &found.names.iter(), "--only")?;
-        found.findings.retain(|name| matches(&source.only, name));
+        found.findings.retain(|name| is_named(&source.only, name));
     }
     Ok(found)
-}
-
-/// Whether a job is among those that are asked for: all are where none is named.
-fn matches(only: &[Pattern], name: &str) -> bool {
-    only.is_empty() || only.iter().any(|pattern| pattern.matches(name))
 }
 
 /// What was found, and in what.
@@ -118,7 +128,7 @@ impl Found {
                 title: &self.title,
                 findings: &self.findings,
                 subjects: &subjects,
-                wanted: &|name| matches(&only, name),
+                wanted: &|name| is_named(&only, name),
                 circumstances: &circumstances,
                 // A page of the same jobs is the same all day.
                 from: midnight(self.judge.now),

@@ -26,6 +26,8 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::cli::{self, Asked, Invocation};
 use crate::exit::ExitCode;
 use crate::report::{Report, Style};
@@ -54,12 +56,7 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
         Err(error) => {
             let rest = error.rest.clone();
             telemetry::start(rest.log_format, LogLevel::Info);
-            let mut error = Error::from(error);
-            if has_report(asked.command) {
-                error = print_error(asked.command, &rest, error);
-            } else if asked.command == "status" {
-                error = status::print_error(&rest, error);
-            }
+            let error = print_error(asked.command, &rest, error.into());
             error.say(rest.log_format);
             last_words(rest.termination_log.as_deref(), &error.to_string());
             return error.exit_code();
@@ -69,7 +66,8 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
     // A line of the log would tear a drawing apart, and says nothing that is not in it.
     telemetry::start(settings.log_format, if is_drawn { LogLevel::Error } else { settings.log_level });
     telemetry::hide(connect::credentials(&settings));
-    if !settings.output.is_of(asked.command) {
+    let forms = Output::forms(asked.command);
+    if !forms.is_empty() && !forms.iter().any(|(_, form)| *form == settings.output) {
         let error = Error::Form(asked.command);
         error.say(settings.log_format);
         last_words(settings.termination_log.as_deref(), &error.to_string());
@@ -102,32 +100,18 @@ fn refuse(error: &clap::Error, args: &[OsString], env: impl IntoIterator<Item = 
     let (command, flags) = cli::guess(args);
     let settings = settings::resolve(&flags, env).unwrap_or_else(|error| *error.rest);
     last_words(settings.termination_log.as_deref(), &error.to_string());
-    let Some(command) = command.filter(|command| has_report(command) && settings.output == Output::Json) else {
-        return ExitCode::Usage;
-    };
+    let Some(command) = command else { return ExitCode::Usage };
     let text = error.to_string();
     let (text, _usage) = text.split_once("Usage:").unwrap_or((&text, ""));
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let words = lines.join("; ").trim_start_matches("error: ").to_owned();
-    let masker = telemetry::masker();
-    let report = Report::of_errors(command, &settings.templates.owner(), [words], &masker);
-    match print(&report, settings.output) {
+    match unless_gone(print_errors(command, &settings, vec![words])) {
         Ok(()) => ExitCode::Usage,
         Err(error) => {
             error.say(settings.log_format);
             error.exit_code()
         }
     }
-}
-
-/// `1 job`, `2 jobs`.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Whether a command leaves a report on standard output.
-fn has_report(command: &str) -> bool {
-    matches!(command, "plan" | "apply" | "check" | "restore" | "clone" | "enable" | "destroy")
 }
 
 /// How a command ended, and what is left to be said of it.
@@ -172,32 +156,60 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
         Output::Text => {
             write_out(&mut anstream::stdout(), |out| report.write_text(out, Style { value_width: VALUE_WIDTH }))
         }
-        Output::Json | Output::Sarif | Output::OpenMetrics => write_out(&mut io::stdout(), |out| {
-            serde_json::to_writer(&mut *out, report)?;
-            out.write_all(b"\n")
-        }),
+        Output::Json | Output::Sarif | Output::OpenMetrics => {
+            write_out(&mut io::stdout(), |out| json_line(out, report))
+        }
     }
 }
 
-/// Where JSON is wanted, an error is a report too: whoever reads standard output gets one in every case.
+/// Where no people read, an error is printed too: whoever reads standard output gets what they can read in every case.
 fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
-    if settings.output != Output::Text {
-        let masker = telemetry::masker();
-        let report = Report::of_errors(command, &settings.templates.owner(), error.each(), &masker);
-        if let Err(output) = print(&report, settings.output) {
-            return output;
-        }
+    // Nobody waits for the status of a run that was stopped.
+    if command == "status" && matches!(error, Error::Stopped(_)) {
+        return error;
     }
-    error
+    unless_gone(print_errors(command, settings, error.each())).err().unwrap_or(error)
+}
+
+/// Prints what is wrong in the command's own form, if that is not for people.
+fn print_errors(command: &'static str, settings: &Settings, errors: Vec<String>) -> Result<(), Error> {
+    let output = settings.output;
+    if output == Output::Text || !Output::forms(command).iter().any(|(_, form)| *form == output) {
+        return Ok(());
+    }
+    let masker = telemetry::masker();
+    match command {
+        "status" => status::print_errors(settings, errors, &masker),
+        "lint" => lint::print_errors(output, &errors, &masker),
+        "plan" | "apply" | "check" | "restore" | "clone" | "enable" | "destroy" => {
+            print(&Report::of_errors(command, &settings.templates.owner(), errors, &masker), output)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes to standard output. A reader that has gone away has seen enough.
 fn write_out(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    unless_gone(write_on(out, write))
+}
+
+/// The same for whoever writes again and again: that the reader has gone away is an error.
+fn write_on(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let mut out = BufWriter::new(out);
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(Error::Output),
+    write(&mut out).and_then(|()| out.flush()).map_err(Error::Output)
+}
+
+fn unless_gone(written: Result<(), Error>) -> Result<(), Error> {
+    match written {
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
+}
+
+/// Writes a value as JSON on a line of its own.
+fn json_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 /// Leaves the last words where Kubernetes looks for them. Failing to is said and changes nothing.

@@ -8,9 +8,10 @@ use crate::render::to_yaml;
 use crate::report::Masker;
 use crate::settings::{RenderFormat, Settings};
 use crate::shutdown::Shutdown;
+use crate::words::counted;
 
 use super::gather::gather;
-use super::{Ending, Error, or_stop, write_out};
+use super::{Ending, Error, json_line, or_stop, write_out};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let gathered = gather(settings)?;
@@ -18,13 +19,13 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let (desired, _) = or_stop(shutdown, gathered.render()).await?;
     let jobs = shown(&desired, settings.show_secrets, &masker);
     let mut count = 0;
-    let jobs = jobs.inspect(|_| count += 1);
+    let mut jobs = jobs.inspect(|_| count += 1);
     write_out(&mut io::stdout(), |out| match settings.render_format {
-        RenderFormat::Ndjson => lines(out, jobs),
+        RenderFormat::Ndjson => jobs.try_for_each(|job| json_line(out, &job)),
         RenderFormat::Json => array(out, jobs),
         RenderFormat::Yaml => jobs.map(|job| to_yaml(&job)).try_for_each(|text| out.write_all(text.as_bytes())),
     })?;
-    Ok(Ending { exit: ExitCode::Done, last: format!("rendered {count} jobs") })
+    Ok(Ending { exit: ExitCode::Done, last: format!("rendered {}", counted(count, "job")) })
 }
 
 /// The jobs as they are shown, in an order in which they can be posted.
@@ -33,14 +34,6 @@ fn shown(desired: &Desired, show_secrets: bool, masker: &Masker) -> impl Iterato
         let job = wanted.job.unpack();
         if show_secrets { job } else { masker.job(&job, &wanted.secret_fields) }
     })
-}
-
-fn lines(out: &mut dyn Write, jobs: impl Iterator<Item = Job>) -> io::Result<()> {
-    for job in jobs {
-        serde_json::to_writer(&mut *out, &job)?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
 }
 
 fn array(out: &mut dyn Write, jobs: impl Iterator<Item = Job>) -> io::Result<()> {

@@ -1,6 +1,5 @@
 //! Jobs from elsewhere than templates: files, folders, and backups in a store.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,15 +9,14 @@ use tracing::{info, warn};
 
 use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name};
 use crate::settings::{Settings, SourceSettings};
-use crate::snapshot::{Entry, Fault, Flaw, Problem, Reader, Record, Shape};
+use crate::snapshot::{Entry, Fault, Flaw, LONGEST_JOB, Problem, Reader, Record, Shape};
 use crate::sort;
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
+use crate::words::counted;
 
 use super::Error;
 use super::connect::tls;
 
-/// The longest job in a file, in bytes.
-const LONGEST_JOB: usize = 16 << 20;
 /// How many problems of a file are told one by one.
 const PROBLEMS: usize = 20;
 
@@ -38,7 +36,7 @@ impl Saved {
         let file: Arc<str> = place.into();
         let wanted = |(name, live): (Arc<str>, LiveJob)| {
             let origin = Origin { file: file.clone(), line: 0 };
-            (name, Wanted { job: live.job, secret_fields: BTreeSet::new(), origin })
+            (name, Wanted::as_is(live.job, origin))
         };
         Self { jobs: live.jobs.into_iter().map(wanted).collect(), warnings, source: place.to_owned() }
     }
@@ -56,7 +54,8 @@ pub(super) fn store(settings: &Settings) -> Result<Option<Store>, Error> {
 
 fn open(location: &str, settings: &Settings) -> Result<Store, Error> {
     let limits = Limits { request: settings.dkron.request_timeout, retries: settings.dkron.wait_timeout };
-    let tls = tls(&crate::settings::DkronSettings { client_cert: None, ..settings.dkron.clone() })?;
+    // Our certificate is for Dkron alone.
+    let tls = tls(settings.dkron.ca_file.as_deref(), None)?;
     Ok(Store::open(location, settings.store_env.clone(), &tls, limits)?)
 }
 
@@ -97,8 +96,13 @@ pub(super) fn pick<T>(jobs: &mut JobMap<T>, only: &[Pattern], flag: &'static str
         return Ok(());
     }
     all_match(only, &jobs.keys(), flag)?;
-    jobs.retain(|name, _| only.iter().any(|pattern| pattern.matches(name)));
+    jobs.retain(|name, _| is_named(only, name));
     Ok(())
+}
+
+/// Whether a job is among those that are asked for: all are where none is named.
+pub(super) fn is_named(only: &[Pattern], name: &str) -> bool {
+    only.is_empty() || only.iter().any(|pattern| pattern.matches(name))
 }
 
 /// Refuses names that nobody has: they are slips of the pen, and not a wish for less.
@@ -231,7 +235,7 @@ impl Taken {
             Ok(record) => {
                 let origin = Origin { file: self.file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
                 let name = record.live.job.name().clone();
-                self.jobs.push((name, Wanted { job: record.live.job, secret_fields: BTreeSet::new(), origin }));
+                self.jobs.push((name, Wanted::as_is(record.live.job, origin)));
             }
             // What lint has a rule for.
             Err(problem)
@@ -293,17 +297,17 @@ impl Collector {
         }
         let mut saved = Saved { jobs: by_name(jobs), warnings: Vec::new(), source };
         if self.mended > 0 {
-            let count = self.mended;
             saved.say(format!(
-                "{}: {count} job{} had a line break within a text, as the old backup script leaves it between `}}` and `{{`; it was taken out",
-                saved.source, if count == 1 { "" } else { "s" }
+                "{}: {} had a line break within a text, as the old backup script leaves it between `}}` and `{{`; it was taken out",
+                saved.source,
+                counted(self.mended, "job")
             ));
         }
         for problem in problems {
             saved.say(format!("left out: {problem}"));
         }
         if more > 0 {
-            saved.say(format!("left out: {more} more pieces of {}", saved.source));
+            saved.say(format!("left out: {} of {}", counted(more, "more piece"), saved.source));
         }
         Ok(saved)
     }

@@ -12,11 +12,11 @@ use tracing::warn;
 use crate::cache;
 use crate::dkron::{Reading, WaitError};
 use crate::exit::ExitCode;
-use crate::job::{Desired, History, Live, by_name};
+use crate::job::{Desired, History, Live};
 use crate::plan::{self, Action, Plan, Policy, TakeOwnership};
 use crate::render::Problems;
-use crate::report::shown_url;
-use crate::settings::{Output, Settings};
+use crate::report::{Masker, shown_url};
+use crate::settings::{DEFAULT_TEMPLATES, Output, Settings};
 use crate::shutdown::Shutdown;
 use crate::sort;
 use crate::status::{Look, Screen, Status, write_down};
@@ -24,20 +24,19 @@ use crate::telemetry;
 
 use super::connect::dkron;
 use super::gather::{Prepared, gather, policy};
-use super::saved::pick;
-use super::{Ending, Error, or_stop, write_out};
+use super::saved::{all_match, is_named};
+use super::{Ending, Error, json_line, or_stop, print_error, unless_gone, write_on};
 
-/// The folder of templates that is looked for where none is named, and may be missing then.
-const DEFAULT_FOLDER: &str = "jobs-templates";
 /// How many failed jobs are asked for their output; the newest failures say most.
 const OUTPUTS: usize = 20;
 /// The width of tables that go to a file or a pipe, in characters.
 const PIPE_WIDTH: usize = 120;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let told = |error| print_error("status", settings, error);
     let Some(interval) = settings.watch else {
-        let status = look(settings, shutdown).await.map_err(|error| print_error(settings, error))?;
-        print(&status, settings, false)?;
+        let status = look(settings, shutdown).await.map_err(told)?;
+        unless_gone(print(&status, settings, false))?;
         let exit = if status.is_failing() { ExitCode::Failing } else { ExitCode::Done };
         return Ok(Ending { exit, last: status.brief(super::TERMINATION_LIMIT) });
     };
@@ -45,21 +44,25 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         telemetry::say(&format!("looking at Dkron at {}\n", shown_url(&settings.dkron.url)));
     }
     let mut last = String::new();
-    let mut settings = settings.clone();
+    let mut given = settings.clone();
     loop {
-        match look(&settings, shutdown).await {
+        let printed = match look(&given, shutdown).await {
             Ok(status) => {
-                print(&status, &settings, true)?;
                 // What was there and is away is told of soon: nobody should take an old status for a new one.
-                settings.dkron.wait_timeout = settings.dkron.wait_timeout.min(settings.dkron.request_timeout);
+                given.dkron.wait_timeout = given.dkron.wait_timeout.min(given.dkron.request_timeout);
                 last = status.brief(super::TERMINATION_LIMIT);
+                print(&status, settings, true)
             }
             Err(Error::Stopped(signal)) => return Ok(Ending { exit: signal.exit_code(), last }),
             // It may be back when it is looked at again. Whatever else is wrong stays so.
             Err(error @ Error::Wait(WaitError::TimedOut { .. })) => {
-                print_error(&settings, error).say(settings.log_format);
+                error.say(settings.log_format);
+                super::print_errors("status", settings, error.each())
             }
-            Err(error) => return Err(print_error(&settings, error)),
+            Err(error) => return Err(told(error)),
+        };
+        if printed.is_err() {
+            return unless_gone(printed).map(|()| Ending { exit: ExitCode::Done, last });
         }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
@@ -76,25 +79,18 @@ pub(super) fn is_drawn(settings: &Settings) -> bool {
         && io::stderr().is_terminal()
 }
 
-/// Where no people read, an error is a status too: whoever reads standard output gets one in every case.
-pub(super) fn print_error(settings: &Settings, error: Error) -> Error {
-    if settings.output == Output::Text || matches!(error, Error::Stopped(_)) {
-        return error;
-    }
+/// An error is a status too. That the reader has gone away is an error.
+pub(super) fn print_errors(settings: &Settings, errors: Vec<String>, masker: &Masker) -> Result<(), Error> {
     let owner = settings.templates.owner();
     let dkron = shown_url(&settings.dkron.url);
-    let status = Status::of_errors(owner.as_str(), &dkron, error.each(), &telemetry::masker());
-    match print(&status, settings, false) {
-        Ok(()) => error,
-        Err(output) => output,
-    }
+    print(&Status::of_errors(owner.as_str(), &dkron, errors, masker), settings, false)
 }
 
 /// Looks once.
 async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error> {
     let dkron = dkron(&settings.dkron)?;
     let folders = &settings.templates.folders;
-    let alone = *folders == [PathBuf::from(DEFAULT_FOLDER)] && !Path::new(DEFAULT_FOLDER).exists();
+    let alone = *folders == [PathBuf::from(DEFAULT_TEMPLATES)] && !Path::new(DEFAULT_TEMPLATES).exists();
     let given = if alone { without_templates(settings) } else { settings.clone() };
     let gathered = gather(&given)?;
     let masker = gathered.masker.clone();
@@ -115,7 +111,9 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
     warnings.extend(reading.warnings.iter().cloned());
     let mut ours = Vec::new();
     let plan = if alone {
-        ours.push(format!("drift is not known: there is no folder `{DEFAULT_FOLDER}`, and `--templates` names none"));
+        ours.push(format!(
+            "drift is not known: there is no folder `{DEFAULT_TEMPLATES}`, and `--templates` names none"
+        ));
         None
     } else {
         drift(&desired, &reading.live, settings).map_err(|warning| ours.push(warning)).ok()
@@ -172,9 +170,8 @@ fn only(settings: &Settings, live: &Live, plan: Option<&Plan>) -> Result<Option<
     }
     let created = plan.iter().flat_map(|plan| &plan.items).filter(|item| item.action == Action::Create);
     let names = created.map(|item| &item.name).chain(live.jobs.keys());
-    let mut names = by_name(names.map(|name| (name.clone(), ())).collect());
-    pick(&mut names, &settings.source.only, "--only")?;
-    Ok(Some(names.into_iter().map(|(name, ())| name).collect()))
+    all_match(&settings.source.only, &names, "--only")?;
+    Ok(Some(names.filter(|name| is_named(&settings.source.only, name)).cloned().collect()))
 }
 
 /// The runs in flight, and what the newest failed ones left as output. What cannot be told is a warning.
@@ -208,7 +205,7 @@ async fn runs(
     (running, outputs)
 }
 
-/// Prints a status on standard output.
+/// Prints a status on standard output. That the reader has gone away is an error.
 fn print(status: &Status, settings: &Settings, again: bool) -> Result<(), Error> {
     match settings.output {
         Output::Text => {
@@ -220,16 +217,13 @@ fn print(status: &Status, settings: &Settings, again: bool) -> Result<(), Error>
             if again && terminal.is_some() {
                 return redraw(status, screen);
             }
-            write_out(&mut anstream::stdout(), |out| {
+            write_on(&mut anstream::stdout(), |out| {
                 status.write_text(out, screen)?;
                 if again { writeln!(out) } else { Ok(()) }
             })
         }
-        Output::Json | Output::Sarif => write_out(&mut io::stdout(), |out| {
-            serde_json::to_writer(&mut *out, status)?;
-            out.write_all(b"\n")
-        }),
-        Output::OpenMetrics => write_out(&mut io::stdout(), |out| write_down(status, out)),
+        Output::Json | Output::Sarif => write_on(&mut io::stdout(), |out| json_line(out, status)),
+        Output::OpenMetrics => write_on(&mut io::stdout(), |out| write_down(status, out)),
     }
 }
 
@@ -242,7 +236,7 @@ fn redraw(status: &Status, screen: Screen) -> Result<(), Error> {
     let mut drawn = Vec::new();
     let choice = anstream::AutoStream::choice(&io::stdout());
     status.write_text(&mut anstream::AutoStream::new(&mut drawn, choice), screen).map_err(Error::Output)?;
-    write_out(&mut io::stdout(), |out| {
+    write_on(&mut io::stdout(), |out| {
         out.write_all(HOME)?;
         for line in drawn.split_inclusive(|byte| *byte == b'\n') {
             out.write_all(line.strip_suffix(b"\n").unwrap_or(line))?;

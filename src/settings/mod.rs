@@ -12,6 +12,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use glob::Pattern;
+use reqwest::header::{HeaderName, HeaderValue};
 use url::{Url, form_urlencoded};
 
 use crate::cache::Key;
@@ -23,6 +24,9 @@ use crate::snapshot::{Keep, Packing};
 
 pub use self::options::{Group, Kind, OPTIONS, Opt};
 pub use self::read::{Flags, resolve};
+
+/// The folder of templates that is looked for where none is named.
+pub const DEFAULT_TEMPLATES: &str = options::TEMPLATES.default;
 
 /// Everything the user set, typed and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub struct Settings {
     pub watch: Option<Duration>,
     /// Whether nobody is asked.
     pub yes: bool,
-    /// Text or JSON on standard output.
+    /// The form of standard output.
     pub output: Output,
     /// Logs.
     pub log_format: LogFormat,
@@ -97,8 +101,8 @@ pub struct LintSettings {
 pub struct DkronSettings {
     /// The base URL.
     pub url: Url,
-    /// `Name: value` each.
-    pub headers: Vec<(String, String)>,
+    /// What is sent with every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// A file with `user:password`.
     pub basic_auth_file: Option<PathBuf>,
     /// A file with a token.
@@ -146,11 +150,14 @@ impl Settings {
     /// The credentials among them, each as it may be said back to us: what goes to a server can come from it again.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
-        for (name, value) in self.dkron.headers.iter().filter(|(name, value)| secret_name(name) || !is_word(value)) {
-            secrets.push(value.clone());
+        for (name, value) in &self.dkron.headers {
+            let (is_secret, value) = (secret_name(name.as_str()), String::from_utf8_lossy(value.as_bytes()));
             // `Bearer …`, and its like: the word before a secret is none.
-            let secret = value.split_once(' ').filter(|_| secret_name(name));
+            let secret = value.split_once(' ').filter(|_| is_secret);
             secrets.extend(secret.map(|(_, secret)| secret.to_owned()));
+            if is_secret || !is_word(&value) {
+                secrets.push(value.into_owned());
+            }
         }
         let urls = [Some(&self.dkron.url), self.clone.from_url.as_ref()].into_iter().flatten().cloned();
         let sources = self.templates.data.values().chain(&self.backups).filter_map(|source| Url::parse(source).ok());
@@ -293,12 +300,13 @@ pub enum Output {
 }
 
 impl Output {
-    /// Whether a command has this form.
-    pub fn is_of(self, command: &str) -> bool {
-        match self {
-            Self::Text | Self::Json => true,
-            Self::Sarif => command == "lint",
-            Self::OpenMetrics => command == "status",
+    /// The forms that a command has, with the words for them; none for one that has no `--output`.
+    pub fn forms(command: &str) -> &'static [(&'static str, Self)] {
+        match command {
+            "wait" | "render" => &[],
+            "lint" => &[("text", Self::Text), ("json", Self::Json), ("sarif", Self::Sarif)],
+            "status" => &[("text", Self::Text), ("json", Self::Json), ("openmetrics", Self::OpenMetrics)],
+            _ => &[("text", Self::Text), ("json", Self::Json)],
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use glob::Pattern;
 use jiff::SignedDuration;
+use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
 
 use crate::cache::Key;
@@ -225,38 +226,33 @@ impl Given<'_> {
         let fallback = Url::parse(options::DKRON_URL.default);
         #[expect(clippy::expect_used, reason = "a constant, parsed by every test")]
         let fallback = fallback.expect("the default URL is one");
-        let (from, headers) = self.values(&options::HEADER);
-        let mut parsed = Vec::new();
-        for header in headers {
-            match header.split_once(':') {
-                Some((name, value)) if !name.trim().is_empty() => {
-                    parsed.push((name.trim().to_owned(), value.trim().to_owned()));
-                }
+        let (from, texts) = self.values(&options::HEADER);
+        let mut headers = Vec::new();
+        for text in texts {
+            match header(&text) {
+                Ok(header) => headers.push(header),
                 // The text itself may be a secret: it is not shown.
-                _ => self.problems.push(format!("{from}: a header without a colon; write `Name: value`")),
+                Err(problem) => self.problems.push(format!("{from}: {problem}; write `Name: value`")),
             }
         }
-        let client_cert = match (self.path(&options::CLIENT_CERT_FILE), self.path(&options::CLIENT_KEY_FILE)) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            (Some(_), None) => {
-                self.problems.push("--client-cert-file: needs its key, --client-key-file".to_owned());
-                None
-            }
-            (None, Some(_)) => {
-                self.problems.push("--client-key-file: needs its certificate, --client-cert-file".to_owned());
-                None
-            }
-        };
-        let (basic, bearer) = (self.path(&options::BASIC_AUTH_FILE), self.path(&options::BEARER_TOKEN_FILE));
+        let (from_cert, cert) = self.text(&options::CLIENT_CERT_FILE);
+        let (from_key, key) = self.text(&options::CLIENT_KEY_FILE);
+        match (&cert, &key) {
+            (Some(_), None) => self.problems.push(format!("{from_cert}: needs its key, {from_key}")),
+            (None, Some(_)) => self.problems.push(format!("{from_key}: needs its certificate, {from_cert}")),
+            _ => {}
+        }
+        let client_cert = cert.zip(key).map(|(cert, key)| (cert.into(), key.into()));
+        let (from_basic, basic) = self.text(&options::BASIC_AUTH_FILE);
+        let (from_bearer, bearer) = self.text(&options::BEARER_TOKEN_FILE);
         if basic.is_some() && bearer.is_some() {
-            self.problems.push("--basic-auth-file and --bearer-token-file: only one of them can be sent".to_owned());
+            self.problems.push(format!("{from_basic} and {from_bearer}: only one of them can be sent"));
         }
         DkronSettings {
             url: self.parsed(&options::DKRON_URL, parse_url, fallback),
-            headers: parsed,
-            basic_auth_file: basic,
-            bearer_token_file: bearer,
+            headers,
+            basic_auth_file: basic.map(PathBuf::from),
+            bearer_token_file: bearer.map(PathBuf::from),
             ca_file: self.path(&options::CA_FILE),
             client_cert,
             wait_timeout: self.duration(&options::WAIT_TIMEOUT),
@@ -412,6 +408,16 @@ impl Given<'_> {
     }
 }
 
+/// A header to send; its name is not shown where it may be a part of a secret.
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let (name, value) = text.split_once(':').ok_or("a header without a colon")?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes())
+        .map_err(|_| "a header's name is empty or has a sign that no name has")?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| "a header's value has a sign that no value has")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
 fn parse_bool(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
@@ -447,7 +453,6 @@ fn parse_url(text: &str) -> Result<Url, String> {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             Err("is no http or https URL; write `http://dkron:8080`".to_owned())
         }
-        Ok(url) if !url.has_host() => Err("names no host; write `http://dkron:8080`".to_owned()),
         Ok(url) if url.query().is_some() || url.fragment().is_some() => {
             Err("has a `?` or a `#`; only a base URL is wanted".to_owned())
         }

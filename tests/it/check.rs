@@ -48,6 +48,11 @@ fn what_is_as_it_should_be_passes_and_nothing_is_written() {
     let ran = cli.run(&["check", "--output", "json"]).exits(3);
     conforms(&ran.json());
     assert_eq!(ran.json()["summary"]["updated"], 1, "{ran}");
+    assert_eq!(ran.json()["warnings"], json!([]), "{ran}");
+    // A run of what is not held as it should be says nothing, and that there was none is said.
+    let ran = cli.run(&["check", "--run", "good-one", "--output", "json"]).exits(3).json();
+    let why = "no job was run: Dkron does not hold and run what the templates say";
+    assert_eq!((&ran["warnings"], executions(&server, "good-one")), (&json!([why]), 0), "{ran:#}");
     assert_eq!(server.writes(), Vec::<String>::new());
 }
 

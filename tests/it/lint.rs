@@ -307,6 +307,15 @@ fn apply_refuses_and_plan_says_so() {
     let ran = cli.run(&["apply"]).exits(6);
     assert!(ran.stderr.contains("unknown-executor-key: job `a`") && ran.stderr.contains("`--no-lint`"), "{ran}");
     assert_eq!(server.writes(), Vec::<String>::new());
+    // In the log of a container and among the last words it is the same, a line each.
+    let args = ["apply", "--log-format", "json", "--termination-log", "last"];
+    let ran = cli.run(&args).exits(6);
+    let logged: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+    let [remedy, error] = &logged[..] else { panic!("two records: {ran}") };
+    assert_eq!(remedy["message"], "1 error of lint; nothing was written. `--no-lint` writes all the same");
+    assert!(error["message"].as_str().is_some_and(|said| said.starts_with("unknown-executor-key: ")), "{ran}");
+    let last = std::fs::read_to_string(cli.path("last")).expect("last words");
+    assert!(last.starts_with("1 error of lint; ") && last.contains("unknown-executor-key"), "{last}");
     let refused = cli.run(&["apply", "--output", "json"]).exits(6).json();
     assert!(
         refused["errors"][0].as_str().is_some_and(|said| said.starts_with("unknown-executor-key: ")),
@@ -417,5 +426,48 @@ fn secrets_are_in_no_note() {
         let ran = cli.run(&["lint", "--vars-dir", "secrets", "--stampede", "1", "--output", output]).exits(6);
         assert!(!ran.to_string().contains("hunter2") && !ran.stdout.contains("4711"), "{ran}");
         assert!(ran.stdout.contains("one target (its URL is secret)"), "{ran}");
+    }
+}
+
+/// Whoever reads the report of a machine gets one that says so where nothing could be judged.
+#[test]
+fn what_could_not_be_judged_is_reported_in_the_form_that_was_asked_for() {
+    let broken = "name: \"{{ nothing }}\"\nschedule: '@daily'\nexecutor_config: {method: GET, url: 'http://x/'}\n";
+    let cli = Cli::new().file("jobs-templates/broken.yaml", broken);
+    for (args, said) in [
+        (&["lint"][..], "`nothing` is not defined"),
+        (&["lint", "--stampede", "0"], "--stampede: `0` is no number above zero"),
+        (&["lint", "--nonsense"], "unexpected argument '--nonsense'"),
+        (&["lint", "x.ndjson", "--live"], "one of them only can be looked at"),
+    ] {
+        let judged = report(&cli, args, 2);
+        let errors = judged["errors"].as_array().expect("errors");
+        assert!(errors.len() == 1 && errors[0].to_string().contains(said), "{judged:#}");
+        assert_eq!((notes(&judged), &judged["summary"]["jobs"]), (vec![], &json!(0)));
+
+        let sarif = cli.run(&[args, &["--output", "sarif"]].concat()).exits(2).json();
+        let run = &sarif["runs"][0];
+        assert_eq!((&sarif["version"], &run["results"]), (&json!("2.1.0"), &json!([])));
+        let invocation = &run["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], false, "{sarif:#}");
+        let told = &invocation["toolExecutionNotifications"][0];
+        assert_eq!(told["level"], "error");
+        assert!(told["message"]["text"].as_str().is_some_and(|text| text.contains(said)), "{sarif:#}");
+    }
+    assert_eq!(cli.run(&["lint", "--stampede", "0"]).exits(2).stdout, "");
+    // A form that a command has not is refused; where there is no choice of forms it is nobody's.
+    for (args, forms) in [
+        (["lint", "--output", "openmetrics"], "`lint` has the forms `text`, `json` and `sarif`"),
+        (["status", "--output", "sarif"], "`status` has the forms `text`, `json` and `openmetrics`"),
+    ] {
+        let ran = cli.run(&args).exits(2);
+        assert!(ran.stderr.contains(forms) && ran.stdout.is_empty(), "{ran}");
+    }
+    let cli = Cli::new().env("JOBS_OUTPUT", "openmetrics");
+    let _ = cli.run(&["render"]).ok();
+    let with_forms = |command: &clap::Command| command.get_arguments().any(|arg| arg.get_id() == "output");
+    for command in dkron_jobs::cli::command().get_subcommands().filter(|command| command.get_name() != "completions") {
+        let name = command.get_name();
+        assert_eq!(!dkron_jobs::settings::Output::forms(name).is_empty(), with_forms(command), "{name}");
     }
 }

@@ -409,6 +409,39 @@ fn watching_outlives_a_dkron_that_is_away() {
     assert_eq!(child.wait().expect("it ends").code(), Some(143));
 }
 
+/// Whoever watches ends it by going away, whether Dkron is there or not.
+#[test]
+fn watching_ends_when_the_reader_has_gone() {
+    let rig = Rig::new(&[]);
+    let nowhere =
+        ["status", "--watch=200ms", "--output=json", "--dkron-url=http://127.0.0.1:9", "--wait-timeout=300ms"];
+    for args in [&nowhere[..3], &nowhere[..2], &nowhere[..]] {
+        let mut child = rig.cli.spawn(args);
+        let mut reader = BufReader::new(child.stdout.take().expect("its output"));
+        reader.read_line(&mut String::new()).expect("a line");
+        drop(reader);
+        let limit = Instant::now() + Duration::from_secs(10);
+        let code = loop {
+            match child.try_wait().expect("it can be asked") {
+                Some(status) => break status.code(),
+                None if Instant::now() > limit => {
+                    signal(&child, "TERM");
+                    panic!("{args:?} goes on");
+                }
+                None => thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        assert_eq!(code, Some(0), "{args:?}");
+    }
+    for args in [&["status", "--output", "json", "--nonsense"][..], &["status", "--output", "json", "--only", "["]] {
+        let ran = rig.cli.run(args).exits(2);
+        assert!(
+            validator().is_valid(&ran.json()) && ran.json()["errors"].as_array().is_some_and(|e| e.len() == 1),
+            "{ran}"
+        );
+    }
+}
+
 /// On a terminal it is drawn over itself, and no line is longer or further down than the terminal has room for.
 #[test]
 fn a_terminal_is_drawn_over_and_never_overrun() {

@@ -114,3 +114,66 @@ fn a_certificate_for_another_name_is_refused() {
     assert!(ran.stderr.contains("not valid for name"), "{ran}");
     assert_eq!(emulator.job_count(), 0);
 }
+
+/// What is wrong with which file, in words, and nothing of what is in it.
+#[test]
+fn a_bad_certificate_or_key_is_named() {
+    let pair = |name: &str| {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        (certificate.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    };
+    let ((cert, key), (_, other)) = (pair("one"), pair("other"));
+    let half = |pem: &str| pem[..pem.len() / 2].to_owned();
+    let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let odd = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let cli = Cli::new()
+        .file("cert.pem", &cert)
+        .file("key.pem", &key)
+        .file("other.pem", &other)
+        .file("half.pem", half(&cert))
+        .file("half-key.pem", half(&key))
+        .file("damaged.pem", damaged)
+        .file("odd.pem", odd);
+    for (ca, cert, key, said) in [
+        ("key.pem", "cert.pem", "key.pem", "--ca-file key.pem: no PEM certificate in it"),
+        ("half.pem", "cert.pem", "key.pem", "--ca-file half.pem: its PEM is cut or damaged"),
+        ("damaged.pem", "cert.pem", "key.pem", "--ca-file damaged.pem: a certificate in it is damaged"),
+        ("cert.pem", "key.pem", "key.pem", "--client-cert-file key.pem: no PEM certificate in it"),
+        ("cert.pem", "half.pem", "key.pem", "--client-cert-file half.pem: its PEM is cut or damaged"),
+        ("cert.pem", "damaged.pem", "key.pem", "--client-cert-file damaged.pem: a certificate in it is damaged"),
+        ("cert.pem", "cert.pem", "cert.pem", "--client-key-file cert.pem: no PEM private key in it"),
+        ("cert.pem", "cert.pem", "half-key.pem", "--client-key-file half-key.pem: its PEM is cut or damaged"),
+        (
+            "cert.pem",
+            "cert.pem",
+            "odd.pem",
+            "--client-key-file odd.pem: it is no RSA, ECDSA or Ed25519 key that can be used",
+        ),
+        ("cert.pem", "cert.pem", "other.pem", "--client-key-file other.pem: it is not the key of the certificate"),
+    ] {
+        let ran = cli.run(&["wait", "--ca-file", ca, "--client-cert-file", cert, "--client-key-file", key]).exits(2);
+        assert_eq!(ran.stderr, format!("error: {said}\n"));
+    }
+}
+
+/// All that is wrong with what is to be sent is said at once, by the name under which it was given.
+#[test]
+fn what_cannot_be_sent_is_said_with_all_else() {
+    let cli = Cli::new()
+        .env("DKRON_HEADERS", "bad name: x\nX-A: \u{1}\nplain")
+        .env("DKRON_CLIENT_CERT_FILE", "cert.pem")
+        .env("DKRON_BASIC_AUTH_FILE", "basic");
+    let ran = cli.run(&["wait", "--bearer-token-file", "token", "--concurrency", "0"]).exits(2);
+    assert_eq!(
+        ran.stderr.lines().collect::<Vec<_>>(),
+        [
+            "error: DKRON_HEADERS: a header's name is empty or has a sign that no name has; write `Name: value`",
+            "error: DKRON_HEADERS: a header's value has a sign that no value has; write `Name: value`",
+            "error: DKRON_HEADERS: a header without a colon; write `Name: value`",
+            "error: DKRON_CLIENT_CERT_FILE: needs its key, --client-key-file",
+            "error: DKRON_BASIC_AUTH_FILE and --bearer-token-file: only one of them can be sent",
+            "error: --concurrency: `0` is no number from 1 to 1024",
+        ]
+    );
+}
