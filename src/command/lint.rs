@@ -65,7 +65,7 @@ pub(super) fn print_errors(output: Output, errors: &[String], masker: &Masker) -
     let nothing = Findings::default();
     if output == Output::Sarif {
         let told = errors.map(|error| json!({"level": "error", "message": {"text": error}}));
-        let mut report = nothing.sarif(env!("CARGO_PKG_VERSION"));
+        let mut report = nothing.sarif();
         report["runs"][0]["invocations"] = json!([
             {"executionSuccessful": false, "toolExecutionNotifications": told.collect::<Vec<_>>()}
         ]);

@@ -314,7 +314,7 @@ fn apply_refuses_and_plan_says_so() {
     let [remedy, error] = &logged[..] else { panic!("two records: {ran}") };
     assert_eq!(remedy["message"], "1 error of lint; nothing was written. `--no-lint` writes all the same");
     assert!(error["message"].as_str().is_some_and(|said| said.starts_with("unknown-executor-key: ")), "{ran}");
-    let last = std::fs::read_to_string(cli.path("last")).expect("last words");
+    let last = fs::read_to_string(cli.path("last")).expect("last words");
     assert!(last.starts_with("1 error of lint; ") && last.contains("unknown-executor-key"), "{last}");
     let refused = cli.run(&["apply", "--output", "json"]).exits(6).json();
     assert!(

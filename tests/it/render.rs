@@ -1,5 +1,7 @@
 //! Templates to jobs, through the binary: what people write, what Dkron gets, and what they are told when it is wrong.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use crate::cli::{Cli, Ran, repository};
@@ -499,7 +501,7 @@ g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]\n";
     let mut aliases = format!("- &a0 {}{}\n", "[".repeat(30), "]".repeat(30));
     for level in 1..400 {
         let (open, close) = ("[".repeat(30), "]".repeat(30));
-        aliases.push_str(&format!("- &a{level} {open}*a{}{close}\n", level - 1));
+        writeln!(aliases, "- &a{level} {open}*a{}{close}", level - 1).expect("a string");
     }
     let ran = broken(&aliases);
     assert!(ran.contains("more than 64 levels of lists and maps"), "{ran}");
