@@ -256,7 +256,7 @@ struct Ran {
     output: String,
 }
 
-/// An empty folder, but for the repository's chart, scripts and templates, which pages name.
+/// An empty folder, but for the repository's chart and scripts, which pages name.
 fn folder() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     fs::create_dir_all(folder.path().join("work/tests")).expect("a folder");
@@ -275,7 +275,8 @@ fn run<'a>(folder: &Path, steps: &'a [Step], names: &Names) -> Vec<(&'a Shown, R
             Step::File { path, text } => {
                 fs::write(folder.join(format!("{index}.file")), renamed(text)).expect("a file");
                 // The last exit code is for the next command to ask for.
-                writeln!(script, "mkdir -p \"$(dirname '{path}')\"; cp ../{index}.file '{path}'")
+                let from = folder.join(format!("{index}.file"));
+                writeln!(script, "mkdir -p \"$(dirname '{path}')\"; cp '{}' '{path}'", from.display())
                     .expect("a text takes all");
             }
             Step::Run(shown) => {
