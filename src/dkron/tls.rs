@@ -26,7 +26,8 @@ pub enum TlsError {
 
 /// What no parser understands.
 const CUT: &str = "its PEM is cut or damaged";
-const DAMAGED: &str = "a certificate in it is damaged";
+const DAMAGED: &str =
+    "a certificate in it is damaged, is not of X.509 version 3, or has a critical extension that is unknown";
 
 impl Tls {
     /// The compiled-in roots, plus `ca_pem`, plus the client certificate with its key (all PEM).

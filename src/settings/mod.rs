@@ -155,6 +155,9 @@ impl Settings {
             // `Bearer …`, and its like: the word before a secret is none.
             let secret = value.split_once(' ').filter(|_| is_secret);
             secrets.extend(secret.map(|(_, secret)| secret.to_owned()));
+            // A cookie's parts: an answer that says it back may be cut between two of them.
+            let parts = value.split([';', ' ']).filter(|part| is_secret && part.contains('='));
+            secrets.extend(parts.map(ToOwned::to_owned));
             if is_secret || !is_word(&value) {
                 secrets.push(value.into_owned());
             }

@@ -135,13 +135,15 @@ fn a_bad_certificate_or_key_is_named() {
         .file("half-key.pem", half(&key))
         .file("damaged.pem", damaged)
         .file("odd.pem", odd);
+    let unusable =
+        "a certificate in it is damaged, is not of X.509 version 3, or has a critical extension that is unknown";
     for (ca, cert, key, said) in [
         ("key.pem", "cert.pem", "key.pem", "--ca-file key.pem: no PEM certificate in it"),
         ("half.pem", "cert.pem", "key.pem", "--ca-file half.pem: its PEM is cut or damaged"),
-        ("damaged.pem", "cert.pem", "key.pem", "--ca-file damaged.pem: a certificate in it is damaged"),
+        ("damaged.pem", "cert.pem", "key.pem", &format!("--ca-file damaged.pem: {unusable}")),
         ("cert.pem", "key.pem", "key.pem", "--client-cert-file key.pem: no PEM certificate in it"),
         ("cert.pem", "half.pem", "key.pem", "--client-cert-file half.pem: its PEM is cut or damaged"),
-        ("cert.pem", "damaged.pem", "key.pem", "--client-cert-file damaged.pem: a certificate in it is damaged"),
+        ("cert.pem", "damaged.pem", "key.pem", &format!("--client-cert-file damaged.pem: {unusable}")),
         ("cert.pem", "cert.pem", "cert.pem", "--client-key-file cert.pem: no PEM private key in it"),
         ("cert.pem", "cert.pem", "half-key.pem", "--client-key-file half-key.pem: its PEM is cut or damaged"),
         (

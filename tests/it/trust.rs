@@ -161,14 +161,22 @@ fn another_server_is_told_from_a_dkron_without_a_leader() {
 /// Of a credential that a proxy says back not even the part is shown that stands before the cut.
 #[test]
 fn a_credential_at_the_cut_of_an_answer_is_not_shown() {
-    let rig = forty(Options::new());
     let secret = "hunter22hunter22hunter22";
-    let body = format!("{}{secret} and more", " ".repeat(632));
-    let said = Fault::Answer { status: 200, headers: Vec::new(), body };
-    rig.emulator.inject(Rule::new(said).path("/v1/jobs").method("GET").always());
-    let header = format!("X-Api-Key: {secret}");
-    let ran = rig.cli.run(&["plan", "--header", &header, "--wait-timeout", "1s"]).exits(4);
-    assert!(ran.stderr.contains("it has no X-Whom; it begins with ``"), "{ran}");
+    for (header, said_back, shown) in [
+        (format!("X-Api-Key: {secret}"), format!("{}{secret} and more", " ".repeat(632)), "``"),
+        // Of a cookie, which has blanks in it, neither the part before.
+        (
+            format!("Cookie: lang=en; session={secret}; theme=dark-and-quiet"),
+            format!("{}session={secret}; theme=dark-and-quiet and more", " ".repeat(600)),
+            "`***;`",
+        ),
+    ] {
+        let rig = forty(Options::new());
+        let said = Fault::Answer { status: 200, headers: Vec::new(), body: said_back };
+        rig.emulator.inject(Rule::new(said).path("/v1/jobs").method("GET").always());
+        let ran = rig.cli.run(&["plan", "--header", &header, "--wait-timeout", "1s"]).exits(4);
+        assert!(ran.stderr.contains(&format!("it has no X-Whom; it begins with {shown}")), "{ran}");
+    }
 }
 
 #[test]

@@ -114,6 +114,9 @@ dkron-jobs/client-of: {{ include "dkron-jobs.base" . | quote }}
 {{- if and $values.dkron.enabled $values.dkron.url -}}
 {{- $wrong = append $wrong "dkron.url is set, and dkron.enabled is true, which installs another Dkron: set dkron.enabled to false, or leave dkron.url empty" -}}
 {{- end -}}
+{{- if and $values.dkron.enabled (not $values.dkron.image.tag) (not $values.dkron.image.digest) -}}
+{{- $wrong = append $wrong "dkron.image has neither a tag nor a digest: set one of them" -}}
+{{- end -}}
 {{- if ge (int $values.hook.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds) -}}
 {{- $wrong = append $wrong (printf "hook.waitTimeoutSeconds (%d) must be less than hook.activeDeadlineSeconds (%d): the hook would be killed before it could say what it waited for" (int $values.hook.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
 {{- end -}}
@@ -123,7 +126,7 @@ dkron-jobs/client-of: {{ include "dkron-jobs.base" . | quote }}
 {{- if ge (int $values.reconcile.waitTimeoutSeconds) (int $values.reconcile.activeDeadlineSeconds) -}}
 {{- $wrong = append $wrong (printf "reconcile.waitTimeoutSeconds (%d) must be less than reconcile.activeDeadlineSeconds (%d)" (int $values.reconcile.waitTimeoutSeconds) (int $values.reconcile.activeDeadlineSeconds)) -}}
 {{- end -}}
-{{- if and $values.backup.enabled (ge (int $values.backup.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
+{{- if and $values.backup.enabled (ne $values.backup.beforeUpgrade "never") (ge (int $values.backup.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
 {{- $wrong = append $wrong (printf "backup.waitTimeoutSeconds (%d) must be less than hook.activeDeadlineSeconds (%d): the backup before an upgrade would be killed, and the upgrade fail" (int $values.backup.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
 {{- end -}}
 {{- if and $values.onUninstall.destroy (ge (int $values.onUninstall.waitTimeoutSeconds) (int $values.hook.activeDeadlineSeconds)) -}}
