@@ -53,7 +53,7 @@ pub struct Cache {
 pub struct Caches {
     /// The rows that can be understood, in the order of their names.
     caches: Vec<Cache>,
-    /// What is wrong with the others, in words that name the row.
+    /// What is wrong with the others, or with the hard TTL of one of these, in words that name the row.
     pub problems: Vec<String>,
 }
 
@@ -64,7 +64,10 @@ impl Caches {
         let mut problems = Vec::new();
         for (row, cells) in (1_usize..).zip(table.rows()) {
             match cache(cells) {
-                Ok(cache) => read.push((row, cache)),
+                Ok((cache, problem)) => {
+                    problems.extend(problem.map(|problem| (row, problem)));
+                    read.push((row, cache));
+                }
                 Err(problem) => problems.push((row, problem)),
             }
         }
@@ -98,24 +101,28 @@ impl Caches {
     }
 }
 
-fn cache(row: &Row) -> Result<Cache, String> {
+/// The cache of a row, and what is wrong with its hard TTL: without that it is a cache as well.
+fn cache(row: &Row) -> Result<(Cache, Option<String>), String> {
     let column = |name: &str| row.get(name).unwrap_or(&Value::Null);
     let name = text(column("name")).filter(|name| !name.is_empty()).ok_or("it has no `name`")?;
     let soft = ttl("soft_ttl", column("soft_ttl"))?.ok_or_else(|| format!("cache `{name}` has no `soft_ttl`"))?;
     let hard = ttl("hard_ttl", column("hard_ttl"))?;
-    for (which, said, ttl) in [("soft", "soft_ttl", Some(soft)), ("hard", "hard_ttl", hard)] {
-        if ttl.is_some_and(|ttl| !ttl.is_positive()) {
-            let said = text(column(said)).unwrap_or_default();
-            return Err(format!("the {which} TTL of cache `{name}` is `{said}`, which is not positive"));
-        }
+    let not_positive = |which: &str, name_of_column: &str| {
+        let said = text(column(name_of_column)).unwrap_or_default();
+        format!("the {which} TTL of cache `{name}` is `{said}`, which is not positive")
+    };
+    if !soft.is_positive() {
+        return Err(not_positive("soft", "soft_ttl"));
     }
+    let problem = hard.filter(|hard| !hard.is_positive()).map(|_| not_positive("hard", "hard_ttl"));
+    let hard = hard.filter(SignedDuration::is_positive);
     let off = match column("enabled") {
         Value::Bool(on) => !on,
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::String(text) => ["false", "no", "off", "0"].iter().any(|no| text.trim().eq_ignore_ascii_case(no)),
         _ => false,
     };
-    Ok(Cache { name, ttl: Ttl { soft, hard }, wanted: !off })
+    Ok((Cache { name, ttl: Ttl { soft, hard }, wanted: !off }, problem))
 }
 
 /// A text or number as a text.

@@ -162,7 +162,8 @@ fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
     }
 }
 
-/// Where no people read, an error is printed too: whoever reads standard output gets what they can read in every case.
+/// Where no people read, an error is printed too: whoever reads the report of a command gets what they can read in every case. `import`
+/// and `backup` tell theirs on standard error only.
 fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
     // Nobody waits for the status of a run that was stopped.
     if command == "status" && matches!(error, Error::Stopped(_)) {

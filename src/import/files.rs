@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::{Job, generations};
 use crate::render::reserved;
-use crate::render::vocabulary::JINJA_FUNCTIONS;
 use crate::sort;
 
 use super::doc::{Care, document};
@@ -194,9 +193,7 @@ fn table_name(table: &Table, target: Option<String>) -> String {
     let common = identifier(&format!("{}_{}", table.prefix, table.suffix));
     let words = [common, target.unwrap_or_default(), "jobs".to_owned()];
     let name = words.into_iter().find(|word| !word.is_empty()).unwrap_or_default();
-    // A function would be hidden by a table of its name.
-    let is_function = JINJA_FUNCTIONS.iter().any(|function| function.name == name);
-    if is_function || reserved(&name) || WORDS.contains(&name.as_str()) { format!("{name}_jobs") } else { name }
+    if reserved(&name) || WORDS.contains(&name.as_str()) { format!("{name}_jobs") } else { name }
 }
 
 /// The first word of the path that all of a table's jobs call.

@@ -1,6 +1,7 @@
 //! The two sides of a plan: what should be, and what is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use litemap::LiteMap;
 
 use crate::sort;
 
-use super::{Ailment, Packed, generations};
+use super::{Ailment, Packed, generations, printable};
 
 /// Jobs by name: a sorted list, which takes less memory than a tree, and is made in one piece of what comes in order.
 pub type JobMap<T> = LiteMap<Arc<str>, T>;
@@ -76,8 +77,15 @@ impl Wanted {
 pub struct Origin {
     /// The file as the user named it.
     pub file: Arc<str>,
-    /// Line, from 1.
+    /// Line, from 1; 0 for a job that a Dkron holds.
     pub line: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.file))?;
+        if self.line > 0 { write!(f, ":{}", self.line) } else { Ok(()) }
+    }
 }
 
 /// What Dkron holds, by name.

@@ -222,7 +222,11 @@ impl<'de, T: TryFrom<i64> + TryFrom<u64>> Deserialize<'de> for Whole<T> {
         impl<T: TryFrom<i64> + TryFrom<u64>> de::Visitor<'_> for Visitor<T> {
             type Value = Whole<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(if T::try_from(-1_i64).is_ok() { "a whole number" } else { "a whole number from 0" })
+                f.write_str(if T::try_from(-1_i64).is_ok() {
+                    "a whole number"
+                } else {
+                    "a whole number from 0 to 4294967295"
+                })
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole<T>, E> {
                 T::try_from(number).map(Whole).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))

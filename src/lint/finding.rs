@@ -141,7 +141,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.note.rule.id)?;
         if let (None, Some(origin)) = (&self.place, &self.note.origin) {
-            write!(f, "{}:{}: ", printable(&origin.file), origin.line)?;
+            write!(f, "{origin}: ")?;
         }
         if let Some(job) = &self.job {
             write!(f, "job `{}`: ", printable(job))?;

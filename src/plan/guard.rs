@@ -2,7 +2,7 @@
 
 use crate::job::{Desired, Scope};
 
-use super::{Action, Plan, Policy};
+use super::{Action, Plan, Policy, named};
 
 /// More deletes than this share of our jobs (in percent) are refused …
 const SHARE: usize = 30;
@@ -26,11 +26,12 @@ pub enum Refusal {
     },
     /// Too many deletes at once.
     #[error(
-        "the plan would delete {deletes} of the {ours} jobs of this release ({percent} %); if that is meant, say `--allow-deletes {deletes}` or `--force`"
+        "the plan would delete {} of the {ours} jobs of this release ({percent} %), {}; if that is meant, say `--allow-deletes {}` or `--force`",
+        names.len(), named(names), names.len()
     )]
     TooManyDeletes {
-        /// How many jobs would be deleted.
-        deletes: usize,
+        /// The jobs that would be deleted.
+        names: Vec<String>,
         /// How many jobs of ours are live.
         ours: usize,
         /// The share in percent, rounded down.
@@ -39,7 +40,8 @@ pub enum Refusal {
 }
 
 pub(super) fn check(plan: &Plan, desired: &Desired, ours: usize, policy: &Policy) -> Result<(), Refusal> {
-    let deletes = plan.items.iter().filter(|item| item.action == Action::Delete).count();
+    let goes = || plan.items.iter().filter(|item| item.action == Action::Delete);
+    let deletes = goes().count();
     // With pruning off nothing of ours goes, however little is desired.
     if policy.force || ours == 0 || !policy.prune || desired.scope != Scope::Release {
         return Ok(());
@@ -49,7 +51,8 @@ pub(super) fn check(plan: &Plan, desired: &Desired, ours: usize, policy: &Policy
     }
     let above = |share: usize, count: usize| deletes * 100 > ours * share && deletes > count;
     if deletes > policy.allow_deletes && (above(SHARE, SHARE_ABOVE) || above(HALF, HALF_ABOVE)) {
-        return Err(Refusal::TooManyDeletes { deletes, ours, percent: deletes * 100 / ours });
+        let names = goes().map(|item| item.name.to_string()).collect();
+        return Err(Refusal::TooManyDeletes { names, ours, percent: deletes * 100 / ours });
     }
     Ok(())
 }

@@ -266,8 +266,8 @@ pub enum PlanError {
     ParentMissing(Vec<MissingParent>),
     /// Jobs that would be their own ancestors: Dkron accepts them and can then delete none of them (FACTS 10).
     #[error(
-        "{}:{}: the parents go round in a circle: {}; take `parent_job` away from one of them",
-        origin.file, origin.line, path.join(" -> ")
+        "{origin}: the parents go round in a circle: {}; take `parent_job` away from one of them",
+        path.join(" -> ")
     )]
     Cycle {
         /// The circle, from one job to the same one.
@@ -286,8 +286,7 @@ pub enum PlanError {
 /// A job whose parent would not be there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{}:{}: job `{child}` names the parent `{parent}`, which is not among the jobs to be written and not in Dkron; add it, or correct `parent_job`",
-    origin.file, origin.line
+    "{origin}: job `{child}` names the parent `{parent}`, which is not among the jobs to be written and not in Dkron; add it, or correct `parent_job`"
 )]
 pub struct MissingParent {
     /// The job.

@@ -205,7 +205,8 @@ impl<'s> Engine<'s> {
         };
         let message = if detail.is_empty() { error.kind().to_string() } else { detail.to_owned() };
         // Messages may quote the value that they are about.
-        let secret = self.notes.secret.load(Ordering::Relaxed) || scope.is_some_and(|scope| scope.secret);
+        let secret = self.notes.secret.load(Ordering::Relaxed)
+            || scope.is_some_and(|scope| scope.secret && leaf.contains("item"));
         let message = if secret && error.kind() == ErrorKind::InvalidOperation {
             "this cannot be done with a secret's value".to_owned()
         } else {

@@ -257,7 +257,7 @@ options! {
     /// Also run all jobs, each once: Dkron runs children after their parents
     RUN_ALL = "run-all", "JOBS_RUN_ALL", Bool "", "false", Check;
 
-    /// Look again and again, each 5 s or at this interval, until a signal ends it
+    /// Look again and again, each 5 s or at this interval, until a signal ends it or nobody reads any more
     WATCH = "watch", "JOBS_STATUS_WATCH", OptionalValue "INTERVAL", "", Status;
 
     /// Delete without asking; needed where nobody sits at a terminal

@@ -377,7 +377,10 @@ impl Objects {
         {
             held.truncate(earlier);
             self.held = held;
-            return Ok(Err(Reason::Syntax(json_words(&error))));
+            // serde counts from the object's beginning, and where that is is said already.
+            let further = u64::try_from(error.line()).unwrap_or_default().saturating_sub(1);
+            let place = if further > 0 { format!(" in line {}", open.line + further) } else { String::new() };
+            return Ok(Err(Reason::Syntax(json_words(&error) + &place)));
         }
         self.number += 1;
         self.line = open.line + open.breaks;

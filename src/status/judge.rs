@@ -89,7 +89,7 @@ impl Status {
         apart(caches.iter_mut().map(|cache| &mut cache.name));
 
         let problems = look.caches.iter().flat_map(|caches| &caches.problems);
-        let problems = problems.map(|problem| format!("table `{}`: {problem}; it is left out", cache::TABLE));
+        let problems = problems.map(|problem| format!("table `{}`: {problem}", cache::TABLE));
         Self {
             command: "status",
             owner: masker.text(look.owner),

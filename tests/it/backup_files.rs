@@ -107,7 +107,7 @@ fn a_piece_that_is_no_job_says_where_and_why() {
     x.ndjson: job 2, which begins in line 2 (byte 33): name cannot be empty
     x.ndjson: job 3, which begins in line 3 (byte 55): this is no job of Dkron's: `b`, field `executor_config`: invalid type: string, expected a map of strings
     x.ndjson: job 4, which begins in line 4 (byte 99): no JSON object begins here
-    x.ndjson: job 5, which begins in line 5 (byte 107): this is no job of Dkron's: `c`, field `retries`: invalid value: integer, expected a whole number from 0
+    x.ndjson: job 5, which begins in line 5 (byte 107): this is no job of Dkron's: `c`, field `retries`: invalid value: integer, expected a whole number from 0 to 4294967295
     x.ndjson: job 6, which begins in line 5 (byte 132): Dkron refuses the name `A b`: name contains illegal character 'A'
     x.ndjson: job 7, which begins in line 6 (byte 147): `a` is already in line 1 of x.ndjson; keep one of the two
     x.ndjson: job 8, which begins in line 7 (byte 180): this is no job of Dkron's: field `name`: invalid type: map, expected a string
@@ -119,7 +119,7 @@ fn a_piece_that_is_no_job_says_where_and_why() {
     x.ndjson: job 14, which begins in line 13 (byte 346): this is no job of Dkron's: `i`, field `expires_at`: this is no instant such as `2030-01-31T09:00:00Z`
     x.ndjson: job 15, which begins in line 14 (byte 399): Dkron refuses `j`, field `parent_job`: the job can not have itself as parent
     x.ndjson: job 16, which begins in line 15 (byte 429): Dkron refuses `k`, field `executor_config.timeout`: Error parsing job timeout value
-    x.ndjson: job 17, which begins in line 16 (byte 516): this is no job of Dkron's: `l`, field `retries`: invalid type: string, expected a whole number from 0
+    x.ndjson: job 17, which begins in line 16 (byte 516): this is no job of Dkron's: `l`, field `retries`: invalid type: string, expected a whole number from 0 to 4294967295
     y.ndjson: job 1, which begins in line 1 (byte 1): `a` is already in line 1 of x.ndjson; keep one of the two
     "#);
     assert_eq!(reads[0], Read { shape: Shape::Sequence, jobs: 1, mended: 0, problems: 16 });

@@ -296,6 +296,10 @@ fn a_ttl_of_the_table_is_above_zero() {
     assert_eq!(problems("a,0,120"), ["row 1: the soft TTL of cache `a` is `0`, which is not positive"]);
     assert_eq!(problems("a,60,0"), ["row 1: the hard TTL of cache `a` is `0`, which is not positive"]);
     assert_eq!(problems("a,60,-5s"), ["row 1: the hard TTL of cache `a` is `-5s`, which is not positive"]);
+    // Its soft TTL is watched all the same.
+    let caches = Caches::of(&Table::parse(&table("a,60,0"), TableFormat::Csv, None).expect("a table"));
+    let ttl = caches.get("a").expect("a cache").ttl;
+    assert_eq!((ttl.soft.as_secs(), ttl.hard), (60, None));
 }
 
 #[test]

@@ -119,8 +119,11 @@ fn what_is_broken_is_told_and_the_next_line_is_read() {
     assert_eq!(found.len(), 1, "an object over several lines is no error: {found:?}");
     let (found, _) = cut(&format!("{{\"a\",\n{good}\n}}\n"));
     let words = "expected `:`".to_owned();
-    assert_eq!(found[0], broken(1, 0, 1, Reason::Syntax(words)), "not in which line of the object");
+    assert_eq!(found[0], broken(1, 0, 1, Reason::Syntax(words)), "where it begins");
     assert_eq!(found[1..], [object(2, 6, 2, good), broken(3, 19, 3, Reason::NoObject)]);
+    let (found, _) = cut(&format!("\n{{\"a\":\n{good}\n\"b\"}}\n"));
+    let words = "expected `,` or `}` in line 4".to_owned();
+    assert_eq!(found[0], broken(1, 1, 2, Reason::Syntax(words)), "the line of the file");
     // What a mangled string goes on with is a part of the broken piece, not another one.
     let (found, _) = cut(&format!("{{\"body\":\"a\n{{\\\"x\\\":1}}\n{good}"));
     assert_eq!(found, [broken(1, 0, 1, Reason::LineBreak), object(2, 21, 3, good)]);
