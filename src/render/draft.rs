@@ -5,15 +5,16 @@ use std::ops::Range;
 
 use minijinja::{Expression, Template};
 
+use crate::job::{FIELDS, SERVER_FIELDS, http};
+
 use super::engine::{Engine, LeafProblem, Scope};
-use super::problem::{Problem, Text};
-use super::shape::unknown_field;
+use super::problem::{Problem, Text, nearest};
 use super::yaml::{Key, Kind, Node, TAG_REMEDY, is_template, tagged};
 
 /// The key that names the rows to render one job for.
-pub(super) const FOR_EACH: &str = "for_each";
+const FOR_EACH: &str = "for_each";
 /// The key that leaves jobs out.
-pub(super) const WHEN: &str = "when";
+const WHEN: &str = "when";
 /// The field that others may depend on.
 const NAME: &str = "name";
 
@@ -386,4 +387,23 @@ fn place(text: &Text, node: &Node, leaf: &str, problem: LeafProblem) -> Problem 
         found.map_or(first_line, |found| node.at.start + found.start..node.at.start + found.end)
     };
     text.problem(at, problem.message, problem.remedy)
+}
+
+/// What is wrong with a key that is no field of a job, and what to do; `None` for one that is.
+fn unknown_field(name: &str) -> Option<(String, String)> {
+    if FIELDS.contains(&name) {
+        return None;
+    }
+    if SERVER_FIELDS.contains(&name) {
+        return Some((format!("`{name}` is Dkron's own field"), "take it away: only the server sets it".to_owned()));
+    }
+    let ours = FIELDS.into_iter().chain([FOR_EACH, WHEN]);
+    let remedy = match (nearest(name, http::KEYS), nearest(name, ours.clone())) {
+        (Some(near), _) if near == name => format!("`{near}` belongs into `executor_config`"),
+        (_, Some(near)) => format!("did you mean `{near}`?"),
+        (Some(near), None) => format!("did you mean `{near}`? it belongs into `executor_config`"),
+        (None, None) if is_template(name) => "a key is no template: write it out".to_owned(),
+        (None, None) => format!("a job has the fields {}", ours.collect::<Vec<_>>().join(", ")),
+    };
+    Some((format!("`{name}` is no field of a job"), remedy))
 }

@@ -7,36 +7,17 @@ use jiff::Timestamp;
 
 use crate::job::http::{self, EXPECT_CODE, HTTP, TIMEOUT};
 use crate::job::{
-    self, CONCURRENCY_ALLOW, CONCURRENCY_FORBID, FIELDS, Fields, Job, NAME_REMEDY, Origin, Packed, SCHEDULE_REMEDY,
-    SERVER_FIELDS, STAMP_KEYS, StringMap, TIMEZONE_REMEDY, Wanted,
+    self, CONCURRENCY_ALLOW, CONCURRENCY_FORBID, Fields, Job, NAME_REMEDY, Origin, Packed, SCHEDULE_REMEDY, STAMP_KEYS,
+    StringMap, TIMEZONE_REMEDY, Wanted,
 };
 use crate::schedule::{Schedule, ScheduleError};
 
-use super::draft::{FOR_EACH, Filled, FilledKind, WHEN};
-use super::problem::{Problem, Text, nearest};
-use super::yaml::{Key, is_template};
+use super::draft::{Filled, FilledKind};
+use super::problem::{Problem, Text};
+use super::yaml::Key;
 
 /// One server runs the job, and not each node of the cluster (FACTS 22d).
 pub(crate) const ONE_SERVER: (&str, &str) = ("server", "true:1");
-
-/// What is wrong with a key that is no field of a job, and what to do; `None` for one that is.
-pub(super) fn unknown_field(name: &str) -> Option<(String, String)> {
-    if FIELDS.contains(&name) {
-        return None;
-    }
-    if SERVER_FIELDS.contains(&name) {
-        return Some((format!("`{name}` is Dkron's own field"), "take it away: only the server sets it".to_owned()));
-    }
-    let ours = FIELDS.into_iter().chain([FOR_EACH, WHEN]);
-    let remedy = match (nearest(name, http::KEYS), nearest(name, ours.clone())) {
-        (Some(near), _) if near == name => format!("`{near}` belongs into `executor_config`"),
-        (_, Some(near)) => format!("did you mean `{near}`?"),
-        (Some(near), None) => format!("did you mean `{near}`? it belongs into `executor_config`"),
-        (None, None) if is_template(name) => "a key is no template: write it out".to_owned(),
-        (None, None) => format!("a job has the fields {}", ours.collect::<Vec<_>>().join(", ")),
-    };
-    Some((format!("`{name}` is no field of a job"), remedy))
-}
 
 /// Makes the job, or says everything that is wrong with it; there is none where something is wrong already.
 pub(super) fn shape(

@@ -4,6 +4,7 @@
 
 mod find;
 mod mask;
+mod names;
 mod text;
 
 use std::borrow::Cow;
@@ -13,8 +14,9 @@ use serde::{Serialize, Serializer};
 use crate::job::{Change, Owner};
 use crate::plan::{self, Action, Item, Plan, Reason};
 
+pub(crate) use self::mask::carries_secret;
 pub use self::mask::{MASK, Masker, starred};
-pub(crate) use self::mask::{carries_secret, secret_name};
+pub(crate) use self::names::secret_name;
 pub use self::text::Style;
 pub(crate) use self::text::brief;
 
