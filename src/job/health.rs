@@ -8,6 +8,8 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::schedule::within;
+
 use super::{CONCURRENCY_FORBID, LiveJob};
 
 /// How far in the past a job's `next` must lie before anything is asked: Dkron moves it on within milliseconds of a run's start.
@@ -71,9 +73,7 @@ impl LiveJob {
         }
         self.job.look(|job| {
             let by_itself = !["@manually", "@at "].iter().any(|kind| job.schedule.starts_with(kind));
-            by_itself
-                && job.expires_at.is_none_or(|end| now <= end)
-                && job.starts_at.is_none_or(|start| since(start, now) > LATE)
+            by_itself && within(now, None, job.expires_at) && job.starts_at.is_none_or(|start| since(start, now) > LATE)
         })
     }
 

@@ -32,6 +32,7 @@ pub use self::health::{Ailment, Signs};
 pub use self::history::History;
 pub use self::order::generations;
 pub use self::packed::{Packed, Pool};
+pub(crate) use self::printable::is_unprintable;
 pub use self::printable::{json_words, printable};
 pub use self::set::{Desired, JobMap, Live, LiveJob, Origin, Scope, Wanted, by_name};
 pub use self::stamp::{Compared, Owner, PRUNE_KEY, STAMP_KEYS, Stamp, digest};

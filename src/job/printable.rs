@@ -26,7 +26,8 @@ pub fn json_words(error: &serde_json::Error) -> String {
     words
 }
 
-fn is_unprintable(c: char) -> bool {
+/// Whether [`printable`] shows it as an escape.
+pub(crate) fn is_unprintable(c: char) -> bool {
     // The second part are Unicode's bidirectional controls and its line and paragraph separators.
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -40,8 +40,6 @@ pub enum Refusal {
 }
 
 pub(super) fn check(plan: &Plan, desired: &Desired, ours: usize, policy: &Policy) -> Result<(), Refusal> {
-    let goes = || plan.items.iter().filter(|item| item.action == Action::Delete);
-    let deletes = goes().count();
     // With pruning off nothing of ours goes, however little is desired.
     if policy.force || ours == 0 || !policy.prune || desired.scope != Scope::Release {
         return Ok(());
@@ -49,6 +47,8 @@ pub(super) fn check(plan: &Plan, desired: &Desired, ours: usize, policy: &Policy
     if desired.jobs.is_empty() && policy.allow_deletes < ours {
         return Err(Refusal::NothingDesired { ours });
     }
+    let goes = || plan.items.iter().filter(|item| item.action == Action::Delete);
+    let deletes = goes().count();
     let above = |share: usize, count: usize| deletes * 100 > ours * share && deletes > count;
     if deletes > policy.allow_deletes && (above(SHARE, SHARE_ABOVE) || above(HALF, HALF_ABOVE)) {
         let names = goes().map(|item| item.name.to_string()).collect();

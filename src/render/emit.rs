@@ -1,11 +1,10 @@
 //! A job as a YAML document, in the shape of a template.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::job::{Job, printable};
+use crate::job::{Job, is_unprintable};
 use crate::sort;
 
 /// A job as one document, every string quoted where YAML could take it for something else.
@@ -58,7 +57,7 @@ pub(crate) fn is_reserved(text: &str) -> bool {
 
 /// Whether it must be escaped: nobody would see it, or no YAML may hold it.
 pub(crate) fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}') || matches!(printable(c.encode_utf8(&mut [0; 4])), Cow::Owned(_))
+    matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}') || is_unprintable(c)
 }
 
 /// In double quotes. Every JSON string is a double-quoted YAML scalar; what cannot be seen is escaped too.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glob::Pattern;
+use http::header::{HeaderName, HeaderValue};
 use jiff::SignedDuration;
-use reqwest::header::{HeaderName, HeaderValue};
 use url::{ParseError, Url};
 
 use crate::cache::Key;
