@@ -9,7 +9,7 @@
 mod heal;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -17,9 +17,9 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
-use crate::dkron::{Session, WaitError, Written};
-use crate::job::{Live, Packed};
-use crate::plan::{Action, Item, Plan};
+use crate::dkron::{Phase, Proof, Session, WaitError, Written};
+use crate::job::{Live, Mismatch, Packed};
+use crate::plan::{Action, Item, Plan, named};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
 use crate::words::counted;
@@ -28,6 +28,12 @@ use crate::words::counted;
 const IN_FLIGHT: Duration = Duration::from_millis(1500);
 /// How often what does not stand is written again.
 const ROUNDS: usize = 3;
+/// How long a difference between the store and the scheduler must last to count: it may be a write that is under way.
+const LASTS: Duration = Duration::from_secs(1);
+/// The fields that the scheduler keeps as it read them, and that its entries do not show (FACTS 37, 37c).
+const UNSEEN: [&str; 5] = ["timezone", "starts_at", "expires_at", "concurrency", "parent_job"];
+/// What a job is whose scheduling is not known.
+const NOT_PROVEN: &str = "stored, not proven to be scheduled";
 
 /// What came of carrying a plan out.
 #[derive(Debug)]
@@ -65,16 +71,19 @@ pub async fn apply(
         outcomes: RefCell::new(plan.items.iter().map(untried).collect()),
         orphans: RefCell::new(BTreeSet::new()),
         renewed: RefCell::new(BTreeSet::new()),
+        written_in: RefCell::new(BTreeMap::new()),
     };
     let mut warnings = Vec::new();
     let unproven = run.all(&mut warnings).await.err();
     let mut outcomes = run.outcomes.into_inner();
-    if unproven.is_some() {
+    if let Some(error) = &unproven {
         // Accepted is not proven (FACTS 16): say so for each.
-        for outcome in &mut outcomes {
-            if *outcome == Outcome::Done {
-                *outcome = Outcome::Failed("accepted, but Dkron could not be read afterwards to prove it".to_owned());
-            }
+        let why = match error {
+            WaitError::TimedOut { phase: Phase::Scheduler, .. } => NOT_PROVEN,
+            _ => "accepted, but Dkron could not be read afterwards to prove it",
+        };
+        for outcome in outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Done) {
+            *outcome = Outcome::Failed(why.to_owned());
         }
     }
     Applied { outcomes, warnings, unproven, stopped: shutdown.signal() }
@@ -91,6 +100,18 @@ struct Run<'a> {
     orphans: RefCell<BTreeSet<usize>>,
     /// Deleted to be created again: that is not done twice.
     renewed: RefCell<BTreeSet<usize>>,
+    /// The epoch of the session in which each item was last sent; taken out once it is proven to be scheduled.
+    written_in: RefCell<BTreeMap<usize, u64>>,
+}
+
+/// Why an accepted write is made again.
+enum Wrong {
+    /// Dkron does not store it so.
+    Stored,
+    /// The scheduler has it otherwise than it is stored, for a while already.
+    Scheduled(Mismatch),
+    /// It was written while the scheduler was perhaps not running, and changed what the scheduler's entries do not show.
+    Unsure,
 }
 
 impl Run<'_> {
@@ -137,6 +158,7 @@ impl Run<'_> {
 
     async fn send(&self, index: usize, item: &Item) -> Outcome {
         self.orphans.borrow_mut().remove(&index);
+        self.written_in.borrow_mut().insert(index, self.session.epoch());
         let written = match (item.action, item.definition()) {
             (Action::Delete, _) => self.session.delete(&item.name).await,
             (_, Some(job)) => match item.set_aside() {
@@ -211,21 +233,73 @@ impl Run<'_> {
     }
 
     /// What Dkron holds in place of what it accepted again and again.
-    fn unproven(&self, index: usize, live: &Live) -> String {
+    fn unproven(&self, index: usize, why: &Wrong, rounds: usize, proof: &Proof) -> String {
         let item = &self.plan.items[index];
-        let found = live.jobs.get(&item.name).map(|live| &live.job);
-        let what = match (item.definition(), found) {
-            (None, _) => "it is still there".to_owned(),
-            (Some(_), None) => "it is not there".to_owned(),
-            (Some(job), Some(live_job)) => match self.astray(item, live).filter(|_| live_job == job) {
-                Some(child) => format!("its child `{}`, set aside meanwhile, is not as it was", child.name()),
-                None => format!("it differs in {}", differences(live_job, job)),
-            },
+        let again = match (rounds, item.runs_on_post()) {
+            (_, true) => "; posting it again would run it again".to_owned(),
+            (0, false) => String::new(),
+            (rounds, false) => format!(", {rounds} more times too"),
         };
-        format!("Dkron accepted it, {ROUNDS} more times too, and does not hold it so: {what}")
+        let found = proof.live.jobs.get(&item.name).map(|live| &live.job);
+        let what = match (why, item.definition(), found) {
+            (Wrong::Scheduled(mismatch), ..) => {
+                return format!(
+                    "Dkron accepted it{again}, and its leader `{}` does not run it so: {mismatch}",
+                    proof.leader
+                );
+            }
+            (Wrong::Unsure, ..) => {
+                return format!(
+                    "Dkron accepted it{again}, and each time its leader, now `{}`, had changed or restarted meanwhile: {NOT_PROVEN}",
+                    proof.leader
+                );
+            }
+            (Wrong::Stored, None, _) => "it is still there".to_owned(),
+            (Wrong::Stored, Some(_), None) => "it is not there".to_owned(),
+            (Wrong::Stored, Some(job), Some(live_job)) => {
+                match self.astray(item, &proof.live).filter(|_| live_job == job) {
+                    Some(child) => format!("its child `{}`, set aside meanwhile, is not as it was", child.name()),
+                    None => format!("it differs in {}", differences(live_job, job)),
+                }
+            }
+        };
+        format!("Dkron accepted it{again}, and does not hold it so: {what}")
     }
 
-    /// Looks whether everything done stands, and writes again what does not.
+    /// What is wrong with an item that must be seen in Dkron now, if something is. `before` are the differences that were seen at least
+    /// [`LASTS`] ago; one that is new is noted in `suspects`.
+    fn wrong(
+        &self,
+        index: usize,
+        proof: &Proof,
+        look: Look,
+        before: &BTreeSet<usize>,
+        suspects: &mut BTreeSet<usize>,
+    ) -> Option<Wrong> {
+        let item = &self.plan.items[index];
+        if !self.stands(index, &proof.live) {
+            return Some(Wrong::Stored);
+        }
+        if look == Look::Once || item.action == Action::Delete {
+            return None;
+        }
+        if let Some(mismatch) = proof.mismatched.as_ref().and_then(|mismatched| mismatched.get(&item.name)) {
+            if before.contains(&index) {
+                return Some(Wrong::Scheduled(*mismatch));
+            }
+            suspects.insert(index);
+            return None;
+        }
+        let sure = self.written_in.borrow().get(&index).is_none_or(|epoch| *epoch == proof.epoch);
+        let is_unseen = || proof.mismatched.is_none() || item.changes().iter().any(|c| UNSEEN.contains(&&*c.field));
+        if !sure && is_unseen() && !item.runs_on_post() {
+            return Some(Wrong::Unsure);
+        }
+        self.written_in.borrow_mut().remove(&index);
+        None
+    }
+
+    /// Looks whether everything done stands and is scheduled, and writes again what is not.
     async fn prove(&self, waves: &[Vec<usize>], look: Look, warnings: &mut Vec<String>) -> Result<(), WaitError> {
         let due = |index: &usize| self.is_due(*index);
         let risky = |index: &usize| look == Look::AgainLater && self.plan.items[*index].action != Action::Create;
@@ -234,55 +308,101 @@ impl Run<'_> {
             return self.session.given_up().map_or(Ok(()), Err);
         }
         let mut look_again = waves.iter().flatten().any(|index| due(index) && risky(index));
-        let mut written = Instant::now();
+        let begun = Instant::now();
+        let mut written = begun;
         let mut rounds = 0;
+        let mut suspects = BTreeSet::new();
         loop {
-            let live = tokio::select! {
+            let proof = tokio::select! {
                 biased;
                 signal = self.shutdown.stopping() => {
+                    self.after_signal(waves.iter().flatten().copied().filter(due).collect()).await;
                     warnings
                         .push(format!("stopped by {} before Dkron was read again to prove the writes", signal.name()));
                     return Ok(());
                 }
-                live = self.session.read(|name| self.wanted(name)) => live?,
+                proof = self.session.prove(|name| self.wanted(name)) => proof?,
             };
-            let wrong: Vec<Vec<usize>> = waves
-                .iter()
-                .map(|wave| wave.iter().copied().filter(due).filter(|&index| !self.stands(index, &live)).collect())
-                .collect();
-            let count = wrong.iter().map(Vec::len).sum::<usize>();
-            if count == 0 {
-                if !look_again {
+            let before = std::mem::take(&mut suspects);
+            let mut wrong: Vec<Vec<(usize, Wrong)>> = Vec::new();
+            for wave in waves {
+                let look_at = |index| Some((index, self.wrong(index, &proof, look, &before, &mut suspects)?));
+                wrong.push(wave.iter().copied().filter(due).filter_map(look_at).collect());
+            }
+            // Posting a job with `@after` again would run it again (FACTS 41).
+            let is_final = rounds == ROUNDS || begun.elapsed() > self.session.wait_timeout();
+            for wave in &mut wrong {
+                for (index, why) in wave.extract_if(.., |(index, _)| is_final || self.plan.items[*index].runs_on_post())
+                {
+                    self.outcomes.borrow_mut()[index] = Outcome::Failed(self.unproven(index, &why, rounds, &proof));
+                }
+            }
+            wrong.retain(|wave| !wave.is_empty());
+            if wrong.is_empty() {
+                if suspects.is_empty() && !look_again {
                     return Ok(());
                 }
+                let later = if look_again { written + IN_FLIGHT } else { written };
                 look_again = false;
                 tokio::select! {
-                    () = sleep_until(written + IN_FLIGHT) => {}
+                    () = sleep_until(later.max(proof.seen + LASTS)) => {}
                     // Said at the top.
                     _ = self.shutdown.stopping() => {}
                 }
                 continue;
             }
-            if rounds == ROUNDS {
-                for &index in wrong.iter().flatten() {
-                    self.outcomes.borrow_mut()[index] = Outcome::Failed(self.unproven(index, &live));
-                }
-                return Ok(());
-            }
             rounds += 1;
-            let names: Vec<_> = wrong.iter().flatten().map(|&index| &*self.plan.items[index].name).collect();
-            info!(jobs = ?names, "accepted by Dkron but not there afterwards; writing again");
-            warnings.push(format!(
-                "{} did not stand in Dkron ({}{}); written again",
-                counted(count, "write"),
-                names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-                if count > 3 { ", …" } else { "" },
-            ));
+            warnings.extend(self.rewritten(&wrong));
             for wave in &wrong {
-                self.write(wave).await;
+                self.write(&wave.iter().map(|(index, _)| *index).collect::<Vec<_>>()).await;
             }
-            look_again |= wrong.iter().flatten().any(risky);
+            look_again |= wrong.iter().flatten().any(|(index, _)| risky(index));
             written = Instant::now();
+        }
+    }
+
+    /// Says which accepted writes are made again, and why.
+    fn rewritten(&self, wrong: &[Vec<(usize, Wrong)>]) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut add = |of: fn(&Wrong) -> bool, what: &str, how: &str| {
+            let names: Vec<_> = (wrong.iter().flatten().filter(|(_, why)| of(why)))
+                .map(|(index, _)| self.plan.items[*index].name.to_string())
+                .collect();
+            if names.is_empty() {
+                return;
+            }
+            info!(jobs = ?names, "{what}; writing again");
+            warnings.push(format!("{} {how} ({}); written again", counted(names.len(), "write"), named(&names)));
+        };
+        add(|why| matches!(why, Wrong::Stored), "accepted by Dkron but not there afterwards", "did not stand in Dkron");
+        add(
+            |why| matches!(why, Wrong::Scheduled(_)),
+            "stored by Dkron but not scheduled so",
+            "stored but not scheduled as written",
+        );
+        add(
+            |why| matches!(why, Wrong::Unsure),
+            "written while the scheduler was perhaps not running",
+            "made while the scheduler was perhaps not running",
+        );
+        warnings
+    }
+
+    /// After a signal: what was written and cannot be seen to be scheduled with one request says so.
+    async fn after_signal(&self, due: Vec<usize>) {
+        let open: Vec<_> = {
+            let written_in = self.written_in.borrow();
+            let is_open =
+                |index: &usize| written_in.contains_key(index) && self.plan.items[*index].definition().is_some();
+            due.into_iter().filter(is_open).collect()
+        };
+        let epoch = open.iter().filter_map(|index| self.written_in.borrow().get(index).copied()).min();
+        let Some(epoch) = epoch else { return };
+        let jobs = open.iter().filter_map(|index| self.plan.items[*index].definition());
+        if !self.session.are_scheduled(epoch, jobs).await {
+            for index in open {
+                self.outcomes.borrow_mut()[index] = Outcome::Failed(NOT_PROVEN.to_owned());
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ async fn backup(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Erro
     let store = &the_store(settings)?;
     let dkron = &connect::dkron(&settings.dkron)?;
     let save = async {
-        let Reading { live: lines, warnings, version, .. } = dkron.read::<Lines>(Role::Reader).await?;
+        let Reading { live: lines, warnings, version, .. } = dkron.read::<Lines>(Role::Observer).await?;
         let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
         Ok((saved, lines.len(), warnings))
     };

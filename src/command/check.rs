@@ -30,7 +30,7 @@ const RUNS_AT_ONCE: usize = 4;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let reported = |error| print_error("check", settings, error);
-    let sides = desired_and_live(settings, Role::Reader, shutdown).await.map_err(reported)?;
+    let sides = desired_and_live(settings, Role::Checker, shutdown).await.map_err(reported)?;
     let Sides { desired, reading, masker, warnings, .. } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| reported(error.into()))?;
     let mut report = Report::of_plan("check", &plan, &settings.templates.owner(), &masker);
@@ -60,9 +60,10 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })
 }
 
-/// The jobs of ours that Dkron does not run any more, each as an error.
+/// The jobs of this release that Dkron does not run as they are stored, each as an error.
 fn ailing(plan: &Plan) -> Vec<String> {
-    let ails = |item: &plan::Item| Some(format!("job `{}` does not run: {}", item.name, item.ailment()?));
+    let ails =
+        |item: &plan::Item| Some(format!("job `{}` does not run as it is stored: {}", item.name, item.ailment()?));
     plan.items.iter().filter_map(ails).collect()
 }
 

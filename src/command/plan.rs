@@ -13,7 +13,7 @@ use super::{Ending, Error, lint, print, print_error};
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let told = |error| print_error("plan", settings, error);
-    let (sides, findings) = lint::linted(settings, Role::Reader, shutdown, Ok).await.map_err(told)?;
+    let (sides, findings) = lint::linted(settings, Role::Observer, shutdown, Ok).await.map_err(told)?;
     let Sides { desired, reading, masker, warnings, .. } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| told(error.into()))?;
     let mut report = Report::of_plan("plan", &plan, &settings.templates.owner(), &masker);

@@ -138,6 +138,7 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         dkron: (&url, reading.version.as_deref()),
         now,
         live: &reading.live,
+        scheduler_runs: reading.scheduler_runs(),
         histories: &histories,
         running: &running,
         outputs: &outputs,

@@ -56,8 +56,18 @@ impl Conn {
         Self::new(&self.dkron, self.address).unwrap_or_else(|_| self.clone())
     }
 
+    /// The limit of one request.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.dkron.request_timeout
+    }
+
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.send(Method::GET, path, None, LONGEST_ANSWER, whole).await
+    }
+
+    /// An answer that grows with the number of jobs.
+    pub(super) async fn get_long(&self, path: &str) -> Result<Answer, Failure> {
+        self.send(Method::GET, path, None, LONGEST_LIST, whole).await
     }
 
     /// `body` is JSON.

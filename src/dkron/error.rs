@@ -1,7 +1,10 @@
 //! What can go wrong between us and Dkron.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
+
+use crate::job::printable;
 
 use super::Phase;
 
@@ -43,7 +46,10 @@ pub enum Failure {
         body: String,
     },
     /// An answer that is none of Dkron's: HTML of a gateway, cut or foreign JSON.
-    #[error("{request} answered {status} with something that is not Dkron's: {problem}; it begins with `{body}`")]
+    #[error(
+        "{request} answered {status} with something that is not Dkron's: {problem}{}",
+        if body.is_empty() { String::new() } else { format!("; it begins with `{body}`") }
+    )]
     NotDkron {
         /// `GET /v1/jobs`.
         request: String,
@@ -83,6 +89,12 @@ pub enum Failure {
     /// New jobs are paused (FACTS 14).
     #[error("Dkron is paused: it refuses every write until someone calls `POST /v1/unpause`")]
     Paused,
+    /// The leader's scheduler has not started (FACTS 36, 37b).
+    #[error("the leader `{leader}` does not run its scheduler: `scheduler_started` in its /debug/vars is 0")]
+    NotScheduling {
+        /// The leader's name.
+        leader: String,
+    },
     /// Two reads that should agree do not.
     #[error("two reads of the job list differ: Dkron is still being written to, or still loading")]
     Unsettled,
@@ -127,7 +139,7 @@ pub enum WaitError {
         "gave up on Dkron at {url} after {}, {phase}: {}; {}",
         seconds(*.waited),
         last.as_ref().map_or_else(|| "no whole answer yet".to_owned(), ToString::to_string),
-        remedy(*.phase, last.as_ref())
+        remedy(*.phase, last.as_ref(), .blocking)
     )]
     TimedOut {
         /// Dkron's URL, without credentials.
@@ -138,6 +150,8 @@ pub enum WaitError {
         phase: Phase,
         /// The last cause.
         last: Option<Failure>,
+        /// In [`Phase::Scheduler`]: the jobs to delete so that the scheduler can start, in this order (FACTS 44).
+        blocking: Vec<String>,
     },
     /// A proxy in front wants other credentials.
     #[error(
@@ -156,8 +170,16 @@ pub enum WaitError {
 }
 
 /// What whoever reads it can do about a wait that was given up.
-fn remedy(phase: Phase, last: Option<&Failure>) -> &'static str {
-    match (last, phase) {
+fn remedy(phase: Phase, last: Option<&Failure>, blocking: &[String]) -> Cow<'static, str> {
+    if !blocking.is_empty() {
+        let deletes: Vec<_> = blocking.iter().map(|name| format!("DELETE /v1/jobs/{}", printable(name))).collect();
+        return Cow::Owned(format!(
+            "this Dkron cannot read the schedules of some jobs, and starts no scheduler while it stores them; save the jobs with \
+             `dkron-jobs backup`, then send it: {}",
+            deletes.join(", ")
+        ));
+    }
+    Cow::Borrowed(match (last, phase) {
         (Some(Failure::Name { .. }), _) => "correct `--dkron-url`, or see that the Service it names is there",
         (Some(Failure::Status { status: 300..=399, .. }), _) => {
             "redirects are not followed, since credentials would go with them: name in `--dkron-url` what it leads to"
@@ -178,10 +200,11 @@ fn remedy(phase: Phase, last: Option<&Failure>) -> &'static str {
         }
         (_, Phase::Barrier) => "see the log of Dkron's leader, or wait longer with `--wait-timeout`",
         (_, Phase::Unpause) => "unpause it, or wait longer with `--wait-timeout`",
+        (_, Phase::Scheduler) => "see the log of Dkron's leader, or wait longer with `--wait-timeout`",
         (_, Phase::Read) => {
             "see the logs of Dkron's servers and of what stands before them, or wait longer with `--wait-timeout`"
         }
-    }
+    })
 }
 
 /// A duration for people: `240s`, `1.5s`, `20ms`.

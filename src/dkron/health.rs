@@ -1,108 +1,165 @@
-//! Looking for jobs that Dkron does not run any more.
-//!
-//! Only a job whose next run should have begun a minute ago, by Dkron's own clock, is looked into: a Dkron in which all is well is
-//! asked nothing more.
+//! Looking for jobs that Dkron does not run as they are stored: the scheduler has something else, or a run that never ended blocks them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use tokio::time::sleep_until;
 use tracing::warn;
 
-use crate::job::{Ailment, Live, Signs};
+use crate::job::{Live, LiveJob, Mismatch, Packed, Scheduler, Stuck};
 
 use super::Failure;
-use super::answer::Answer;
+use super::conn::LIST;
 use super::runs::{self, Execution};
-use super::trust::{Reading, Trusted};
+use super::session::{found, jobs};
+use super::trust::{Reading, Scheduling, Trusted};
+use super::version::has_known_entries;
 
-/// What the leader's scheduler holds (FACTS 5); a follower's holds nothing.
-#[derive(Deserialize)]
-struct Vars {
-    #[serde(default)]
-    scheduler_started: i64,
-    #[serde(default)]
-    #[expect(
-        clippy::zero_sized_map_values,
-        reason = "only the keys are wanted, and serde makes no set of a JSON object"
-    )]
-    cron_entries: BTreeMap<String, IgnoredAny>,
-}
+/// How far apart two looks at the scheduler lie: a difference in one alone may be a write that is under way.
+pub(super) const LOOKS_APART: Duration = Duration::from_secs(1);
+/// Up to this many jobs are read again one by one; for more the whole list costs less.
+const ONE_BY_ONE: usize = 32;
 
 impl Reading {
-    /// Looks into the jobs that are late, and notes in `live` which of them ail and why. What cannot be found out is a warning:
-    /// it keeps nothing else from being done.
+    /// Looks for jobs that do not run as they are stored, and notes them in `live`. What cannot be found out is a warning: it keeps
+    /// nothing else from being done.
     pub async fn look_for_ailments(&mut self) {
+        self.compare_with_scheduler().await;
+        self.look_for_stuck_jobs().await;
+    }
+
+    /// Whether the leader said that its scheduler is not running; `None` where it was not asked or did not say.
+    pub fn scheduler_runs(&self) -> Option<bool> {
+        match &self.trusted.scheduling {
+            Scheduling::Seen(scheduler, _) => Some(scheduler.started),
+            Scheduling::Hidden(_) | Scheduling::NotAsked => None,
+        }
+    }
+
+    /// Compares what is stored with what the leader schedules (FACTS 37c). A difference counts only if it is still there when the
+    /// scheduler and the job are read again a second later; without a difference nothing is read again.
+    async fn compare_with_scheduler(&mut self) {
+        let Scheduling::Seen(scheduler, seen) = self.trusted.scheduling.clone() else { return };
+        if !scheduler.started {
+            return;
+        }
+        let first = match self.trusted.compare(&scheduler, jobs(&self.live)) {
+            Ok(first) if first.is_empty() => return,
+            Ok(first) => first.keys().cloned().collect(),
+            Err(problem) => return self.cannot_compare(problem),
+        };
+        sleep_until(seen + LOOKS_APART).await;
+        match self.trusted.look_again(first).await {
+            Ok((again, mismatched)) => {
+                for job in again {
+                    self.live.jobs.insert(job.job.name().clone(), job);
+                }
+                self.live.mismatched = mismatched;
+            }
+            Err(failure) => self.cannot_compare(&failure.to_string()),
+        }
+    }
+
+    fn cannot_compare(&mut self, problem: &str) {
+        let warning = format!(
+            "what the leader `{}` schedules could not be compared with what it stores: its /debug/vars: {problem}",
+            self.trusted.leader
+        );
+        warn!("{warning}");
+        self.warnings.push(warning);
+    }
+
+    /// Looks into the jobs that should have run a minute ago, by Dkron's own clock, and that one run can block: a Dkron in which all is
+    /// well is asked nothing more.
+    async fn look_for_stuck_jobs(&mut self) {
         let Some(now) = self.now else { return };
-        let late = self.live.jobs.values().filter(|live| live.is_late(now)).map(|live| live.job.name().clone());
-        let late: BTreeSet<Arc<str>> = late.collect();
+        let late: BTreeSet<Arc<str>> = self
+            .live
+            .jobs
+            .values()
+            .filter(|live| live.is_late(now) && live.job.look(|job| job.forbids_overlap()))
+            .map(|live| live.job.name().clone())
+            .collect();
         if late.is_empty() {
             return;
         }
-        let (ailing, problems) = look(&self.trusted, &self.live, &late, now).await;
-        for problem in problems {
+        let (stuck, problem) = stuck(&self.trusted, &self.live, &late, now).await;
+        if let Some(problem) = problem {
             let count = late.len();
             let jobs = if count == 1 { "a job that is".to_owned() } else { format!("{count} jobs that are") };
             let warning = format!("whether Dkron still runs {jobs} late could not be told: {problem}");
             warn!("{warning}");
             self.warnings.push(warning);
         }
-        self.live.ailing = ailing;
+        self.live.stuck = stuck;
     }
 }
 
-async fn look(
+impl Trusted {
+    /// The jobs that the scheduler has otherwise than they are stored, by name.
+    ///
+    /// # Errors
+    /// Why that cannot be told, in words.
+    pub(super) fn compare<'j>(
+        &self,
+        scheduler: &Scheduler,
+        jobs: impl Iterator<Item = &'j Packed> + Clone,
+    ) -> Result<BTreeMap<Arc<str>, Mismatch>, &'static str> {
+        if !has_known_entries(self.version.as_deref()) {
+            return Err("the form of its entries is known for Dkron 4.0 and 4.1 only");
+        }
+        let differing = scheduler.compare(jobs)?.into_iter();
+        Ok(differing.map(|(job, mismatch)| (job.name().clone(), mismatch)).collect())
+    }
+
+    /// Reads these jobs and the scheduler again: the jobs as they are now, and those that still differ.
+    async fn look_again(&self, names: Vec<Arc<str>>) -> Result<(Vec<LiveJob>, BTreeMap<Arc<str>, Mismatch>), Failure> {
+        let mut again = Vec::new();
+        if names.len() > ONE_BY_ONE {
+            let (live, _) = self.list(Live::default()).await?;
+            again.extend(names.iter().filter_map(|name| live.jobs.get(name).cloned()));
+        } else {
+            for name in names {
+                again.extend(self.ask(&format!("{LIST}/{name}"), found).await?);
+            }
+        }
+        let scheduler = self.scheduler().await?;
+        if !scheduler.started {
+            return Err(Failure::NotScheduling { leader: self.leader.clone() });
+        }
+        // What could be compared a second ago can be compared now.
+        let mismatched = self.compare(&scheduler, again.iter().map(|live| &live.job)).unwrap_or_default();
+        Ok((again, mismatched))
+    }
+}
+
+/// Which of these jobs are stuck, and why that could not be told of all of them.
+async fn stuck(
     trusted: &Trusted,
     live: &Live,
     late: &BTreeSet<Arc<str>>,
     now: Timestamp,
-) -> (BTreeMap<Arc<str>, Ailment>, Vec<Failure>) {
-    let mut problems = Vec::new();
-    let mut ailing = BTreeMap::new();
+) -> (BTreeMap<Arc<str>, Stuck>, Option<Failure>) {
+    let mut stuck = BTreeMap::new();
     let busy = match trusted.ask(runs::BUSY, runs::list).await {
         Ok(busy) => busy,
-        // A run in flight must not be taken for one that never ends: without this nothing is said.
-        Err(failure) => return (ailing, vec![failure]),
+        // A run in flight must not be taken for one that never ends.
+        Err(failure) => return (stuck, Some(failure)),
     };
     let busy: BTreeSet<&str> = busy.iter().map(|execution| &*execution.job_name).collect();
-    // Another node than the leader schedules nothing.
-    let scheduled = if trusted.direct {
-        trusted.ask("/debug/vars", vars).await.unwrap_or_else(|failure| {
-            problems.push(failure);
-            None
-        })
-    } else {
-        None
-    };
     for name in late {
         let Some(live) = live.jobs.get(name) else { continue };
-        let mut signs = Signs {
-            busy: busy.contains(&**name),
-            unfinished: Vec::new(),
-            scheduled: scheduled.as_ref().map(|scheduled| scheduled.contains(&**name)),
-        };
-        if !signs.busy && live.job.unpack().forbids_overlap() {
-            match trusted.ask(&runs::without_output(name), runs::stored).await {
-                Ok(executions) => signs.unfinished = executions.iter().filter_map(Execution::unfinished).collect(),
-                Err(failure) => {
-                    // The others would fare no better, and each try takes its time.
-                    problems.push(failure);
-                    break;
-                }
-            }
+        if busy.contains(&**name) {
+            continue;
         }
-        ailing.extend(live.ailment(&signs, now).map(|ailment| (name.clone(), ailment)));
+        let unfinished = match trusted.ask(&runs::without_output(name), runs::stored).await {
+            Ok(executions) => executions.iter().filter_map(Execution::unfinished).collect::<Vec<_>>(),
+            // The others would fare no better, and each try takes its time.
+            Err(failure) => return (stuck, Some(failure)),
+        };
+        stuck.extend(live.stuck(&unfinished, now).map(|found| (name.clone(), found)));
     }
-    (ailing, problems)
-}
-
-/// The names that the scheduler holds; `None` while it is still being filled.
-fn vars(answer: &Answer) -> Result<Option<BTreeSet<String>>, Failure> {
-    if answer.status != 200 {
-        return Err(answer.refusal());
-    }
-    let vars: Vars = serde_json::from_slice(&answer.body).map_err(|error| answer.not_dkron(&error))?;
-    Ok((vars.scheduler_started == 1).then(|| vars.cron_entries.into_keys().collect()))
+    (stuck, None)
 }

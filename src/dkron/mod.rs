@@ -12,6 +12,7 @@ mod runs;
 mod session;
 mod tls;
 mod trust;
+mod version;
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(crate) use self::error::seconds;
 pub use self::error::{Failure, WaitError};
 pub use self::list::{Collect, decode_jobs};
 pub use self::runs::{Before, Ran, RunError, Runner};
-pub use self::session::{Session, Written};
+pub use self::session::{Proof, Session, Written};
 pub use self::tls::{Tls, TlsError};
 pub use self::trust::{Phase, Reading, Role};
 

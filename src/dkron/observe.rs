@@ -38,7 +38,7 @@ impl Dkron {
     /// # Errors
     /// As [`Dkron::wait`].
     pub async fn observe(&self) -> Result<(Reading, BTreeMap<Arc<str>, History>), WaitError> {
-        let Reading { live: observed, warnings, version, now, trusted } = self.read::<Observed>(Role::Reader).await?;
+        let Reading { live: observed, warnings, version, now, trusted } = self.read::<Observed>(Role::Observer).await?;
         Ok((Reading { live: observed.live, warnings, version, now, trusted }, observed.histories))
     }
 }

@@ -1,23 +1,28 @@
 //! Writing, where an answer is believed only if it cannot be wrong.
 //!
-//! A 5xx, a 429, a reset or a time-out may or may not have been applied (FACTS 15): the job is read, then it is decided.
+//! A 5xx, a 429, a reset or a time-out may or may not have been applied (FACTS 15): the job is read, then it is decided. It may also
+//! be the first sign of another leader, which stores what is written and does not schedule it for ten seconds (FACTS 36, 37): no
+//! further write goes out until Dkron is trusted again.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::BackoffBuilder;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info};
 
-use crate::job::{Live, LiveJob, Packed};
+use crate::job::{Live, LiveJob, Mismatch, Packed};
 use crate::report;
 use crate::shutdown::Shutdown;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST};
 use super::error::seconds;
-use super::trust::{PARENT_NOT_FOUND, Phase, READS_APART, Reading, Trusted};
+use super::health::LOOKS_APART;
+use super::trust::{PARENT_NOT_FOUND, Phase, READS_APART, Reading, SURELY_SCHEDULES, Scheduling, Trusted};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// What came of one write.
@@ -47,11 +52,62 @@ pub struct Session<'a> {
     /// The number of the last renewal of `trusted` that was begun, and of the last that came to its end.
     begun: Cell<u64>,
     renewed: Cell<u64>,
+    /// Whether an answer was doubtful since Dkron was last trusted.
+    in_doubt: Cell<bool>,
+    /// Whether writes wait until the leader surely schedules, which is logged once.
+    waits: Cell<bool>,
+    /// The leader whose scheduler was last seen to run, or whose scheduler could not be asked.
+    running: RefCell<Running>,
+    /// Counts how often it was not sure that the same scheduler ran on.
+    epoch: Cell<u64>,
     /// When Dkron last accepted anything: the clock of `--wait-timeout` while writing.
     accepted: Cell<Instant>,
     /// Why nothing is tried any more, once Dkron could not be trusted again in time.
     lost: RefCell<Option<WaitError>>,
     shutdown: &'a Shutdown,
+}
+
+/// A leader whose scheduler was seen to run, or could not be asked.
+#[derive(Debug, Clone)]
+struct Running {
+    leader: String,
+    /// `memstats.TotalAlloc`: a smaller one means that the process restarted (FACTS 37c).
+    allocated: Option<u64>,
+}
+
+impl Running {
+    /// Whether `now` is the same process.
+    fn goes_on_as(&self, now: &Self) -> bool {
+        let same_process = match (self.allocated, now.allocated) {
+            (Some(before), Some(now)) => before <= now,
+            // Where the scheduler cannot be asked the leader's name must do.
+            (None, None) => true,
+            _ => false,
+        };
+        same_process && self.leader == now.leader
+    }
+
+    fn of(trusted: &Trusted) -> Self {
+        let allocated = match &trusted.scheduling {
+            Scheduling::Seen(scheduler, _) => scheduler.allocated,
+            Scheduling::Hidden(_) | Scheduling::NotAsked => None,
+        };
+        Self { leader: trusted.leader.clone(), allocated }
+    }
+}
+
+/// What is known of the jobs that were written, once Dkron was read again.
+pub struct Proof {
+    /// What Dkron stores.
+    pub live: Live,
+    /// The leader's name.
+    pub leader: String,
+    /// [`Session::epoch`]: what was written in an earlier one was written while the scheduler was perhaps not running.
+    pub epoch: u64,
+    /// The jobs that the scheduler has otherwise than they are stored; `None` where that cannot be told.
+    pub mismatched: Option<BTreeMap<Arc<str>, Mismatch>>,
+    /// When the scheduler was asked.
+    pub seen: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -64,6 +120,10 @@ impl<'a> Session<'a> {
             looking: tokio::sync::Mutex::new(()),
             begun: Cell::new(0),
             renewed: Cell::new(0),
+            in_doubt: Cell::new(false),
+            waits: Cell::new(false),
+            running: RefCell::new(Running::of(&reading.trusted)),
+            epoch: Cell::new(0),
             accepted: Cell::new(Instant::now()),
             lost: RefCell::new(None),
             shutdown,
@@ -94,15 +154,47 @@ impl<'a> Session<'a> {
         self.insist(name, delete, |live| live.is_none()).await
     }
 
-    /// Passes the barrier and reads all jobs anew, as [`Dkron::read_beside`]. A Dkron that was given up gets one more chance of one request's length.
+    /// Trusts Dkron again, reads all jobs as [`Dkron::read_beside`], and compares them with the leader's scheduler. A Dkron that was given
+    /// up gets one more chance of one request's length.
     ///
     /// # Errors
     /// As [`Dkron::wait`].
-    pub async fn read<'k>(&self, known: impl Fn(&str) -> Option<&'k Packed>) -> Result<Live, WaitError> {
+    pub async fn prove<'k>(&self, known: impl Fn(&str) -> Option<&'k Packed>) -> Result<Proof, WaitError> {
         let limit = if self.lost.borrow().is_some() { self.least() } else { self.dkron.wait_timeout };
-        let reading = self.dkron.read_within(limit, known).await?;
-        self.trust(reading.trusted);
-        Ok(reading.live)
+        let Reading { live, trusted, .. } = self.dkron.read_within(limit, known).await?;
+        let (mismatched, seen) = match &trusted.scheduling {
+            Scheduling::Seen(scheduler, seen) => (trusted.compare(scheduler, jobs(&live)).ok(), *seen),
+            Scheduling::Hidden(_) | Scheduling::NotAsked => (None, trusted.found),
+        };
+        let leader = trusted.leader.clone();
+        self.trust(trusted);
+        Ok(Proof { live, leader, epoch: self.epoch(), mismatched, seen })
+    }
+
+    /// Whether these jobs, which were written since `epoch`, are scheduled as they are stored, as far as one request can tell: after a
+    /// signal there is no time for more.
+    pub async fn are_scheduled<'j>(&self, epoch: u64, jobs: impl Iterator<Item = &'j Packed> + Clone) -> bool {
+        let trusted = self.trusted.borrow().clone();
+        let look = async {
+            let scheduler = trusted.scheduler().await.ok()?;
+            let now = Running { leader: trusted.leader.clone(), allocated: scheduler.allocated };
+            let ran = scheduler.started && epoch == self.epoch() && self.running.borrow().goes_on_as(&now);
+            Some(ran && trusted.compare(&scheduler, jobs).is_ok_and(|mismatched| mismatched.is_empty()))
+        };
+        tokio::select! {
+            answer = timeout(LOOKS_APART, look) => answer.ok().flatten().unwrap_or(false),
+            () = self.shutdown.out_of_grace() => false,
+        }
+    }
+
+    /// Counts the doubts: what was written in one epoch, the last one, was written while one and the same scheduler ran.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.get()
+    }
+
+    /// The limit of waiting.
+    pub fn wait_timeout(&self) -> Duration {
+        self.dkron.wait_timeout
     }
 
     /// Why nothing is tried any more, if Dkron was given up.
@@ -127,6 +219,17 @@ impl<'a> Session<'a> {
         let mut delays = backoff().build();
         let mut said = false;
         loop {
+            tokio::select! {
+                biased;
+                ready = self.ready() => {
+                    if let Err(error) = ready {
+                        return Written::Refused(error.to_string());
+                    }
+                }
+                signal = self.shutdown.stopping() => {
+                    return Written::NotDone(format!("stopped by {}", signal.name()));
+                }
+            }
             let writer = self.writer.borrow().clone();
             let doubt = match try_once(writer).await {
                 Ok(true) => return self.accept(),
@@ -135,6 +238,7 @@ impl<'a> Session<'a> {
                 Err(failure) => Some(failure),
             };
             if let Some(failure) = &doubt {
+                self.in_doubt.set(true);
                 if said {
                     debug!(job = name, cause = %failure, "trying again");
                 } else {
@@ -183,10 +287,47 @@ impl<'a> Session<'a> {
         Written::Accepted
     }
 
+    /// Returns once a write may go out: after a doubtful answer Dkron is trusted again first. Where the leader's scheduler cannot be
+    /// asked, a leader must have been there for a while.
+    async fn ready(&self) -> Result<(), WaitError> {
+        if self.in_doubt.get() {
+            let _turn = self.looking.lock().await;
+            if let Some(error) = &*self.lost.borrow() {
+                return Err(error.clone());
+            }
+            if self.in_doubt.get() {
+                self.renew().await?;
+            }
+        }
+        let hidden = {
+            let trusted = self.trusted.borrow();
+            matches!(trusted.scheduling, Scheduling::Hidden(_)).then_some(trusted.found + SURELY_SCHEDULES)
+        };
+        if let Some(until) = hidden.filter(|until| *until > Instant::now()) {
+            if !self.waits.replace(true) {
+                info!(
+                    wait_ms = until.duration_since(Instant::now()).as_millis(),
+                    "the leader's scheduler cannot be asked; waiting until it surely runs before anything is written"
+                );
+            }
+            sleep_until(until).await;
+            self.waits.set(false);
+        }
+        Ok(())
+    }
+
     fn trust(&self, trusted: Trusted) {
+        let running = Running::of(&trusted);
+        let asked = running.allocated.is_some();
+        // A doubtful answer may mean a restart, which the leader's name alone does not show.
+        let same = self.running.replace(running.clone()).goes_on_as(&running) && !(asked && self.in_doubt.get());
+        if !same {
+            self.epoch.set(self.epoch.get() + 1);
+        }
         // Connections to a node that died may still look open: writes begin anew as well.
         self.writer.replace(trusted.conn.another());
         self.trusted.replace(trusted);
+        self.in_doubt.set(false);
     }
 
     /// What is left of `--wait-timeout` since Dkron last accepted anything.
@@ -256,7 +397,13 @@ impl<'a> Session<'a> {
             drop(turn);
             if self.left().is_zero() {
                 let (url, waited) = (report::shown_url(&self.dkron.url), self.dkron.wait_timeout);
-                return Err(WaitError::TimedOut { url, waited, phase: Phase::Read, last: Some(failure) });
+                return Err(WaitError::TimedOut {
+                    url,
+                    waited,
+                    phase: Phase::Read,
+                    last: Some(failure),
+                    blocking: Vec::new(),
+                });
             }
             sleep(delays.next().unwrap_or_default()).await;
         }
@@ -284,7 +431,12 @@ impl<'a> Session<'a> {
     }
 }
 
-fn found(answer: &Answer) -> Result<Option<LiveJob>, Failure> {
+/// The definitions of all jobs.
+pub(super) fn jobs(live: &Live) -> impl Iterator<Item = &Packed> + Clone {
+    live.jobs.values().map(|live| &live.job)
+}
+
+pub(super) fn found(answer: &Answer) -> Result<Option<LiveJob>, Failure> {
     match answer.status {
         200 => answer.job().map(Some),
         404 => Ok(None),

@@ -1,10 +1,12 @@
 //! Waiting until Dkron can be trusted, and reading what it holds only then.
 //!
 //! A restarted Dkron answers with a part of its jobs for a while (FACTS 3), a follower with an old state (FACTS 5), and
-//! `/health` says nothing (FACTS 1). So: a leader, then the barrier (FACTS 4), then a read from that leader, counted.
+//! `/health` says nothing (FACTS 1). So: a leader, then the barrier (FACTS 4), then the leader's scheduler (FACTS 36, 37), then a
+//! read from that leader, counted.
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::BackoffBuilder;
@@ -15,12 +17,14 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::job::{Live, Packed, Pool};
+use crate::job::{Fields, Live, Packed, Pool, Scheduler};
 use crate::report;
+use crate::schedule::Schedule;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
 use super::list::{Collect, List, Pooling, Sharing};
+use super::version::release;
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// Connections that are opened in search of the leader behind one address before two equal reads must do.
@@ -40,13 +44,22 @@ pub(super) const PARENT_NOT_FOUND: &str = "specified parent job not found";
 
 /// Who leads (FACTS 2).
 const LEADER: &str = "/v1/leader";
+/// What the leader's process says of itself (FACTS 37c).
+const VARS: &str = "/debug/vars";
+/// How long after it was first seen a leader schedules what is written to it, where its scheduler cannot be asked: it waits 10 s for
+/// the answer of a server that is gone (FACTS 36).
+pub(super) const SURELY_SCHEDULES: Duration = Duration::from_secs(15);
 
 /// What Dkron is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// To look: a paused Dkron is read with two equal reads.
+    /// To read jobs: a paused Dkron is read with two equal reads, and its scheduler does not matter.
     Reader,
-    /// To write: a paused Dkron is waited for.
+    /// To read jobs and what its scheduler has of them; a scheduler that does not run is reported.
+    Observer,
+    /// The same, once the scheduler runs.
+    Checker,
+    /// To write, once it is not paused and the scheduler runs.
     Writer,
 }
 
@@ -61,6 +74,8 @@ pub enum Phase {
     Barrier,
     /// It refuses writes.
     Unpause,
+    /// Its leader does not schedule jobs yet: what is written now is stored and not scheduled (FACTS 37).
+    Scheduler,
     /// Its list of jobs is not to be had whole.
     Read,
 }
@@ -72,6 +87,7 @@ impl fmt::Display for Phase {
             Self::Leader => "waiting for a leader",
             Self::Barrier => "waiting for the leader to have all its jobs",
             Self::Unpause => "waiting for it to be unpaused",
+            Self::Scheduler => "waiting for the leader's scheduler to start",
             Self::Read => "waiting for its whole list of jobs",
         })
     }
@@ -103,11 +119,25 @@ impl<C> Reading<C> {
 #[derive(Debug, Clone)]
 pub(super) struct Trusted {
     pub(super) conn: Conn,
-    leader: String,
-    version: Option<String>,
+    pub(super) leader: String,
+    pub(super) version: Option<String>,
     /// Whether `conn` leads to the leader. It does not where one address hides several nodes and always gives the same.
     pub(super) direct: bool,
     paused: bool,
+    /// When this leader was found.
+    pub(super) found: Instant,
+    pub(super) scheduling: Scheduling,
+}
+
+/// What is known of the leader's scheduler.
+#[derive(Debug, Clone)]
+pub(super) enum Scheduling {
+    /// It was not asked.
+    NotAsked,
+    /// What it said, and when.
+    Seen(Arc<Scheduler>, Instant),
+    /// It cannot be asked: only followers are reached, or a gateway hides it. Why, in words.
+    Hidden(String),
 }
 
 /// Why one attempt ended, and where.
@@ -122,7 +152,7 @@ enum Attempt {
 }
 
 impl Dkron {
-    /// Waits until Dkron can be trusted: reachable, a leader, the barrier passed, not paused.
+    /// Waits until Dkron can be trusted: reachable, a leader, the barrier passed, not paused, its scheduler running.
     ///
     /// # Errors
     /// A [`WaitError`] that names the phase and the last cause when `wait_timeout` is over, or what will not get better by waiting.
@@ -213,19 +243,41 @@ impl Dkron {
         }
         let last = last.into_inner();
         let phase = last.as_ref().map_or(at.get(), |stop| stop.phase);
-        Err(WaitError::TimedOut { url, waited: limit, phase, last: last.map(|stop| stop.failure) })
+        let blocking = if phase == Phase::Scheduler { self.blocking_jobs().await } else { Vec::new() };
+        Err(WaitError::TimedOut { url, waited: limit, phase, last: last.map(|stop| stop.failure), blocking })
     }
 
-    /// One attempt: find the leader, pass the barrier.
+    /// One attempt: find the leader, pass the barrier, see its scheduler run.
     async fn trust(&self, role: Role, at: &Cell<Phase>) -> Result<Trusted, Attempt> {
         let mut trusted = self.find_leader().await.map_err(Attempt::Again)?;
         at.set(Phase::Barrier);
         match barrier(&trusted.conn).await? {
             Barrier::Passed => {}
-            Barrier::Paused if role == Role::Reader => trusted.paused = true,
+            Barrier::Paused if role != Role::Writer => trusted.paused = true,
             Barrier::Paused => return Err(Phase::Unpause.stop(Failure::Paused)),
         }
-        Ok(trusted)
+        if role == Role::Reader {
+            return Ok(trusted);
+        }
+        at.set(Phase::Scheduler);
+        trusted.scheduling = trusted.ask_scheduler().await.map_err(|failure| Phase::Scheduler.stop(failure))?;
+        match &trusted.scheduling {
+            Scheduling::Seen(scheduler, _) if !scheduler.started && role != Role::Observer => {
+                Err(Phase::Scheduler.stop(Failure::NotScheduling { leader: trusted.leader }))
+            }
+            _ => Ok(trusted),
+        }
+    }
+
+    /// The jobs that keep the leader's scheduler from starting, because this Dkron cannot read their schedules, and their children
+    /// before them: the order in which they can be deleted (FACTS 11, 44). Nothing where that cannot be found out.
+    async fn blocking_jobs(&self) -> Vec<String> {
+        let read = async {
+            let trusted = self.find_leader().await.ok()?;
+            let (live, _) = trusted.list(Live::default()).await.ok()?;
+            Some(blocking(&live, trusted.version.as_deref()))
+        };
+        timeout(self.request_timeout, read).await.ok().flatten().unwrap_or_default()
     }
 
     async fn trust_and_read<C: Collect>(
@@ -261,9 +313,20 @@ impl Dkron {
                     report::shown_url(&self.url)
                 ));
             }
-            for warning in &warnings {
-                warn!("{warning}");
-            }
+        }
+        match &trusted.scheduling {
+            Scheduling::Seen(scheduler, _) if !scheduler.started => warnings.push(format!(
+                "the scheduler is not running: the leader `{}` runs no job, and what it schedules was not compared with what it stores",
+                trusted.leader
+            )),
+            Scheduling::Hidden(why) => warnings.push(format!(
+                "what the leader `{}` schedules could not be compared with what it stores: its /debug/vars cannot be read: {why}",
+                trusted.leader
+            )),
+            Scheduling::Seen(..) | Scheduling::NotAsked => {}
+        }
+        for warning in &warnings {
+            warn!("{warning}");
         }
         Ok(Reading { live, warnings, version: trusted.version.clone(), now, trusted })
     }
@@ -279,7 +342,8 @@ impl Dkron {
             let member = answer.leader()?;
             let (version, leader) = (member.version(), member.name);
             let direct = answer.whom.as_deref() == Some(leader.as_str());
-            Ok::<_, Failure>(Trusted { conn, leader, version, direct, paused: false })
+            let (found, scheduling) = (Instant::now(), Scheduling::NotAsked);
+            Ok::<_, Failure>(Trusted { conn, leader, version, direct, paused: false, found, scheduling })
         };
         let mut best: Option<Trusted> = None;
         let mut answering = Vec::new();
@@ -334,21 +398,11 @@ impl Trusted {
 
     /// Asks until there is an answer that `read` understands, a few times.
     pub(super) async fn ask<T>(&self, path: &str, read: impl Fn(&Answer) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut delays = backoff().build();
-        let mut tries = 1;
-        loop {
-            match self.get(path).await.and_then(|answer| read(&answer)) {
-                Err(failure) if tries < TRIES && !failure.is_final() => {
-                    tries += 1;
-                    sleep(delays.next().unwrap_or_default()).await;
-                }
-                result => return result,
-            }
-        }
+        a_few_times(async || self.get(path).await.and_then(|answer| read(&answer))).await
     }
 
     /// All jobs, counted, and when that was; as [`Trusted::get`].
-    async fn list<C: Collect>(&self, empty: C) -> Result<(C, Option<Timestamp>), Failure> {
+    pub(super) async fn list<C: Collect>(&self, empty: C) -> Result<(C, Option<Timestamp>), Failure> {
         let (answer, list) = self.conn.list(empty).await?;
         let answer = if self.direct { answer.by_leader(&self.leader)? } else { answer };
         let answer = answer.success()?;
@@ -357,13 +411,85 @@ impl Trusted {
         Ok((collected, answer.date))
     }
 
-    async fn still_leads(&self) -> Result<(), Failure> {
+    /// Asks the leader for its scheduler. That it cannot be asked is an answer too, as long as the leader is still the same.
+    ///
+    /// # Errors
+    /// The leader is gone, or another one leads.
+    async fn ask_scheduler(&self) -> Result<Scheduling, Failure> {
+        let hidden = if self.direct {
+            match self.scheduler().await {
+                Ok(scheduler) => return Ok(Scheduling::Seen(Arc::new(scheduler), Instant::now())),
+                Err(failure) => failure.to_string(),
+            }
+        } else {
+            format!("only other servers than the leader `{}` can be reached", self.leader)
+        };
+        self.still_leads().await?;
+        Ok(Scheduling::Hidden(hidden))
+    }
+
+    /// The leader's `/debug/vars`. No failure holds anything of the body, which begins with the server's command line.
+    pub(super) async fn scheduler(&self) -> Result<Scheduler, Failure> {
+        let once = async || {
+            let mut answer = self.conn.get_long(VARS).await?;
+            let body = std::mem::take(&mut answer.body);
+            let answer = answer.success()?.by_leader(&self.leader)?;
+            Scheduler::parse(&body).map_err(|problem| answer.not_dkron(&problem))
+        };
+        // All tries together have the time of one: a leader that hangs must not hide the next one for long.
+        let limit = self.conn.request_timeout();
+        let late = Failure::Timeout { request: format!("GET {VARS}"), limit };
+        timeout(limit, a_few_times(once)).await.unwrap_or(Err(late))
+    }
+
+    /// Whether the same node still leads.
+    pub(super) async fn still_leads(&self) -> Result<(), Failure> {
         let now = self.conn.get(LEADER).await?.success()?.leader()?.name;
         if now == self.leader {
             return Ok(());
         }
         Err(Failure::NotLeader { request: format!("GET {LIST}"), whom: self.leader.clone(), leader: now })
     }
+}
+
+/// Asks until there is an answer, or one that will not change.
+async fn a_few_times<T>(ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut delays = backoff().build();
+    let mut tries = 1;
+    loop {
+        match ask().await {
+            Err(failure) if tries < TRIES && !failure.is_final() => {
+                tries += 1;
+                sleep(delays.next().unwrap_or_default()).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The jobs whose schedules a Dkron of this version cannot read, with all their descendants, children first.
+fn blocking(live: &Live, version: Option<&str>) -> Vec<String> {
+    // `@after` came with 4.1 (FACTS 38).
+    let knows_after = version.and_then(release).is_some_and(|release| release >= (4, 1));
+    let unreadable = |job: &Fields<'_>| {
+        let is_readable = Schedule::parse(job.schedule, job.name, job.timezone).is_ok()
+            && (knows_after || !job.schedule.starts_with("@after"));
+        !is_readable && !(job.schedule.is_empty() && job.parent().is_some())
+    };
+    let mut blocking: Vec<&str> = Vec::new();
+    for live in live.jobs.values().filter(|live| live.job.look(unreadable)) {
+        blocking.push(live.job.name());
+    }
+    let mut at = 0;
+    while let Some(parent) = blocking.get(at).copied() {
+        for child in live.jobs.values().filter(|live| live.job.parent() == Some(parent)) {
+            if !blocking.contains(&&**child.job.name()) {
+                blocking.push(child.job.name());
+            }
+        }
+        at += 1;
+    }
+    blocking.into_iter().rev().map(str::to_owned).collect()
 }
 
 impl Phase {

@@ -1,8 +1,7 @@
-//! Whether Dkron has stopped running a job that it should run, judged from what it says about the job.
+//! Whether an execution that never ended blocks a job, judged from what Dkron says about the job.
 //!
 //! A job whose `next` has passed is only suspected: after a restart Dkron may hold an old `next` until the job runs again, and a
-//! `next` that a time zone was left out of is wrong from the start. So the executions in flight, the stored ones and the
-//! scheduler's own list are asked, and what none of them proves is no ailment.
+//! `next` that a time zone was left out of is wrong from the start. So the executions in flight and the stored ones are asked.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::schedule::within;
 
-use super::{CONCURRENCY_FORBID, LiveJob};
+use super::LiveJob;
 
 /// How far in the past a job's `next` must lie before anything is asked: Dkron moves it on within milliseconds of a run's start.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
@@ -20,47 +19,21 @@ const NO_TIMEOUT: SignedDuration = SignedDuration::from_hours(1);
 /// How far the clocks of the nodes may be apart: one writes down when an execution began, another says what time it is.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(10);
 
-/// Why Dkron does not run a job that it should run.
+/// A job with `concurrency: forbid` that an execution without an end blocks (FACTS 24c, 34).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ailment {
-    /// `concurrency: forbid`, and an execution that will never end blocks it for ever (FACTS 24c).
-    Stuck {
-        /// When it should have run.
-        since: Timestamp,
-        /// When the execution began.
-        began: Timestamp,
-    },
-    /// Stored, and unknown to the scheduler (FACTS 16c).
-    Unscheduled {
-        /// When it should have run.
-        since: Timestamp,
-    },
+pub struct Stuck {
+    /// When it should have run.
+    pub since: Timestamp,
+    /// When the execution began.
+    pub began: Timestamp,
 }
 
 /// For people, to the second.
-impl fmt::Display for Ailment {
+impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = |instant: &Timestamp| instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        match self {
-            Self::Stuck { since, began } => {
-                write!(f, "stuck since {}: an execution that began at {} never ended", at(since), at(began))
-            }
-            Self::Unscheduled { since } => {
-                write!(f, "not scheduled since {}: Dkron holds it, and its scheduler does not", at(since))
-            }
-        }
+        let at = |instant: Timestamp| instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        write!(f, "stuck since {}: an execution that began at {} never ended", at(self.since), at(self.began))
     }
-}
-
-/// What Dkron says about a job beside its list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Signs {
-    /// Whether one of its executions is in flight.
-    pub busy: bool,
-    /// When those of its stored executions began that have no end. They matter only for `concurrency: forbid`.
-    pub unfinished: Vec<Timestamp>,
-    /// Whether the scheduler holds it; `None` where that cannot be told.
-    pub scheduled: Option<bool>,
 }
 
 impl LiveJob {
@@ -77,19 +50,14 @@ impl LiveJob {
         })
     }
 
-    /// What keeps it from running, if something does. Nothing is said of a job of which a run may still be in flight.
-    pub fn ailment(&self, signs: &Signs, now: Timestamp) -> Option<Ailment> {
-        let late_since = self.next.filter(|_| self.is_late(now) && !signs.busy)?;
-        // How long a run may be in flight that keeps all others from beginning.
-        let limit =
-            self.job.look(|job| (job.concurrency == CONCURRENCY_FORBID).then(|| job.timeout().unwrap_or(NO_TIMEOUT)));
-        if let Some(limit) = limit
-            && let Some(began) = signs.unfinished.iter().max().copied()
-        {
-            let over = since(began, now) > limit.saturating_add(CLOCKS);
-            return over.then_some(Ailment::Stuck { since: late_since, began });
-        }
-        (signs.scheduled == Some(false)).then_some(Ailment::Unscheduled { since: late_since })
+    /// Whether it is stuck, where no execution of it is in flight and these, by their start, are stored without an end. A run on another
+    /// node may still be in flight as long as its time is not up.
+    pub fn stuck(&self, unfinished: &[Timestamp], now: Timestamp) -> Option<Stuck> {
+        let late_since = self.next.filter(|_| self.is_late(now))?;
+        let limit = self.job.look(|job| job.forbids_overlap().then(|| job.timeout().unwrap_or(NO_TIMEOUT)))?;
+        let began = *unfinished.iter().max()?;
+        let over = since(began, now) > limit.saturating_add(CLOCKS);
+        over.then_some(Stuck { since: late_since, began })
     }
 }
 

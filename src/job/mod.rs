@@ -11,6 +11,7 @@ pub(crate) mod http;
 mod order;
 mod packed;
 mod printable;
+mod scheduled;
 mod set;
 mod stamp;
 mod wire;
@@ -28,12 +29,13 @@ use self::http::{HTTP, TIMEOUT};
 
 pub use self::diff::{Change, diff};
 pub use self::fields::{Fields, Pairs};
-pub use self::health::{Ailment, Signs};
+pub use self::health::Stuck;
 pub use self::history::History;
 pub use self::order::generations;
 pub use self::packed::{Packed, Pool};
 pub(crate) use self::printable::is_unprintable;
 pub use self::printable::{json_words, printable};
+pub use self::scheduled::{Mismatch, Scheduler};
 pub use self::set::{Desired, JobMap, Live, LiveJob, Origin, Scope, Wanted, by_name};
 pub use self::stamp::{Compared, Owner, PRUNE_KEY, STAMP_KEYS, Stamp, digest};
 pub use self::wire::{FIELDS, SERVER_FIELDS, WireJob, instant};
@@ -127,11 +129,6 @@ impl Job {
     /// The parent's name, if it has one.
     pub fn parent(&self) -> Option<&str> {
         (!self.parent_job.is_empty()).then_some(self.parent_job.as_str())
-    }
-
-    /// Whether an execution that has not ended keeps all others from beginning (FACTS 24c).
-    pub fn forbids_overlap(&self) -> bool {
-        self.concurrency == CONCURRENCY_FORBID
     }
 
     /// Why Dkron would refuse this name, in its own words (FACTS 12); `None` when it would not.

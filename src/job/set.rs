@@ -9,7 +9,7 @@ use litemap::LiteMap;
 
 use crate::sort;
 
-use super::{Ailment, Packed, generations, printable};
+use super::{Mismatch, Packed, Stuck, generations, printable};
 
 /// Jobs by name: a sorted list, which takes less memory than a tree, and is made in one piece of what comes in order.
 pub type JobMap<T> = LiteMap<Arc<str>, T>;
@@ -93,8 +93,10 @@ impl fmt::Display for Origin {
 pub struct Live {
     /// The jobs by name.
     pub jobs: JobMap<LiveJob>,
-    /// Those of them that Dkron does not run though it should, as far as that was looked for.
-    pub ailing: BTreeMap<Arc<str>, Ailment>,
+    /// Those of them that an execution without an end blocks, as far as that was looked for.
+    pub stuck: BTreeMap<Arc<str>, Stuck>,
+    /// Those of them that the scheduler has otherwise than they are stored, as far as that was looked for.
+    pub mismatched: BTreeMap<Arc<str>, Mismatch>,
 }
 
 /// One job as Dkron holds it.
@@ -111,7 +113,7 @@ pub struct LiveJob {
 impl FromIterator<LiveJob> for Live {
     fn from_iter<I: IntoIterator<Item = LiveJob>>(jobs: I) -> Self {
         let jobs = by_name(jobs.into_iter().map(|live| (live.job.name().clone(), live)).collect());
-        Self { jobs, ailing: BTreeMap::new() }
+        Self { jobs, ..Self::default() }
     }
 }
 

@@ -1,21 +1,22 @@
-//! Jobs that Dkron does not run though it should: ours are healed, others' are told of.
+//! Jobs that Dkron does not run as they are stored: this release's are repaired, others' are reported.
 //!
-//! A stuck job runs again only after it was deleted and created (FACTS 24c), and Dkron deletes no job with children: ours are set
-//! aside meanwhile (FACTS 24d). Healing comes after all other writes, when each job is somebody's child or nobody's as the plan
-//! wants it. Only what a template wants is ever deleted for it: a run that is killed then loses nothing that the next one does not
-//! create again.
+//! A job that the scheduler has otherwise than it is stored runs as written once it is posted again (FACTS 37). A stuck job runs again
+//! only after it was deleted and created (FACTS 24c), and Dkron deletes no job with children: this release's are set aside meanwhile
+//! (FACTS 24d). Healing comes after all other writes, when each job has the parent that the plan wants. Only what a template wants is
+//! ever deleted for it: a run that is killed then loses nothing that the next one does not create again.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Ailment, Live, Packed};
+use crate::job::{Live, Mismatch, Packed, Stuck};
 
 use super::{Action, Item, Left, Policy, Reason, after, position};
 
 /// How a job is healed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heal {
-    /// Posted: that puts it back into the scheduler.
+    /// Posted: an execution without an end does not block it any more.
     Post,
     /// Deleted and created again, as one write.
     Anew {
@@ -33,61 +34,88 @@ impl Item {
         }
     }
 
-    /// What ails the job, whether that is healed or left.
+    /// Why Dkron does not run the job as it is stored, whether that is repaired or left.
     pub fn ailment(&self) -> Option<Ailment> {
         self.reasons.iter().find_map(|reason| match reason {
-            Reason::Healed(ailment, _) | Reason::LeftAiling(ailment, _) => Some(*ailment),
+            Reason::Healed(stuck, _) => Some(Ailment::Stuck(*stuck)),
+            Reason::Rescheduled(mismatch) => Some(Ailment::Mismatched(*mismatch)),
+            Reason::LeftAiling(ailment, _) => Some(*ailment),
             _ => None,
         })
     }
 
-    /// Whether the write changes nothing of the job: it is only healed.
+    /// Whether the write puts the job back into the scheduler as it is stored (FACTS 37).
+    pub fn reschedules(&self) -> bool {
+        self.action == Action::Update && self.reasons.iter().any(|reason| matches!(reason, Reason::Rescheduled(_)))
+    }
+
+    /// Whether the write changes nothing of the job, and only makes Dkron run it as it is stored.
     pub fn only_heals(&self) -> bool {
-        self.heal.is_some() && self.from == self.to
+        (self.heal.is_some() || self.reschedules()) && self.from == self.to
     }
 }
 
-/// Heals what ails and is ours, and tells of the rest.
+/// Why Dkron does not run a job as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ailment {
+    /// An execution without an end blocks it.
+    Stuck(Stuck),
+    /// The scheduler has it otherwise, or not at all.
+    Mismatched(Mismatch),
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stuck(stuck) => stuck.fmt(f),
+            Self::Mismatched(mismatch) => mismatch.fmt(f),
+        }
+    }
+}
+
+/// Repairs what is this release's and does not run as it is stored, and reports the rest.
 pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<String> {
     let mut warnings = Vec::new();
-    if live.ailing.is_empty() {
+    if live.stuck.is_empty() && live.mismatched.is_empty() {
         return warnings;
     }
     let children = children(items, live, policy);
-    for (name, ailment) in &live.ailing {
+    let mismatched = live.mismatched.iter().filter(|(name, _)| !live.stuck.contains_key(*name));
+    let ailing = (live.stuck.iter().map(|(name, stuck)| (name, Ailment::Stuck(*stuck))))
+        .chain(mismatched.map(|(name, mismatch)| (name, Ailment::Mismatched(*mismatch))));
+    for (name, ailment) in ailing {
         let Some(job) = live.jobs.get(name).map(|live| &live.job) else { continue };
         let ours = job.is_of(&policy.owner);
-        // What is adopted or taken over is ours from now on.
+        // A job that is adopted or taken over belongs to this release from now on.
         let Some(index) = position(items, name).filter(|&index| ours || items[index].action == Action::Update) else {
-            warnings.push(format!("job `{name}` is not ours and does not run: {ailment}; it is left alone"));
+            warnings.push(format!(
+                "job `{name}` of another owner does not run as it is stored: {ailment}; it is left alone"
+            ));
             continue;
         };
-        heal(&mut items[index], *ailment, job, children.get(name).map_or(&[][..], Vec::as_slice), policy);
+        let item = &mut items[index];
+        match ailment {
+            Ailment::Stuck(stuck) => heal(item, stuck, job, children.get(name).map_or(&[][..], Vec::as_slice), policy),
+            Ailment::Mismatched(mismatch) => reschedule(item, mismatch, job, policy),
+        }
     }
     warnings
 }
 
-/// Decides for one job of ours.
-fn heal(item: &mut Item, ailment: Ailment, live: &Packed, children: &[Child], policy: &Policy) {
+/// Decides for one stuck job of this release.
+fn heal(item: &mut Item, stuck: Stuck, live: &Packed, children: &[Child], policy: &Policy) {
     let to = item.definition().unwrap_or(live).clone();
     if item.action == Action::Delete || to.disabled() {
         // It shall not run any more.
         return;
     }
-    let anew = matches!(ailment, Ailment::Stuck { .. }) && to.unpack().forbids_overlap();
+    let anew = to.look(|job| job.forbids_overlap());
     let foreign: Vec<_> =
         children.iter().filter(|child| !child.ours).map(|child| child.job.name().to_string()).collect();
-    let left = if !policy.heal_stuck {
-        Some(Left::Off)
-    } else if item.origin.is_none() {
-        Some(Left::Unwanted)
-    } else if anew && !foreign.is_empty() {
-        Some(Left::ForeignChildren(foreign))
-    } else {
-        None
-    };
-    if let Some(left) = left {
-        item.reasons.push(Reason::LeftAiling(ailment, left));
+    if let Some(left) =
+        left(item, policy).or_else(|| (anew && !foreign.is_empty()).then_some(Left::ForeignChildren(foreign)))
+    {
+        item.reasons.push(Reason::LeftAiling(Ailment::Stuck(stuck), left));
         return;
     }
     let children: Vec<_> = children.iter().filter(|_| anew).map(|child| child.job.clone()).collect();
@@ -95,8 +123,38 @@ fn heal(item: &mut Item, ailment: Ailment, live: &Packed, children: &[Child], po
     item.from = Some(live.clone());
     item.to = Some(to);
     let aside = children.iter().map(|child| child.name().to_string()).collect();
-    item.reasons.insert(0, Reason::Healed(ailment, anew.then_some(aside)));
+    item.reasons.insert(0, Reason::Healed(stuck, anew.then_some(aside)));
     item.heal = Some(if anew { Heal::Anew { children } } else { Heal::Post });
+}
+
+/// Decides for one job of this release that the scheduler has otherwise than it is stored: what the plan wants is posted, or what is
+/// stored where the plan leaves it.
+fn reschedule(item: &mut Item, mismatch: Mismatch, live: &Packed, policy: &Policy) {
+    match item.action {
+        Action::Delete => return,
+        Action::Create | Action::Update => {}
+        Action::Unchanged => {
+            if let Some(left) = left(item, policy) {
+                item.reasons.push(Reason::LeftAiling(Ailment::Mismatched(mismatch), left));
+                return;
+            }
+            item.action = Action::Update;
+            item.from = Some(live.clone());
+            item.to = Some(live.clone());
+        }
+    }
+    item.reasons.insert(0, Reason::Rescheduled(mismatch));
+}
+
+/// Why a job of this release is not repaired, if it is not.
+fn left(item: &Item, policy: &Policy) -> Option<Left> {
+    if !policy.heal_stuck {
+        Some(Left::Off)
+    } else if item.origin.is_none() {
+        Some(Left::Unwanted)
+    } else {
+        None
+    }
 }
 
 /// A job that is somebody's child when all other writes are done.

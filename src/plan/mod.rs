@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Ailment, Change, Desired, Live, Origin, Owner, Packed, Scope, Wanted, printable};
+use crate::job::{Change, Desired, Live, Mismatch, Origin, Owner, Packed, Scope, Stuck, Wanted, printable};
 
 pub use self::guard::Refusal;
-pub use self::heal::Heal;
+pub use self::heal::{Ailment, Heal};
 pub use self::restore::is_empty;
 
 /// What a plan may do, as the user set it.
@@ -142,6 +142,11 @@ impl Item {
         }
     }
 
+    /// Whether posting it may run it: a job with `@after` runs after each upsert within its grace (FACTS 41).
+    pub fn runs_on_post(&self) -> bool {
+        self.definition().is_some_and(|job| job.look(|job| job.schedule.starts_with("@after ")))
+    }
+
     /// The fields that the write changes; for a kept drift the fields that stay different.
     pub fn changes(&self) -> Vec<Change> {
         match (&self.from, &self.to) {
@@ -216,9 +221,11 @@ pub enum Reason {
     PutBack,
     /// Not what it was; left.
     LeftAsItIs,
-    /// Dkron did not run it any more; healed. Where it is deleted and created again, the children that are set aside meanwhile.
-    Healed(Ailment, Option<Vec<String>>),
-    /// Dkron does not run it any more; left.
+    /// It was stuck; healed. Where it is deleted and created again, the children that are set aside meanwhile.
+    Healed(Stuck, Option<Vec<String>>),
+    /// The scheduler has it otherwise than it is stored, or not at all; posted again.
+    Rescheduled(Mismatch),
+    /// Dkron does not run it as it is stored; left.
     LeftAiling(Ailment, Left),
     /// Set aside by a run that was cut short while it healed the parent; put back.
     Unparked,
@@ -451,7 +458,9 @@ fn warning(item: &Item) -> Option<String> {
             "job `{name}` is already as wanted but belongs to `{owner}`, who may delete it; `{}` makes it ours",
             owner.take_over_flag()
         )),
-        Reason::LeftAiling(ailment, left) => Some(format!("job `{name}` does not run: {ailment}; {left}")),
+        Reason::LeftAiling(ailment, left) => {
+            Some(format!("job `{name}` does not run as it is stored: {ailment}; {left}"))
+        }
         _ => None,
     })
 }

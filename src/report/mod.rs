@@ -89,8 +89,10 @@ pub struct Summary {
     pub adopted: usize,
     /// Switched off by hand and left so.
     pub kept_disabled: usize,
-    /// Of the updated: Dkron did not run them any more.
+    /// Of the updated: an execution without an end blocked them.
     pub healed: usize,
+    /// Of the updated: the scheduler had them otherwise than they are stored, or not at all.
+    pub rescheduled: usize,
 }
 
 /// One job's line.
@@ -298,6 +300,7 @@ fn count(summary: &mut Summary, command: &str, item: &Item, outcome: &Outcome) {
             Action::Update => {
                 summary.updated += 1;
                 summary.healed += usize::from(item.heal.is_some());
+                summary.rescheduled += usize::from(item.reschedules());
                 summary.adopted += usize::from(item.reasons.contains(&Reason::Adopted));
                 summary.restored += as_it_was(Reason::PutBack);
             }
@@ -338,6 +341,7 @@ fn words(command: &str, reason: &Reason) -> String {
         Reason::Healed(ailment, Some(aside)) => {
             format!("{ailment}; deleted and created again, {} set aside meanwhile", plan::named(aside))
         }
+        Reason::Rescheduled(mismatch) => format!("{mismatch}; posted again"),
         Reason::LeftAiling(ailment, left) => format!("{ailment}; {left}"),
         Reason::Unparked => "set aside by a run that was cut short; put back".to_owned(),
         Reason::Released => "no template wants it any more; left to its next owner, unstamped".to_owned(),

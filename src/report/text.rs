@@ -97,6 +97,7 @@ impl Report<'_> {
                 (summary.adopted, "adopted"),
                 (summary.kept_disabled, "kept disabled"),
                 (summary.healed, "healed"),
+                (summary.rescheduled, "rescheduled"),
             ]
             .iter()
             .filter(|(count, _)| *count > 0)

@@ -96,6 +96,7 @@ impl Status {
             dkron: masker.text(look.dkron.0),
             version: look.dkron.1.map(|version| masker.text(version)),
             at: Some(look.now),
+            scheduler_running: look.scheduler_runs,
             summary: Summary::of(&jobs, &caches),
             caches,
             jobs,
@@ -112,6 +113,7 @@ impl Status {
             dkron: masker.text(dkron),
             version: None,
             at: None,
+            scheduler_running: None,
             summary: Summary::default(),
             caches: Vec::new(),
             jobs: Vec::new(),
@@ -174,9 +176,13 @@ impl<'a> Seen<'a> {
         if job.disabled {
             state = State::Off;
         }
-        if let Some(ailment) = look.live.ailing.get(*name) {
+        if let Some(mismatch) = look.live.mismatched.get(*name) {
+            state = if mismatch.is_missing() { State::NotScheduled } else { State::ScheduledDifferently };
+            notes.push(mismatch.to_string());
+        }
+        if let Some(stuck) = look.live.stuck.get(*name) {
             state = State::Stuck;
-            notes.push(ailment.to_string());
+            notes.push(stuck.to_string());
         }
         let timeout = Fields::of(job).timeout();
         let running = look.running.get(&***name).map(|began| since(*began, look.now));

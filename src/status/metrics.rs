@@ -50,7 +50,7 @@ fn whole(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         ("dkron_jobs_caches", "Rows of table cache_param.", summary.caches.all),
         (
             "dkron_jobs_failing",
-            "Whether a job or cache is stale, or a job is stuck: what exit code 7 says.",
+            "Whether a job or cache is stale, a job does not run as it is stored, or the scheduler is not running: what exit code 7 says.",
             failing.into(),
         ),
         ("dkron_jobs_warnings", "Things that could not be told.", status.warnings.len()),
@@ -58,13 +58,18 @@ fn whole(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         family(out, name, GAUGE, help)?;
         writeln!(out, "{name} {value}")?;
     }
+    if let Some(runs) = status.scheduler_running {
+        let name = "dkron_jobs_scheduler_running";
+        family(out, name, GAUGE, "Whether the scheduler of Dkron's leader runs; without it no job runs.")?;
+        writeln!(out, "{name} {}", u8::from(runs))?;
+    }
     Ok(())
 }
 
 fn jobs(jobs: &[JobStatus], out: &mut dyn Write) -> io::Result<()> {
     let seconds = |time: Option<SignedDuration>| time.map(|time| time.as_secs().to_string());
     let flag = |on: bool| Some(u8::from(on).to_string());
-    let families: [(&str, &str, &str, Samples<'_, JobStatus>); 13] = [
+    let families: [(&str, &str, &str, Samples<'_, JobStatus>); 15] = [
         ("last_success_timestamp_seconds", GAUGE, "When a run last succeeded.", &|job| job.last_success.map(instant)),
         ("last_error_timestamp_seconds", GAUGE, "When a run last failed.", &|job| job.last_error.map(instant)),
         ("last_run_failed", GAUGE, "Whether the last run that ended failed.", &|job| flag(job.failed)),
@@ -76,7 +81,13 @@ fn jobs(jobs: &[JobStatus], out: &mut dyn Write) -> io::Result<()> {
         ("running_seconds", GAUGE, "How long its oldest run in flight has been running.", &|job| seconds(job.running)),
         ("timeout_seconds", GAUGE, "How long one attempt may take.", &|job| seconds(job.timeout)),
         ("enabled", GAUGE, "Whether it is switched on.", &|job| flag(job.enabled)),
-        ("stuck", GAUGE, "Whether Dkron does not run it any more.", &|job| flag(job.state == State::Stuck)),
+        ("stuck", GAUGE, "Whether an execution without an end blocks it.", &|job| flag(job.state == State::Stuck)),
+        ("not_scheduled", GAUGE, "Whether Dkron stores it and its scheduler does not have it.", &|job| {
+            flag(job.state == State::NotScheduled)
+        }),
+        ("scheduled_differently", GAUGE, "Whether Dkron's scheduler has it otherwise than it is stored.", &|job| {
+            flag(job.state == State::ScheduledDifferently)
+        }),
         ("drift", GAUGE, "Whether apply would do something with it.", &|job| flag(job.drift.is_some())),
     ];
     for (name, kind, help, value) in families {

@@ -36,8 +36,10 @@ pub struct Look<'a> {
     pub dkron: (&'a str, Option<&'a str>),
     /// What time it is by Dkron's clock.
     pub now: Timestamp,
-    /// What Dkron holds, and what ails there.
+    /// What Dkron holds, and what does not run as it is stored.
     pub live: &'a Live,
+    /// Whether the leader's scheduler runs; `None` where that is not known.
+    pub scheduler_runs: Option<bool>,
     /// What came of the runs, by job.
     pub histories: &'a BTreeMap<Arc<str>, History>,
     /// When the oldest run in flight began, by job.
@@ -65,8 +67,12 @@ impl Look<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Dkron does not run the job any more and never will by itself (FACTS 16c, 24c).
+    /// An execution without an end blocks the job (FACTS 24c, 34).
     Stuck,
+    /// Dkron stores the job and its scheduler does not have it: it never runs (FACTS 16c, 37).
+    NotScheduled,
+    /// Dkron's scheduler has the job otherwise than it is stored (FACTS 37).
+    ScheduledDifferently,
     /// Older than the hard TTL; than the soft one where no hard one is said.
     Stale,
     /// A job that a template wants and Dkron has not.
@@ -87,8 +93,18 @@ pub enum State {
 
 impl State {
     /// Those that a job can have.
-    pub const OF_JOBS: [Self; 8] =
-        [Self::Stuck, Self::Stale, Self::Missing, Self::Late, Self::Never, Self::Fresh, Self::Untimed, Self::Off];
+    pub const OF_JOBS: [Self; 10] = [
+        Self::Stuck,
+        Self::NotScheduled,
+        Self::ScheduledDifferently,
+        Self::Stale,
+        Self::Missing,
+        Self::Late,
+        Self::Never,
+        Self::Fresh,
+        Self::Untimed,
+        Self::Off,
+    ];
     /// Those that a cache can have.
     pub const OF_CACHES: [Self; 6] = [Self::Stale, Self::Unrefreshed, Self::Late, Self::Never, Self::Fresh, Self::Off];
 
@@ -96,6 +112,8 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             Self::Stuck => "stuck",
+            Self::NotScheduled => "not_scheduled",
+            Self::ScheduledDifferently => "scheduled_differently",
             Self::Stale => "stale",
             Self::Missing => "missing",
             Self::Unrefreshed => "unrefreshed",
@@ -105,6 +123,13 @@ impl State {
             Self::Untimed => "untimed",
             Self::Off => "off",
         }
+    }
+}
+
+impl State {
+    /// The word for it, for people.
+    pub(crate) fn shown(self) -> String {
+        self.word().replace('_', " ")
     }
 }
 
@@ -206,6 +231,8 @@ pub struct Status {
     pub version: Option<String>,
     /// When it was looked at, by Dkron's clock; `None` where nothing could be seen.
     pub at: Option<Timestamp>,
+    /// Whether the leader's scheduler runs; `None` where that is not known. Without it no job runs.
+    pub scheduler_running: Option<bool>,
     /// How many of each state.
     pub summary: Summary,
     /// The caches, the worst first.

@@ -7,7 +7,7 @@ use crate::words::counted;
 
 use super::{CacheStatus, JobStatus, State, Status};
 
-/// How many of each state. Each job counts in exactly one of the first eight numbers after their sum, each cache in one of the
+/// How many of each state. Each job counts in exactly one of the first ten numbers after their sum, each cache in one of the
 /// six; the rest is counted beside these.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -30,6 +30,10 @@ pub struct States {
     pub all: usize,
     /// [`State::Stuck`].
     pub stuck: usize,
+    /// [`State::NotScheduled`].
+    pub not_scheduled: usize,
+    /// [`State::ScheduledDifferently`].
+    pub scheduled_differently: usize,
     /// [`State::Stale`].
     pub stale: usize,
     /// [`State::Missing`].
@@ -73,6 +77,8 @@ impl Summary {
             jobs: States {
                 all: jobs.len(),
                 stuck: of_jobs(State::Stuck),
+                not_scheduled: of_jobs(State::NotScheduled),
+                scheduled_differently: of_jobs(State::ScheduledDifferently),
                 stale: of_jobs(State::Stale),
                 missing: of_jobs(State::Missing),
                 late: of_jobs(State::Late),
@@ -106,6 +112,8 @@ impl Summary {
         let told = |all: String, states: String| if states.is_empty() { all } else { format!("{all}: {states}") };
         let of_jobs = [
             (jobs.stuck, "stuck"),
+            (jobs.not_scheduled, "not scheduled"),
+            (jobs.scheduled_differently, "scheduled differently"),
             (jobs.stale, "stale"),
             (jobs.missing, "missing"),
             (jobs.late, "late"),
@@ -139,19 +147,26 @@ impl Summary {
 }
 
 impl Status {
-    /// Whether a job or a cache is stale, or a job is stuck.
+    /// Whether a job or a cache is stale, a job does not run as it is stored, or no job runs at all.
     pub fn is_failing(&self) -> bool {
-        self.summary.jobs.stuck + self.summary.jobs.stale + self.summary.caches.stale > 0
+        let jobs = &self.summary.jobs;
+        jobs.stuck + jobs.not_scheduled + jobs.scheduled_differently + jobs.stale + self.summary.caches.stale > 0
+            || self.scheduler_running == Some(false)
     }
 
-    /// The last words: counts first, then what is stuck and stale, in at most `limit` bytes.
+    /// The last words: counts first, then what fails, in at most `limit` bytes.
     pub fn brief(&self, limit: usize) -> String {
         let caches = self.caches.iter().filter(|cache| cache.state == State::Stale);
-        let jobs = self.jobs.iter().filter(|job| matches!(job.state, State::Stuck | State::Stale));
+        let jobs = self.jobs.iter().filter(|job| job.state <= State::Stale);
         let first = format!("status {}: {}", self.owner, self.summary.words());
+        let scheduler = (self.scheduler_running == Some(false)).then(|| SCHEDULER_STOPPED.to_owned());
         let mut lines = std::iter::once(first)
+            .chain(scheduler)
             .chain(caches.map(|cache| format!("cache {} is stale", cache.name)))
-            .chain(jobs.map(|job| format!("{} is {}", job.name, job.state.word())));
+            .chain(jobs.map(|job| format!("{} is {}", job.name, job.state.shown())));
         brief(&mut lines, limit)
     }
 }
+
+/// What `status` says of a Dkron that runs no job.
+pub(super) const SCHEDULER_STOPPED: &str = "the scheduler is not running";

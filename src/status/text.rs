@@ -39,7 +39,7 @@ const GAP: &str = "  ";
 impl State {
     fn style(self) -> Style {
         match self {
-            Self::Stuck | Self::Stale | Self::Missing => BAD,
+            Self::Stuck | Self::NotScheduled | Self::ScheduledDifferently | Self::Stale | Self::Missing => BAD,
             Self::Unrefreshed | Self::Late => POOR,
             Self::Never => NEW,
             Self::Fresh => GOOD,
@@ -146,7 +146,7 @@ impl Status {
             let state = match job.state {
                 State::Untimed if job.failed => cell("failed", POOR),
                 State::Untimed => cell("-", DIM),
-                state => cell(state.word(), state.style()),
+                state => cell(state.shown(), state.style()),
             };
             let mut schedule = job.schedule.clone();
             if !job.timezone.is_empty() {

@@ -57,6 +57,7 @@ mod rig;
 mod s3;
 mod schedule;
 mod schedule_walk;
+mod scheduler;
 mod sequences;
 mod server;
 mod shelf;
