@@ -1,8 +1,7 @@
 //! Go's `time.Parse(time.RFC3339, …)`: laxer than RFC 3339, with its own words.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
+use jiff::civil::Date;
 
 use super::quote::quote_bytes;
 
@@ -44,8 +43,8 @@ pub(super) fn parse(text: &str) -> Result<Option<Timestamp>, String> {
     let out_of_range = || rest.fail("day out of range");
     let narrow = |number: i32| i8::try_from(number).map_err(|_| out_of_range());
     let date = Date::new(year, narrow(month)?, narrow(day)?).map_err(|_| out_of_range())?;
-    let time = DateTime::from_parts(date, jiff::civil::Time::midnight());
-    let midnight = Offset::UTC.to_timestamp(time).map_err(|_| out_of_range())?.as_second();
+    // Not by a `Timestamp`: those end before the last day of the year 9999 does.
+    let midnight = date.duration_since(Date::constant(1970, 1, 1)).as_secs();
     let second = midnight + i64::from((hour * 60 + minute) * 60 + second - offset);
     Ok(Timestamp::new(second, nanosecond).ok())
 }

@@ -7,6 +7,7 @@
 //! and where midnight does not exist it can run on a day that was not asked for). They are kept, because they are what
 //! happens; `tests/it/schedule.rs` says which.
 
+mod after;
 mod at;
 mod cron;
 mod duration;
@@ -19,6 +20,7 @@ mod zone;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::after::After;
 use self::cron::Cron;
 pub(crate) use self::duration::parse as go_duration;
 pub use self::gaps::Gaps;
@@ -28,7 +30,7 @@ pub use self::refresh::{RefreshError, allowed_interval, refresh_schedule, stagge
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(Kind);
 
-/// The three kinds of schedule that Dkron knows.
+/// The kinds of schedule that Dkron knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     /// Six fields, or a name for them such as `@hourly`.
@@ -37,6 +39,17 @@ enum Kind {
     Every { delay: SignedDuration, said: SignedDuration },
     /// `@at`: once. `None` for `@manually`, which Dkron keeps as an instant long past.
     Once(Option<Timestamp>),
+    /// `@after`: once, with a grace period (FACTS 38).
+    After(After),
+}
+
+/// Whose schedules are read: each version of Dkron knows its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dialect {
+    /// Dkron 4.0, which has no `@after`.
+    V4_0,
+    /// Dkron 4.1.
+    V4_1,
 }
 
 /// Why Dkron refuses a schedule, in its own words.
@@ -54,7 +67,7 @@ pub enum ScheduleError {
 }
 
 impl Schedule {
-    /// Reads a schedule as Dkron does for a job of this name (`~` depends on it) and time zone (empty: the server's, taken
+    /// Reads a schedule as Dkron 4.1 does for a job of this name (`~` depends on it) and time zone (empty: the server's, taken
     /// as UTC).
     ///
     /// As in Dkron, the schedule is judged before the time zone, and the zone counts only for six fields without a zone of
@@ -63,10 +76,19 @@ impl Schedule {
     /// # Errors
     /// Dkron's own refusal.
     pub fn parse(schedule: &str, name: &str, timezone: &str) -> Result<Self, ScheduleError> {
-        parse::job(schedule, name, timezone).map(Self)
+        Self::parse_as(Dialect::V4_1, schedule, name, timezone)
     }
 
-    /// The first run after this instant; `None` for never.
+    /// The same as that version of Dkron does it.
+    ///
+    /// # Errors
+    /// That version's own refusal.
+    pub fn parse_as(dialect: Dialect, schedule: &str, name: &str, timezone: &str) -> Result<Self, ScheduleError> {
+        parse::job(dialect, schedule, name, timezone).map(Self)
+    }
+
+    /// The first run after this instant that comes by itself; `None` for never. For `@after` that is its instant, while it is to
+    /// come: what a post within its grace period does is in [`Schedule::next_when_posted`].
     ///
     /// `@every` counts from the instant given, as Dkron does from its own start and from each write of the job (FACTS 7).
     /// Six fields that match no second of this year and the next five never run, says robfig/cron. Instants beyond the year
@@ -78,15 +100,37 @@ impl Schedule {
                 let second = whole_second(after).checked_add(delay.as_secs())?;
                 Timestamp::from_second(second).ok()
             }
-            Kind::Once(instant) => instant.filter(|instant| *instant > after),
+            Kind::Once(instant) | Kind::After(After { at: instant, .. }) => instant.filter(|instant| *instant > after),
         }
+    }
+
+    /// The first run of a job that is posted, switched on or loaded by Dkron at this instant: for `@after` within its grace
+    /// period a nanosecond later (FACTS 39, 41), and [`Schedule::next`] otherwise.
+    pub fn next_when_posted(&self, now: Timestamp) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::After(after) if after.runs_at_once(now) => now.checked_add(SignedDuration::from_nanos(1)).ok(),
+            _ => self.next(now),
+        }
+    }
+
+    /// What `@after` says; `None` for other schedules.
+    pub fn after(&self) -> Option<&After> {
+        match &self.0 {
+            Kind::After(after) => Some(after),
+            Kind::Cron(_) | Kind::Every { .. } | Kind::Once(_) => None,
+        }
+    }
+
+    /// The oldest version of Dkron that takes it.
+    pub fn dialect(&self) -> Dialect {
+        if self.after().is_some() { Dialect::V4_1 } else { Dialect::V4_0 }
     }
 
     /// What `@every` says, which Dkron takes for a second where it is less than one (FACTS 20); `None` for other schedules.
     pub fn every(&self) -> Option<SignedDuration> {
         match &self.0 {
             Kind::Every { said, .. } => Some(*said),
-            Kind::Cron(_) | Kind::Once(_) => None,
+            Kind::Cron(_) | Kind::Once(_) | Kind::After(_) => None,
         }
     }
 
@@ -94,7 +138,7 @@ impl Schedule {
     pub fn once(&self) -> Option<Timestamp> {
         match &self.0 {
             Kind::Once(instant) => *instant,
-            Kind::Cron(_) | Kind::Every { .. } => None,
+            Kind::Cron(_) | Kind::Every { .. } | Kind::After(_) => None,
         }
     }
 
@@ -108,7 +152,7 @@ impl Schedule {
     pub fn seconds_of_day(&self) -> Option<impl Iterator<Item = u32>> {
         match &self.0 {
             Kind::Cron(cron) => cron.seconds_of_day(),
-            Kind::Every { .. } | Kind::Once(_) => None,
+            Kind::Every { .. } | Kind::Once(_) | Kind::After(_) => None,
         }
     }
 
@@ -117,7 +161,7 @@ impl Schedule {
         match &self.0 {
             Kind::Cron(cron) => cron.seconds.values().nth(1).is_some(),
             Kind::Every { .. } => true,
-            Kind::Once(_) => false,
+            Kind::Once(_) | Kind::After(_) => false,
         }
     }
 
@@ -130,7 +174,7 @@ impl Schedule {
         match &self.0 {
             Kind::Cron(cron) => gaps::of(cron),
             Kind::Every { delay, .. } => Some(Gaps { shortest: *delay, worst: *delay }),
-            Kind::Once(_) => None,
+            Kind::Once(_) | Kind::After(_) => None,
         }
     }
 }

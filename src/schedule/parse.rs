@@ -5,12 +5,12 @@ use jiff::tz::TimeZone;
 
 use super::cron::Cron;
 use super::fields::{self, Bits};
-use super::{Kind, ScheduleError, at, duration, zone};
+use super::{After, Dialect, Kind, ScheduleError, at, duration, zone};
 
 /// Judges a job's schedule, then its time zone, then puts the two together.
-pub(super) fn job(schedule: &str, name: &str, timezone: &str) -> Result<Kind, ScheduleError> {
+pub(super) fn job(dialect: Dialect, schedule: &str, name: &str, timezone: &str) -> Result<Kind, ScheduleError> {
     let spec = with_hash(schedule, name);
-    let mut kind = spec_kind(&spec)?;
+    let mut kind = spec_kind(dialect, &spec)?;
     let zone = zone::load(timezone).map_err(ScheduleError::Timezone)?;
     if let Kind::Cron(cron) = &mut kind
         && !timezone.is_empty()
@@ -55,9 +55,9 @@ fn zone_prefix(spec: &str) -> Option<&str> {
 }
 
 /// Reads a schedule whose `~` is replaced, in UTC where it names no zone.
-fn spec_kind(spec: &str) -> Result<Kind, ScheduleError> {
+fn spec_kind(dialect: Dialect, spec: &str) -> Result<Kind, ScheduleError> {
     let refuse = |words: String| Err(ScheduleError::Schedule(words));
-    // These three are Dkron's own: they are seen before a zone prefix is.
+    // These are Dkron's own: they are seen before a zone prefix is.
     if spec == "@manually" {
         return Ok(Kind::Once(None));
     }
@@ -69,6 +69,11 @@ fn spec_kind(spec: &str) -> Result<Kind, ScheduleError> {
             Ok(instant) => Ok(Kind::Once(instant)),
             Err(words) => refuse(format!("failed to parse date {spec}: {words}")),
         };
+    }
+    if dialect >= Dialect::V4_1
+        && let Some(words) = spec.strip_prefix("@after ")
+    {
+        return After::parse(spec, words).map(Kind::After).map_err(ScheduleError::Schedule);
     }
 
     if spec.is_empty() {
