@@ -54,7 +54,7 @@ impl Target {
         self.got.lock().unwrap().clone()
     }
 
-    fn job(&self, name: &str, schedule: &str) -> Value {
+    pub(crate) fn job(&self, name: &str, schedule: &str) -> Value {
         json!({
             "name": name,
             "schedule": schedule,

@@ -21,6 +21,7 @@ mod disaster;
 mod disk;
 mod emulator;
 mod emulator_runs;
+mod emulator_scheduler;
 mod fault_table;
 mod fuzzed;
 mod guides;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::job::Job;
+use crate::schedule::{Lateness, Scheduler};
 use crate::store::{Change, Jobs, Store};
 
 /// One server of the cluster.
@@ -19,9 +21,35 @@ pub(crate) struct Node {
     pub(crate) paused: bool,
     /// A header without a colon kills the http executor until a restart (FACTS 22b).
     pub(crate) plugin_dead: bool,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) process: Process,
     lag: Duration,
     view: Option<View>,
     replay: Option<Replay>,
+}
+
+/// The memory of one process, from its start to its end.
+#[derive(Debug)]
+pub(crate) struct Process {
+    started: Instant,
+    allocated: u64,
+}
+
+impl Process {
+    /// One that has been running for some time.
+    fn new() -> Self {
+        Self { started: Instant::now(), allocated: 1 << 34 }
+    }
+
+    /// Bytes allocated so far: this only grows while the process lives.
+    pub(crate) fn total_alloc(&self) -> u64 {
+        self.allocated.saturating_add(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The next process has allocated less (FACTS 37c).
+    fn restart(&mut self) {
+        *self = Self { started: Instant::now(), allocated: self.total_alloc() / 2 };
+    }
 }
 
 /// What a follower has applied.
@@ -71,6 +99,8 @@ impl Cluster {
                 down: false,
                 paused: false,
                 plugin_dead: false,
+                scheduler: Scheduler::default(),
+                process: Process::new(),
                 lag,
                 view: None,
                 replay: None,
@@ -100,6 +130,10 @@ impl Cluster {
     /// The leader goes; who follows is for `elect` to say.
     pub(crate) fn depose(&mut self, no_quorum: bool, store: &mut Store) {
         if let Some(old) = self.leader.take() {
+            self.nodes[old].scheduler.stop();
+            if no_quorum {
+                self.nodes[old].end_process();
+            }
             self.start_view(old, store);
         }
         self.no_quorum = no_quorum;
@@ -108,12 +142,28 @@ impl Cluster {
     /// A new leader has every acknowledged write: only such a node is elected.
     pub(crate) fn elect(&mut self, node: usize, store: &mut Store) {
         if let Some(old) = self.leader.filter(|old| *old != node) {
+            self.nodes[old].scheduler.stop();
             self.start_view(old, store);
         }
         self.nodes[node].view = None;
         self.leader = Some(node);
         self.no_quorum = false;
         self.trim(store);
+    }
+
+    /// Starts the leader's scheduler once it has read its log.
+    pub(crate) fn start_scheduler(&mut self, store: &Store, lateness: Lateness) {
+        if let Leadership::Ready(leader) = self.leadership() {
+            let jobs = store.jobs().values().map(|stored| Arc::clone(&stored.job)).collect();
+            self.nodes[leader].scheduler.start(jobs, lateness, Timestamp::now());
+        }
+    }
+
+    /// The leader's scheduler, as it is by now.
+    pub(crate) fn scheduler(&mut self) -> Option<&mut Scheduler> {
+        let scheduler = &mut self.nodes[self.leader?].scheduler;
+        scheduler.advance(Timestamp::now());
+        Some(scheduler)
     }
 
     /// Followers apply each write this much later than the leader.
@@ -247,6 +297,14 @@ impl Cluster {
             "server": "true",
             "version": "devel",
         })
+    }
+}
+
+impl Node {
+    /// What its process knew ends with it.
+    pub(crate) fn end_process(&mut self) {
+        self.scheduler = Scheduler::default();
+        self.process.restart();
     }
 }
 

@@ -169,9 +169,7 @@ pub(crate) async fn keep(core: Arc<Core>, listeners: Listeners, mut commands: Un
 
 async fn elect_later(core: Arc<Core>, node: usize, election: Duration) {
     tokio::time::sleep(election).await;
-    let state = &mut *core.lock();
-    state.cluster.elect(node, &mut state.store);
-    state.start_scheduler();
+    core.lock().elect(node);
     core.wake.notify_one();
 }
 
@@ -184,6 +182,7 @@ async fn restart(core: &Arc<Core>, doors: &mut [Door], options: RestartOptions) 
         let state = &mut *core.lock();
         for node in &nodes {
             state.cluster.nodes[*node].down = true;
+            state.cluster.nodes[*node].end_process();
         }
         let led = state.cluster.leader().is_some_and(|leader| nodes.contains(&leader));
         if led || options.node.is_none() {
@@ -238,12 +237,8 @@ async fn revive(core: Arc<Core>, nodes: Vec<usize>, successor: Option<usize>, op
     let elected = async {
         if let Some(leader) = successor {
             tokio::time::sleep_until(up + options.leader_after).await;
-            let state = &mut *core.lock();
-            state.cluster.elect(leader, &mut state.store);
-            if state.cluster.leadership() == crate::cluster::Leadership::Ready(leader) {
-                state.start_scheduler();
-                core.wake.notify_one();
-            }
+            core.lock().elect(leader);
+            core.wake.notify_one();
         }
     };
     tokio::join!(read, elected);

@@ -13,7 +13,8 @@ use crate::cluster::{Cluster, Leadership};
 use crate::faults::Faults;
 use crate::job::Job;
 use crate::journal::Journal;
-use crate::schedule::Scheduler;
+use crate::options::Options;
+use crate::schedule::{Lateness, Scheduler};
 use crate::store::{DeleteError, Execution, SetError, Store};
 
 /// How often something that waits for a replay looks again.
@@ -27,13 +28,16 @@ pub(crate) struct Core {
     pub(crate) run_window: Duration,
     /// Names that the http executor resolves.
     pub(crate) hosts: HashMap<String, SocketAddr>,
+    /// The `--encrypt` of each node's command line.
+    pub(crate) encrypt_key: String,
 }
 
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) cluster: Cluster,
-    pub(crate) scheduler: Scheduler,
+    /// How late the scheduler of the next leader is.
+    pub(crate) lateness: Lateness,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
     /// Executions in flight, by their key: what `/v1/busy` lists.
@@ -46,11 +50,11 @@ pub(crate) struct State {
 }
 
 impl Core {
-    pub(crate) fn new(cluster: Cluster, run_window: Duration, hosts: HashMap<String, SocketAddr>) -> Self {
+    pub(crate) fn new(cluster: Cluster, options: Options) -> Self {
         let mut state = State {
             store: Store::default(),
             cluster,
-            scheduler: Scheduler::default(),
+            lateness: Lateness::default(),
             faults: Faults::default(),
             journal: Journal::default(),
             active: HashMap::new(),
@@ -60,7 +64,14 @@ impl Core {
         };
         state.cluster.start_views(&mut state.store);
         state.start_scheduler();
-        Self { state: Mutex::new(state), wake: Notify::new(), run_window, hosts }
+        state.lateness = options.lateness;
+        Self {
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            run_window: options.run_window,
+            hosts: options.hosts.into_iter().collect(),
+            encrypt_key: options.encrypt_key,
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -94,6 +105,11 @@ impl Core {
 }
 
 impl State {
+    /// The leader's scheduler, where there is a leader.
+    pub(crate) fn scheduler(&mut self) -> Option<&mut Scheduler> {
+        self.cluster.scheduler()
+    }
+
     /// An upsert as the leader carries it out: stored, then scheduled anew.
     ///
     /// # Errors
@@ -102,8 +118,8 @@ impl State {
         let now = Timestamp::now();
         let name = job.name.clone();
         self.store.set_job(job, true, now)?;
-        if let Some(job) = self.store.get(&name) {
-            self.scheduler.add(job, now);
+        if let (Some(job), Some(scheduler)) = (self.store.get(&name), self.cluster.scheduler()) {
+            scheduler.add(job, now);
         }
         Ok(())
     }
@@ -114,13 +130,21 @@ impl State {
     /// It is not there, or has dependents.
     pub(crate) fn delete(&mut self, name: &str) -> Result<Arc<Job>, DeleteError> {
         let job = self.store.delete(name, Timestamp::now())?;
-        self.scheduler.remove(name);
+        if let Some(scheduler) = self.scheduler() {
+            scheduler.remove(name);
+        }
         Ok(job)
     }
 
-    /// The scheduler of a new leader.
+    /// A new leader, and its scheduler.
+    pub(crate) fn elect(&mut self, node: usize) {
+        self.cluster.elect(node, &mut self.store);
+        self.start_scheduler();
+    }
+
+    /// The scheduler of a leader that has read its log.
     pub(crate) fn start_scheduler(&mut self) {
-        self.scheduler.start(self.store.jobs().values().map(|stored| &stored.job), Timestamp::now());
+        self.cluster.start_scheduler(&self.store, self.lateness);
     }
 
     /// All runs die in mid-air; their executions stay unfinished (FACTS 24c).
@@ -129,7 +153,6 @@ impl State {
             task.abort();
         }
         self.active.clear();
-        self.scheduler.stop();
     }
 
     /// A scheduled job's `concurrency: forbid`: an unfinished execution, in the store or in flight, blocks it.

@@ -36,7 +36,6 @@ mod server;
 mod store;
 mod wire;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -49,7 +48,7 @@ use serde_json::{Value, json};
 
 pub use self::faults::{Fault, Rule};
 pub use self::journal::Request;
-pub use self::options::{Options, RestartOptions};
+pub use self::options::{ENCRYPT_KEY, Options, RestartOptions};
 
 use self::cluster::{Cluster, Leadership};
 use self::control::{Command, Listeners};
@@ -86,8 +85,7 @@ impl Emulator {
         let balancer = listeners.balancer_address()?;
         let ips = nodes.iter().map(|address| address.ip().to_string()).collect();
         let cluster = Cluster::new(ips, options.lag);
-        let hosts: HashMap<String, SocketAddr> = options.hosts.into_iter().collect();
-        let core = Arc::new(Core::new(cluster, options.run_window, hosts));
+        let core = Arc::new(Core::new(cluster, options));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
         let served = Arc::clone(&core);
@@ -120,9 +118,7 @@ impl Emulator {
 
     /// Makes another node the leader. It has every acknowledged write; its scheduler starts anew, and with it each `@every`.
     pub fn set_leader(&self, node: usize) {
-        let state = &mut *self.core.lock();
-        state.cluster.elect(node, &mut state.store);
-        state.start_scheduler();
+        self.core.lock().elect(node);
         self.core.wake.notify_one();
     }
 
@@ -131,7 +127,6 @@ impl Emulator {
     pub fn lose_leader(&self) {
         let state = &mut *self.core.lock();
         state.cluster.depose(true, &mut state.store);
-        state.scheduler.stop();
     }
 
     /// Takes the leader away for an election: lists are as they were, writes are 500, and after `election` the node leads.
@@ -139,7 +134,6 @@ impl Emulator {
         {
             let state = &mut *self.core.lock();
             state.cluster.depose(false, &mut state.store);
-            state.scheduler.stop();
         }
         self.command(|done| Command::Elect { node, election, done });
     }
@@ -183,12 +177,7 @@ impl Emulator {
     /// # Errors
     /// Dkron's refusal.
     pub fn put(&self, job: &Value) -> Result<(), Refusal> {
-        let refused = |message: String| Refusal { status: 400, message };
-        let job = Job::from_body(job.to_string().as_bytes()).map_err(refused)?;
-        job.validate().map_err(|invalid| match invalid {
-            Invalid::Because(message) => refused(message),
-            Invalid::Crash => Refusal { status: 500, message: String::new() },
-        })?;
+        let job = read(job)?;
         self.core.lock().upsert(job).map_err(|SetError::NoParent| Refusal {
             status: 404,
             message: "specified parent job not found".to_owned(),
@@ -240,7 +229,22 @@ impl Emulator {
 
     /// Whether the scheduler holds a job: one that came back after its delete is stored, and not scheduled (FACTS 16c).
     pub fn is_scheduled(&self, name: &str) -> bool {
-        self.core.lock().scheduler.next(name).is_some()
+        self.core.lock().scheduler().is_some_and(|scheduler| scheduler.next(name).is_some())
+    }
+
+    /// Whether the leader's scheduler has started: what its `/debug/vars` says.
+    pub fn is_scheduling(&self) -> bool {
+        self.core.lock().scheduler().is_some_and(|scheduler| scheduler.is_started())
+    }
+
+    /// From now on, a new leader's scheduler starts this much later than its reading of the jobs (FACTS 36, 37).
+    pub fn set_scheduler_delay(&self, delay: Duration) {
+        self.core.lock().lateness.wait = options::signed(delay);
+    }
+
+    /// From now on, a new leader takes this long to add its jobs to the scheduler (FACTS 37b).
+    pub fn set_scheduler_load(&self, load: Duration) {
+        self.core.lock().lateness.load = options::signed(load);
     }
 
     /// A job's executions, newest first, as `/v1/jobs/:job/executions` gives them.
@@ -275,10 +279,39 @@ impl Emulator {
         self.core.lock().store.age(name, by);
     }
 
+    /// Leaves a stored job scheduled with another schedule, as a late scheduler does that had read the job before (FACTS 37).
+    ///
+    /// # Errors
+    /// Dkron's refusal of that schedule.
+    pub fn misschedule(&self, name: &str, schedule: &str) -> Result<(), Refusal> {
+        self.schedule_as(name, &json!({ "schedule": schedule }))
+    }
+
+    /// Leaves a job in the scheduler as the stored one with these fields changed: `{"timezone": "UTC"}`, `{"disabled": false}`,
+    /// `{"tags": {}}`. Where it is then off, or a child, the scheduler does not hold it. A job that is not stored is scheduled with
+    /// these fields alone.
+    ///
+    /// # Errors
+    /// Dkron's refusal of such a job.
+    pub fn schedule_as(&self, name: &str, fields: &Value) -> Result<(), Refusal> {
+        let mut job = self.job(name).unwrap_or_else(|| json!({ "name": name }));
+        for (field, value) in fields.as_object().into_iter().flatten() {
+            job[field] = value.clone();
+        }
+        let job = read(&job)?;
+        if let Some(scheduler) = self.core.lock().scheduler() {
+            scheduler.add(&Arc::new(job.stored()), Timestamp::now());
+        }
+        self.core.wake.notify_one();
+        Ok(())
+    }
+
     /// Leaves a job as a run does that wrote it back after its delete: stored, not scheduled, `next` an hour past (FACTS 16c).
     pub fn unschedule(&self, name: &str) {
         let state = &mut *self.core.lock();
-        state.scheduler.remove(name);
+        if let Some(scheduler) = state.scheduler() {
+            scheduler.remove(name);
+        }
         let past = Timestamp::now().saturating_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::UNIX_EPOCH);
         state.store.set_next(name, past);
     }
@@ -362,6 +395,17 @@ impl Drop for Emulator {
             let _panicked = thread.join();
         }
     }
+}
+
+/// A job that Dkron accepts.
+fn read(job: &Value) -> Result<Job, Refusal> {
+    let refused = |message: String| Refusal { status: 400, message };
+    let job = Job::from_body(job.to_string().as_bytes()).map_err(refused)?;
+    job.validate().map_err(|invalid| match invalid {
+        Invalid::Because(message) => refused(message),
+        Invalid::Crash => Refusal { status: 500, message: String::new() },
+    })?;
+    Ok(job)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Value {

@@ -3,6 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
+use crate::schedule::Lateness;
+
+/// The key of the cluster's encryption on each node's command line, unless [`Options::encrypt_key`] gives another: made up, for
+/// a test to look for it where it must not be.
+pub const ENCRYPT_KEY: &str = "ZW11bGF0b3ItbWFkZS11cA==";
+
 /// What to start. One node on a free port of 127.0.0.1, unless said otherwise.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -14,6 +22,8 @@ pub struct Options {
     pub(crate) lag: Duration,
     pub(crate) run_window: Duration,
     pub(crate) hosts: Vec<(String, SocketAddr)>,
+    pub(crate) lateness: Lateness,
+    pub(crate) encrypt_key: String,
 }
 
 impl Options {
@@ -29,6 +39,8 @@ impl Options {
             lag: Duration::ZERO,
             run_window: Duration::ZERO,
             hosts: Vec::new(),
+            lateness: Lateness::default(),
+            encrypt_key: ENCRYPT_KEY.to_owned(),
         }
     }
 
@@ -74,12 +86,39 @@ impl Options {
         Self { run_window, ..self }
     }
 
+    /// How long each later leader, also the same node after its restart, waits between the reading of its jobs and the start of
+    /// its scheduler. What is written in between is stored and not scheduled (FACTS 36, 37).
+    #[must_use]
+    pub fn scheduler_delay(mut self, delay: Duration) -> Self {
+        self.lateness.wait = signed(delay);
+        self
+    }
+
+    /// How long such a leader then takes to add its jobs, one after another: a write to a job that it has not added yet is
+    /// undone, all others stand (FACTS 37b).
+    #[must_use]
+    pub fn scheduler_load(mut self, load: Duration) -> Self {
+        self.lateness.load = signed(load);
+        self
+    }
+
+    /// The key on each node's command line, which `/debug/vars` shows.
+    #[must_use]
+    pub fn encrypt_key(self, key: &str) -> Self {
+        Self { encrypt_key: key.to_owned(), ..self }
+    }
+
     /// A host name that the http executor finds at this address, whatever the port in the job's URL.
     #[must_use]
     pub fn host(mut self, name: &str, address: SocketAddr) -> Self {
         self.hosts.push((name.to_owned(), address));
         self
     }
+}
+
+/// The same time, as instants take it.
+pub(crate) fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 /// How a restart goes.

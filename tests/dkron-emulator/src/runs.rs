@@ -39,8 +39,8 @@ pub(crate) async fn keep_schedule(core: Arc<Core>) {
     loop {
         let now = Timestamp::now();
         let (due, next) = {
-            let scheduler = &mut core.lock().scheduler;
-            (scheduler.take_due(now), scheduler.next_due())
+            let mut state = core.lock();
+            state.scheduler().map_or_else(Default::default, |scheduler| (scheduler.take_due(now), scheduler.next_due()))
         };
         for job in due {
             let running = Arc::clone(&core);
@@ -57,8 +57,15 @@ pub(crate) async fn keep_schedule(core: Arc<Core>) {
 }
 
 /// A run by schedule or after a parent: only where the job, as the caller knows it, may run now.
-async fn run_if_runnable(core: Arc<Core>, job: &Job) {
-    let runnable = is_runnable(&core.lock(), job);
+async fn run_if_runnable(core: Arc<Core>, job: &Arc<Job>) {
+    let runnable = {
+        let mut state = core.lock();
+        let runnable = is_runnable(&state, job);
+        if let Some(scheduler) = state.scheduler().filter(|_| runnable) {
+            scheduler.show(job);
+        }
+        runnable
+    };
     if runnable {
         run(core, job.name.clone(), Try::first()).await;
     }
@@ -83,7 +90,7 @@ pub(crate) fn run(core: Arc<Core>, name: String, this: Try) -> Answer {
     Box::pin(async move {
         let mut job = {
             let mut state = core.lock();
-            let job = prepare(&state, &name)?;
+            let job = prepare(&mut state, &name)?;
             if core.run_window.is_zero() {
                 write_back(&mut state, &job);
             }
@@ -107,10 +114,10 @@ pub(crate) fn run(core: Arc<Core>, name: String, this: Try) -> Answer {
     })
 }
 
-fn prepare(state: &State, name: &str) -> Option<Job> {
+fn prepare(state: &mut State, name: &str) -> Option<Job> {
     let mut job = Job::clone(state.store.get(name)?);
     if job.parent_job.is_empty() {
-        job.next = state.scheduler.next(name)?;
+        job.next = state.scheduler()?.next(name)?;
     }
     Some(job)
 }

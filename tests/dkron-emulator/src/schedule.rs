@@ -1,15 +1,27 @@
-//! The scheduler of the leader: which job is due when.
+//! The scheduler of one node: which job is due when, as far as this process knows.
+//!
+//! Each node has one, as each Dkron process has. Only the leader's runs. It holds its own copy of each job: what a run may do is
+//! decided by the copy, what it does is read from the store.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use dkron_jobs::schedule::Schedule;
-use jiff::Timestamp;
-use serde_json::{Map, Value};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::job::{Job, ZERO};
 
-/// A scheduled job as it was when it was added: a run asks this copy whether it may run, and then reads the store.
+/// How late a new leader's scheduler is (FACTS 36, 37b).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lateness {
+    /// Between the reading of the jobs and the start: a 4.1 waits for the answer of a server that has gone.
+    pub(crate) wait: SignedDuration,
+    /// How long it then takes to add the jobs, one after another.
+    pub(crate) load: SignedDuration,
+}
+
+/// A scheduled job as it was when it was added.
 #[derive(Debug)]
 struct Entry {
     job: Arc<Job>,
@@ -17,12 +29,36 @@ struct Entry {
     next: Option<Timestamp>,
 }
 
-/// Every enabled job without a parent; empty on a cluster that has no leader.
+/// A start that is under way: the jobs as they were read, and when they are added.
+#[derive(Debug)]
+struct Starting {
+    /// Those that are not added yet.
+    jobs: VecDeque<Arc<Job>>,
+    count: usize,
+    begins: Timestamp,
+    load: SignedDuration,
+    is_cleared: bool,
+}
+
+impl Starting {
+    /// When the next of its jobs is added, or, after the last one, when the scheduler runs.
+    fn next_step(&self) -> Timestamp {
+        let done = i32::try_from(self.count - self.jobs.len()).unwrap_or(i32::MAX);
+        let count = i32::try_from(self.count).unwrap_or(i32::MAX).max(1);
+        let since = self.load.saturating_mul(done) / count;
+        self.begins.saturating_add(since).unwrap_or(self.begins)
+    }
+}
+
+/// What one process schedules. Every enabled job without a parent has an entry; only a started scheduler runs them.
 #[derive(Debug, Default)]
 pub(crate) struct Scheduler {
     started: bool,
+    starting: Option<Starting>,
     entries: HashMap<String, Entry>,
     due: BTreeSet<(Timestamp, String)>,
+    /// `cron_entries`: not only what has an entry, but also each child that has run (FACTS 37c).
+    shown: BTreeMap<String, Arc<Job>>,
 }
 
 impl Scheduler {
@@ -30,17 +66,51 @@ impl Scheduler {
         self.started
     }
 
-    /// Loads all jobs anew, as a new leader does; each `@every` starts from here.
-    pub(crate) fn start<'a>(&mut self, jobs: impl Iterator<Item = &'a Arc<Job>>, now: Timestamp) {
+    /// Starts with the jobs as they are now. What is written before the start is over is lost on it (FACTS 37).
+    pub(crate) fn start(&mut self, jobs: VecDeque<Arc<Job>>, lateness: Lateness, now: Timestamp) {
         self.stop();
-        self.started = true;
-        for job in jobs {
-            self.add(job, now);
+        let begins = now.saturating_add(lateness.wait).unwrap_or(now);
+        let count = jobs.len();
+        self.starting = Some(Starting { jobs, count, begins, load: lateness.load, is_cleared: false });
+        self.advance(now);
+    }
+
+    /// Stops running; the entries stay, as in a Dkron that leads no more.
+    pub(crate) fn stop(&mut self) {
+        self.started = false;
+        self.starting = None;
+        self.due.clear();
+    }
+
+    /// Goes on with a start, up to now.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        while let Some(starting) = &mut self.starting {
+            let step = starting.next_step();
+            if step > now {
+                return;
+            }
+            if !starting.is_cleared {
+                starting.is_cleared = true;
+                for name in self.entries.drain().map(|(name, _)| name) {
+                    self.shown.remove(&name);
+                }
+            }
+            if let Some(job) = starting.jobs.pop_front() {
+                self.add(&job, step);
+            } else {
+                self.starting = None;
+                self.run_from(step);
+            }
         }
     }
 
-    pub(crate) fn stop(&mut self) {
-        *self = Self::default();
+    /// Each `@every` starts from here.
+    fn run_from(&mut self, now: Timestamp) {
+        self.started = true;
+        for (name, entry) in &mut self.entries {
+            entry.next = entry.schedule.next(now);
+            self.due.extend(entry.next.map(|next| (next, name.clone())));
+        }
     }
 
     /// Adds a job, or adds it again: that restarts its `@every` (FACTS 7).
@@ -55,17 +125,25 @@ impl Scheduler {
         let Ok(schedule) = Schedule::parse(&job.schedule, &job.name, zone) else {
             return;
         };
-        let next = schedule.next(now);
-        if let Some(next) = next {
-            self.due.insert((next, job.name.clone()));
-        }
+        let next = if self.started { schedule.next(now) } else { None };
+        self.due.extend(next.map(|next| (next, job.name.clone())));
+        self.show(job);
         self.entries.insert(job.name.clone(), Entry { job: Arc::clone(job), schedule, next });
     }
 
+    /// Removes a job. One that has no entry of its own, as a child has none, goes on being shown.
     pub(crate) fn remove(&mut self, name: &str) {
-        if let Some(Entry { next: Some(next), .. }) = self.entries.remove(name) {
-            self.due.remove(&(next, name.to_owned()));
+        if let Some(entry) = self.entries.remove(name) {
+            self.shown.remove(name);
+            if let Some(next) = entry.next {
+                self.due.remove(&(next, name.to_owned()));
+            }
         }
+    }
+
+    /// Shows a job in `cron_entries`: one that is added, and one that runs.
+    pub(crate) fn show(&mut self, job: &Arc<Job>) {
+        self.shown.insert(job.name.clone(), Arc::clone(job));
     }
 
     /// When a job runs next; `None` where it is not scheduled: then it cannot be run by hand either (FACTS 24b).
@@ -89,19 +167,30 @@ impl Scheduler {
         due
     }
 
-    /// When `take_due` has something next.
+    /// When there is something to do next: a job to run, or a step of the start.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        let step = self.starting.as_ref().map(Starting::next_step);
+        let due = self.due.first().map(|(at, _)| *at);
+        step.into_iter().chain(due).min()
     }
 
-    /// `cron_entries` of `/debug/vars` (FACTS 5).
-    pub(crate) fn inspect(&self) -> Value {
-        let entries = self.entries.iter().map(|(name, entry)| {
-            let tags: Vec<String> =
-                entry.job.tags.iter().flatten().map(|(key, value)| format!("{key}:{value}")).collect();
-            let text = format!("Job: {name}, scheduled at: {}, tags:map[{}]", entry.job.schedule, tags.join(" "));
-            (name.clone(), Value::String(text))
-        });
-        Value::Object(entries.collect::<Map<_, _>>())
+    /// `cron_entries` of `/debug/vars`, as Go's `expvar` writes them: sorted, and nothing in a text is escaped, so that a quote
+    /// in a tag makes it invalid JSON (FACTS 37c).
+    pub(crate) fn inspect(&self) -> String {
+        let mut text = "{".to_owned();
+        for (name, job) in &self.shown {
+            let separator = if text.len() == 1 { "" } else { ", " };
+            let tags: Vec<String> = job.tags.iter().flatten().map(|(key, value)| format!("{key}:{value}")).collect();
+            // Writing to a string cannot fail.
+            let _written = write!(
+                text,
+                "{separator}\"{name}\": \"Job: {}, scheduled at: {}, tags:map[{}]\"",
+                job.name,
+                job.schedule,
+                tags.join(" ")
+            );
+        }
+        text.push('}');
+        text
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Reply, Request, TOTAL_COUNT};
+use super::{CONTENT_TYPE, Reply, Request, TOTAL_COUNT};
 use crate::core::Core;
 
 /// 200 as soon as the socket is open: neither leader nor data (FACTS 1).
@@ -82,18 +83,49 @@ pub(super) fn set_paused(core: &Core, request: &Request, paused: bool) -> Reply 
     request.json(200, &json!({ "paused": paused }))
 }
 
-/// Go's `expvar`: whether the scheduler has started and what it holds; a follower's never has (FACTS 5).
+/// Go's `expvar`: texts one after another, and no JSON that was written as a whole. Entries and memory are those of this node's
+/// process; a follower's scheduler has never started, or has stopped and still shows what it held (FACTS 5, 37c).
 pub(super) fn vars(core: &Core, request: &Request) -> Reply {
-    let state = core.lock();
-    let leads = state.cluster.leader() == Some(request.node) && state.scheduler.is_started() && !request.leaderless;
-    let entries = if leads { state.scheduler.inspect() } else { json!({}) };
-    request.json(
-        200,
-        &json!({
-            "cmdline": ["dkron", "agent", "--server"],
-            "cron_entries": entries,
-            "node": state.cluster.nodes[request.node].name,
-            "scheduler_started": u8::from(leads),
-        }),
-    )
+    let state = &mut *core.lock();
+    let nodes = state.cluster.nodes.len();
+    let node = &mut state.cluster.nodes[request.node];
+    node.scheduler.advance(Timestamp::now());
+    let (started, entries) = if request.leaderless {
+        (false, "{}".to_owned())
+    } else {
+        (node.scheduler.is_started(), node.scheduler.inspect())
+    };
+    let command_line = json!([
+        "dkron",
+        "agent",
+        "--server",
+        format!("--node-name={}", node.name),
+        format!("--bootstrap-expect={nodes}"),
+        format!("--encrypt={}", core.encrypt_key),
+    ]);
+    let total = node.process.total_alloc();
+    let memory = json!({
+        "Alloc": 12_582_912,
+        "TotalAlloc": total,
+        "Sys": 33_554_432,
+        "Lookups": 0,
+        "Mallocs": total / 64,
+        "Frees": total / 65,
+        "HeapAlloc": 12_582_912,
+        "NumGC": total / 4_194_304,
+        "EnableGC": true,
+        "DebugGC": false,
+        "BySize": [{ "Size": 0, "Mallocs": 0, "Frees": 0 }, { "Size": 8, "Mallocs": total / 640, "Frees": total / 650 }],
+    });
+    let text = format!(
+        "{{\n\"cmdline\": {command_line},\n\"cron_entries\": {entries},\n\"memstats\": {memory},\n\"node\": \"{}\",\n\
+         \"scheduler_started\": {}\n}}\n",
+        node.name,
+        u8::from(started)
+    );
+    Reply {
+        status: 200,
+        headers: vec![(CONTENT_TYPE.to_owned(), "application/json; charset=utf-8".to_owned())],
+        body: text.into_bytes(),
+    }
 }
