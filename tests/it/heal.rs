@@ -199,7 +199,7 @@ fn a_dkron_killed_in_mid_run_runs_again() {
 
     // The child that was in the way goes: the last one is healed.
     let ran = cli.run(&["check"]).exits(7);
-    assert!(ran.stdout.contains("error: job `mixed` does not run: stuck since 20"), "{ran}");
+    assert!(ran.stdout.contains("error: job `mixed` does not run as it is stored: stuck since 20"), "{ran}");
     server.delete("child-by-hand");
     let healed = cli.run(&["apply", "--output", "json"]).ok().json();
     assert_eq!(healed["summary"]["healed"], 1, "{healed:#}");
@@ -230,22 +230,19 @@ fn nothing_more_is_asked_where_nothing_is_late() {
     rig.emulator.clear_journal();
     let _ = rig.cli.run(&["apply"]).ok();
     let ordinary = requests(&rig);
-    assert_eq!(ordinary, ["GET /v1/leader", "POST /v1/jobs", "GET /v1/jobs", "GET /v1/leader"]);
-    // An old `next` after a restart: two questions, however many jobs there are.
+    assert_eq!(ordinary, ["GET /v1/leader", "POST /v1/jobs", "GET /debug/vars", "GET /v1/jobs", "GET /v1/leader"]);
+    // An old `next` after a restart of a job that nothing can block.
     for name in ["a", "b", "d", "e", "f"] {
         rig.emulator.age(name, Duration::from_hours(24 * 400));
     }
     let _ = rig.cli.run(&["apply"]).ok();
-    let asked = requests(&rig);
-    assert_eq!(asked[..4], ordinary[..]);
-    assert_eq!(asked[4..], ["GET /v1/busy", "GET /debug/vars"]);
-    // And one for each job that `forbid` may block.
+    assert_eq!(requests(&rig), ordinary);
+    // What is in flight is asked for once, and the executions of each job that `forbid` may block.
     rig.emulator.age("c", Duration::from_hours(24 * 400));
     let _ = rig.cli.run(&["apply"]).ok();
-    assert_eq!(
-        requests(&rig)[4..],
-        ["GET /v1/busy", "GET /debug/vars", "GET /v1/jobs/c/executions?output_size_limit=0"]
-    );
+    let asked = requests(&rig);
+    assert_eq!(asked[..5], ordinary[..]);
+    assert_eq!(asked[5..], ["GET /v1/busy", "GET /v1/jobs/c/executions?output_size_limit=0"]);
 }
 
 #[test]
@@ -253,10 +250,11 @@ fn a_job_that_is_not_scheduled_is_posted_once() {
     let rig = Rig::applied(&["a", "b"]);
     rig.emulator.unschedule("a");
     let ran = rig.cli.run(&["check"]).exits(7);
-    assert!(ran.stdout.contains("error: job `a` does not run: not scheduled since 20"), "{ran}");
+    assert!(ran.stdout.contains("error: job `a` does not run as it is stored: not scheduled: "), "{ran}");
     let ran = rig.cli.run(&["apply", "--output", "json"]).ok().json();
     conforms(&ran);
-    assert_eq!((&ran["summary"]["updated"], &ran["summary"]["healed"]), (&json!(1), &json!(1)), "{ran:#}");
+    let count = |key: &str| ran["summary"][key].clone();
+    assert_eq!(["updated", "rescheduled", "healed"].map(count), [json!(1), json!(1), json!(0)], "{ran:#}");
     assert!(rig.emulator.is_scheduled("a"));
     assert_eq!((rig.writes_of("a"), rig.writes_of("b")), (1, 0));
     // Its `next` lies in the past until it runs, and posting it again would put that off (FACTS 7).

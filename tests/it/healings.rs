@@ -1,6 +1,6 @@
 //! Sequences of healing, told as texts like those of [`crate::sequences`], and the law that a run may be killed anywhere in it.
 
-use dkron_jobs::job::{Ailment, Job, Live};
+use dkron_jobs::job::{Job, Live, Mismatch, Stuck};
 use dkron_jobs::plan::{Drift, Policy, plan};
 use jiff::Timestamp;
 
@@ -22,16 +22,12 @@ fn at(minute: u32) -> Timestamp {
     format!("2026-03-04T11:{minute:02}:00Z").parse().expect("an instant")
 }
 
-fn stuck() -> Ailment {
-    Ailment::Stuck { since: at(5), began: at(0) }
-}
-
-fn ails(dkron: &mut Dkron, cache: &str, ailment: Ailment) {
-    dkron.live.ailing.insert(format!("refresh-{cache}").into(), ailment);
+fn sticks(dkron: &mut Dkron, cache: &str) {
+    dkron.live.stuck.insert(format!("refresh-{cache}").into(), Stuck { since: at(5), began: at(0) });
 }
 
 fn late_no_more(dkron: &mut Dkron, name: &str) {
-    dkron.live.ailing.remove(name);
+    dkron.live.stuck.remove(name);
 }
 
 fn forbid(cache: &str) -> Job {
@@ -48,8 +44,8 @@ fn healed(story: &mut Story) {
     let jobs = [forbid("prices"), forbid("stock")];
     story.apply("install", SHOP, &jobs);
     story.hand("Dkron dies in mid-run of both", |dkron| {
-        ails(dkron, "prices", stuck());
-        ails(dkron, "stock", stuck());
+        sticks(dkron, "prices");
+        sticks(dkron, "stock");
     });
     story.plan("healing is off", &under(|policy| policy.heal_stuck = false), &desired(jobs.clone()));
     story.hand("an operator switches one off", |dkron| dkron.job("refresh-stock").disabled = true);
@@ -68,11 +64,11 @@ fn family() -> [Job; 4] {
 fn with_children(story: &mut Story) {
     let [prices, check, mail, deep] = family();
     story.apply("install", SHOP, &[prices.clone(), check.clone(), mail.clone(), deep.clone()]);
-    story.hand("Dkron dies in mid-run", |dkron| ails(dkron, "prices", stuck()));
+    story.hand("Dkron dies in mid-run", |dkron| sticks(dkron, "prices"));
     let jobs = [prices, check.with(|job| job.retries = 2), refresh("mail"), refresh("new").child_of("refresh-prices")];
     story.apply("one child changes, one leaves, one is new, and a grandchild goes", SHOP, &jobs);
     story.apply("again", SHOP, &jobs);
-    story.hand("Dkron dies again", |dkron| ails(dkron, "prices", stuck()));
+    story.hand("Dkron dies again", |dkron| sticks(dkron, "prices"));
     story.apply("all children go", SHOP, &[jobs[0].clone(), jobs[2].clone()]);
     story.apply("again", SHOP, &[jobs[0].clone(), jobs[2].clone()]);
 }
@@ -82,7 +78,7 @@ fn foreign_child(story: &mut Story) {
     story.apply("install", SHOP, &jobs);
     story.hand("somebody hangs a job below it, and Dkron dies in mid-run", |dkron| {
         dkron.put(&refresh("by-hand").child_of("refresh-prices")).expect("its parent is there");
-        ails(dkron, "prices", stuck());
+        sticks(dkron, "prices");
     });
     story.apply("it is only told", SHOP, &jobs);
     let allow = [refresh("prices"), jobs[1].clone()];
@@ -96,7 +92,7 @@ fn changed(story: &mut Story) {
     story.hand("somebody edits one, and Dkron dies in mid-run of all", |dkron| {
         dkron.job("refresh-stock").retries = 3;
         for cache in ["prices", "stock", "users", "old"] {
-            ails(dkron, cache, stuck());
+            sticks(dkron, cache);
         }
     });
     let jobs = [forbid("prices").every(10), forbid("stock"), forbid("users").with(|job| job.disabled = true)];
@@ -108,14 +104,29 @@ fn changed(story: &mut Story) {
 }
 
 fn unscheduled(story: &mut Story) {
-    let jobs = [refresh("prices"), refresh("check").child_of("refresh-prices"), forbid("stock")];
+    let jobs = ["prices", "stock", "users", "tariffs", "old"].map(refresh);
     story.apply("install", SHOP, &jobs);
-    story.hand("both lose their places in the scheduler", |dkron| {
-        for cache in ["prices", "stock"] {
-            ails(dkron, cache, Ailment::Unscheduled { since: at(5) });
+    story.hand("one is edited, one switched off; all were written before the scheduler ran", |dkron| {
+        dkron.job("refresh-stock").retries = 3;
+        dkron.job("refresh-users").disabled = true;
+        dkron.put(&refresh("by-hand")).expect("it has no parent");
+        for (cache, mismatch) in [
+            ("prices", Mismatch::NotScheduled),
+            ("stock", Mismatch::ScheduledDifferently),
+            ("users", Mismatch::StillScheduled),
+            ("tariffs", Mismatch::NotScheduled),
+            ("old", Mismatch::NotScheduled),
+            ("by-hand", Mismatch::NotScheduled),
+        ] {
+            dkron.live.mismatched.insert(format!("refresh-{cache}").into(), mismatch);
         }
     });
-    story.plan("they are posted again", &under(|policy| policy.drift = Drift::Keep), &desired(jobs.clone()));
+    let jobs = [refresh("prices"), refresh("stock"), refresh("users"), refresh("tariffs").every(10)];
+    let keep = |policy: &mut Policy| (policy.drift, policy.prune) = (Drift::Keep, false);
+    let off = under(|policy| (policy.heal_stuck, policy.prune) = (false, false));
+    story.plan("healing is off", &off, &desired(jobs.clone()));
+    story.plan("what is stored is posted again", &under(keep), &desired(jobs.clone()));
+    story.apply("the edit is put back, the unwanted one goes", SHOP, &jobs);
     story.apply("again", SHOP, &jobs);
 }
 
@@ -126,7 +137,7 @@ fn not_ours(story: &mut Story) {
             dkron.put(&forbid(cache)).expect("it has no parent");
         }
         for cache in ["theirs", "same", "by-hand", "mine"] {
-            ails(dkron, cache, stuck());
+            sticks(dkron, cache);
         }
     });
     let jobs = [forbid("mine"), forbid("same")];
@@ -142,7 +153,7 @@ fn cut_short(story: &mut Story) {
         "somebody edits a child, Dkron dies in mid-run, and the run that heals is killed after two writes",
         |dkron| {
             dkron.job("refresh-mail").retries = 5;
-            ails(dkron, "prices", stuck());
+            sticks(dkron, "prices");
             dkron.killed_after = Some(2);
         },
     );
@@ -168,10 +179,10 @@ fn killed_anywhere_the_next_run_ends_it() {
         let install = plan(&desired(jobs.clone()), &before.live, &policy).expect("an install");
         drop(before.carry_out(&install, WaveOrder::Forwards));
         before.job("refresh-mail").retries = 5;
-        ails(&mut before, "prices", stuck());
+        sticks(&mut before, "prices");
         let mut healed = before.clone();
         whole(&mut healed, &policy);
-        assert_eq!(healed.live.ailing, Live::default().ailing);
+        assert_eq!(healed.live.stuck, Live::default().stuck);
         // Two children aside, the parent gone and back, the children back; `revert` has the edit to put back before.
         let mut seen = 0;
         for writes in 0..8 {

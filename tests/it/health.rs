@@ -1,6 +1,6 @@
 //! Which jobs Dkron does not run any more: what it says about a job, and what follows from it. Data in, data out.
 
-use dkron_jobs::job::{Ailment, Job, LiveJob, Signs};
+use dkron_jobs::job::{Job, LiveJob, Stuck};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::model::stored;
@@ -63,20 +63,19 @@ fn what_need_not_run_is_never_late() {
 #[test]
 fn stuck_is_what_an_old_execution_blocks() {
     let late = due(&timeout(forbid(), "20"), 100);
-    let unfinished =
-        |seconds: &[i64]| Signs { unfinished: seconds.iter().map(|&s| ago(s)).collect(), ..Signs::default() };
-    let stuck = |began| Some(Ailment::Stuck { since: ago(100), began: ago(began) });
-    assert_eq!(late.ailment(&unfinished(&[200]), now()), stuck(200));
+    let stuck = |job: &LiveJob, began: &[i64]| {
+        let unfinished: Vec<_> = began.iter().map(|&began| ago(began)).collect();
+        job.stuck(&unfinished, now())
+    };
+    let since = |began| Some(Stuck { since: ago(100), began: ago(began) });
+    assert_eq!(stuck(&late, &[200]), since(200));
     // The clocks of two nodes may be ten seconds apart.
-    assert_eq!(late.ailment(&unfinished(&[31]), now()), stuck(31));
-    assert_eq!(late.ailment(&unfinished(&[30]), now()), None, "it may still be running");
-    assert_eq!(late.ailment(&unfinished(&[4000, 5]), now()), None, "the newer one may still be running");
-    assert_eq!(late.ailment(&unfinished(&[]), now()), None);
-    let busy = Signs { busy: true, ..unfinished(&[200]) };
-    assert_eq!(late.ailment(&busy, now()), None, "one is in flight");
-    assert_eq!(due(&forbid(), 60).ailment(&unfinished(&[200]), now()), None, "it is not late");
-    let allow = due(&refresh("prices"), 100);
-    assert_eq!(allow.ailment(&unfinished(&[200]), now()), None, "it blocks nothing");
+    assert_eq!(stuck(&late, &[31]), since(31));
+    assert_eq!(stuck(&late, &[30]), None, "it may still be running");
+    assert_eq!(stuck(&late, &[4000, 5]), None, "the newer one may still be running");
+    assert_eq!(stuck(&late, &[]), None);
+    assert_eq!(stuck(&due(&forbid(), 60), &[200]), None, "it is not late");
+    assert_eq!(stuck(&due(&refresh("prices"), 100), &[200]), None, "it blocks nothing");
 }
 
 #[test]
@@ -100,27 +99,8 @@ fn a_run_may_take_as_long_as_its_executor_lets_it() {
         (shell("1.5m"), 90),
     ];
     for (job, limit) in cases {
-        let after =
-            |seconds| due(&job, 100).ailment(&Signs { unfinished: vec![ago(seconds)], ..Signs::default() }, now());
+        let after = |seconds| due(&job, 100).stuck(&[ago(seconds)], now());
         let seen = (after(limit + 10).is_some(), after(limit + 11).is_some());
         assert_eq!(seen, (false, true), "{:?} {:?}", job.executor, job.executor_config.get("timeout"));
     }
-}
-
-#[test]
-fn unscheduled_is_what_the_scheduler_says_it_does_not_know() {
-    let signs = |scheduled| Signs { scheduled, ..Signs::default() };
-    let unscheduled = Some(Ailment::Unscheduled { since: ago(100) });
-    for job in [refresh("prices"), forbid()] {
-        let late = due(&job, 100);
-        assert_eq!(late.ailment(&signs(Some(false)), now()), unscheduled);
-        assert_eq!(late.ailment(&signs(Some(true)), now()), None, "an old `next` after a restart");
-        assert_eq!(late.ailment(&signs(None), now()), None, "nobody knows");
-        assert_eq!(late.ailment(&Signs { busy: true, ..signs(Some(false)) }, now()), None);
-        assert_eq!(due(&job, 50).ailment(&signs(Some(false)), now()), None);
-    }
-    // What never ended blocks it too: posting alone would not do.
-    let both = Signs { unfinished: vec![ago(200)], ..signs(Some(false)) };
-    assert_eq!(due(&forbid(), 100).ailment(&both, now()), Some(Ailment::Stuck { since: ago(100), began: ago(200) }));
-    assert_eq!(due(&refresh("prices"), 100).ailment(&both, now()), unscheduled, "of an `allow` it blocks nothing");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
-use dkron_jobs::job::{Ailment, Desired, Job, Live, LiveJob, Origin, Owner, Packed, Wanted, WireJob};
+use dkron_jobs::job::{Desired, Job, Live, LiveJob, Origin, Owner, Packed, Wanted, WireJob};
 use dkron_jobs::plan::{Action, Drift, Item, Plan, Policy, TakeOwnership};
 use dkron_jobs::report::{Outcome, Report, Style};
 
@@ -32,9 +32,10 @@ impl Dkron {
         }
         self.live.jobs.insert(job.name.as_str().into(), stored(job));
         // A post schedules a job, and does nothing about an execution that never ended, unless it blocks nothing any more.
-        if !job.forbids_overlap() || matches!(self.live.ailing.get(&*job.name), Some(Ailment::Unscheduled { .. })) {
-            self.live.ailing.remove(&*job.name);
+        if job.concurrency != "forbid" {
+            self.live.stuck.remove(&*job.name);
         }
+        self.live.mismatched.remove(&*job.name);
         Ok(())
     }
 
@@ -44,7 +45,8 @@ impl Dkron {
         if self.live.jobs.values().any(|live| live.job.parent() == Some(name)) {
             return Err("404, it has dependents".to_owned());
         }
-        self.live.ailing.remove(name);
+        self.live.stuck.remove(name);
+        self.live.mismatched.remove(name);
         self.live.jobs.remove(name).map(drop).ok_or_else(|| "404".to_owned())
     }
 

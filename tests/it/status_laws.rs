@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anstream::adapter::strip_str;
 use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
-use dkron_jobs::job::{Ailment, History, Job};
+use dkron_jobs::job::{History, Job, Mismatch, Stuck};
 use dkron_jobs::plan::{Drift as Revert, Policy, TakeOwnership, plan};
 use dkron_jobs::render::{Source, TableFormat};
 use dkron_jobs::report::Masker;
@@ -33,6 +33,7 @@ struct Scene {
     running: BTreeMap<String, Timestamp>,
     outputs: BTreeMap<Arc<str>, String>,
     caches: Option<Caches>,
+    scheduler_runs: Option<bool>,
 }
 
 impl Scene {
@@ -46,6 +47,7 @@ impl Scene {
             running: BTreeMap::new(),
             outputs: BTreeMap::new(),
             caches,
+            scheduler_runs: Some(true),
         }
     }
 
@@ -66,6 +68,7 @@ impl Scene {
             dkron: ("http://dkron:8080/", Some("4.0.9")),
             now: now(),
             live: &self.dkron.live,
+            scheduler_runs: self.scheduler_runs,
             histories: &self.histories,
             running: &self.running,
             outputs: &self.outputs,
@@ -165,11 +168,41 @@ fn a_cache_that_nobody_refreshes_is_good_until_its_hard_ttl() {
 }
 
 #[test]
+fn a_job_that_is_not_scheduled_as_stored_fails_whatever_its_age() {
+    for (mismatch, state, words) in [
+        (Mismatch::NotScheduled, State::NotScheduled, "a is not scheduled"),
+        (Mismatch::ScheduledDifferently, State::ScheduledDifferently, "a is scheduled differently"),
+        (Mismatch::StillScheduled, State::ScheduledDifferently, "a is scheduled differently"),
+    ] {
+        let mut scene = Scene::new("name,soft_ttl,hard_ttl\nc,300,600\n");
+        scene.job("a", "c", Some(10), |job| job.disabled = mismatch == Mismatch::StillScheduled);
+        scene.dkron.live.mismatched.insert("a".into(), mismatch);
+        let status = scene.seen();
+        assert_eq!(job(&status, "a").state, state);
+        assert_eq!(job(&status, "a").notes, [mismatch.to_string()]);
+        assert!(status.is_failing());
+        assert!(status.brief(1000).contains(words), "{}", status.brief(1000));
+    }
+}
+
+#[test]
+fn a_scheduler_that_does_not_run_fails() {
+    let mut scene = Scene::new("name,soft_ttl,hard_ttl\nc,300,600\n");
+    scene.job("a", "c", Some(10), |_| {});
+    for (runs, fails) in [(None, false), (Some(true), false), (Some(false), true)] {
+        scene.scheduler_runs = runs;
+        let status = scene.seen();
+        assert_eq!((status.is_failing(), status.scheduler_running), (fails, runs));
+        assert_eq!(status.brief(1000).contains("the scheduler is not running"), fails);
+    }
+}
+
+#[test]
 fn stuck_is_worse_than_any_age_and_off_hides_it() {
     let mut scene = Scene::new("name,soft_ttl,hard_ttl\nc,300,600\n");
     scene.job("stuck", "c", Some(10), |_| {});
     let (since, began) = (now(), now());
-    scene.dkron.live.ailing.insert("stuck".into(), Ailment::Stuck { since, began });
+    scene.dkron.live.stuck.insert("stuck".into(), Stuck { since, began });
     let status = scene.seen();
     assert_eq!(job(&status, "stuck").state, State::Stuck);
     assert!(status.is_failing());

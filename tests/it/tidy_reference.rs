@@ -269,6 +269,7 @@ fn metrics() -> String {
         dkron: "http://127.0.0.1:8080".to_owned(),
         version: None,
         at: Some(at),
+        scheduler_running: Some(true),
         summary: Summary::default(),
         caches: vec![cache],
         jobs: vec![job],
