@@ -1,4 +1,4 @@
-//! Deleting a job and creating it again as one write: whatever happens on the way, no job is left out of sight.
+//! Healing a stuck job. Deleting it and creating it again is one write: whatever happens on the way, no job is left out of sight.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::dkron::Written;
 use crate::job::Packed;
-use crate::plan::named;
+use crate::plan::{Item, named};
 use crate::report::Outcome;
 
 use super::{ROUNDS, Run};
@@ -15,6 +15,17 @@ use super::{ROUNDS, Run};
 const AGAIN: Duration = Duration::from_millis(200);
 
 impl Run<'_> {
+    /// Deletes the executions of a job, after what changes of it is posted.
+    pub(super) async fn forget(&self, item: &Item, job: &Packed) -> Written {
+        if item.from.as_ref() != Some(job) {
+            let written = self.session.put(job).await;
+            if written != Written::Accepted {
+                return written;
+            }
+        }
+        self.session.forget(&item.name).await
+    }
+
     /// Sets the children aside, deletes the job, creates it, and puts the children back. Once it has begun, no signal ends it
     /// half way. Where the job was deleted by this run before, what does not stand is only written again.
     pub(super) async fn renew(&self, index: usize, job: &Packed, children: &[Packed]) -> Outcome {

@@ -19,7 +19,7 @@ use tracing::info;
 
 use crate::dkron::{Phase, Proof, Session, WaitError, Written};
 use crate::job::{Live, Mismatch, Packed};
-use crate::plan::{Action, Item, Plan, named};
+use crate::plan::{Action, Heal, Item, Plan, named};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
 use crate::words::counted;
@@ -161,9 +161,10 @@ impl Run<'_> {
         self.written_in.borrow_mut().insert(index, self.session.epoch());
         let written = match (item.action, item.definition()) {
             (Action::Delete, _) => self.session.delete(&item.name).await,
-            (_, Some(job)) => match item.set_aside() {
-                Some(children) => return self.renew(index, job, children).await,
-                None => self.session.put(job).await,
+            (_, Some(job)) => match &item.heal {
+                Some(Heal::Anew { children }) => return self.renew(index, job, children).await,
+                Some(Heal::Forget) => self.forget(item, job).await,
+                Some(Heal::Post) | None => self.session.put(job).await,
             },
             (_, None) => return Outcome::Unchanged,
         };

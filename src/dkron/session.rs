@@ -154,6 +154,17 @@ impl<'a> Session<'a> {
         self.insist(name, delete, |live| live.is_none()).await
     }
 
+    /// Deletes a job's executions (FACTS 33b).
+    pub async fn forget(&self, name: &str) -> Written {
+        let path = format!("{LIST}/{name}/executions");
+        let delete = async |conn: Conn| {
+            let answer = conn.delete(&path).await?;
+            if answer.status == 200 { Ok(true) } else { Err(answer.refusal()) }
+        };
+        // Nothing in the job shows it: in doubt it is sent again, which harms nothing.
+        self.insist(name, delete, |_| false).await
+    }
+
     /// Trusts Dkron again, reads all jobs as [`Dkron::read_beside`], and compares them with the leader's scheduler. A Dkron that was given
     /// up gets one more chance of one request's length.
     ///

@@ -43,7 +43,7 @@ const BARRIER_PARENT: &str = "dkron-jobs-barrier-parent-that-never-exists";
 pub(super) const PARENT_NOT_FOUND: &str = "specified parent job not found";
 
 /// Who leads (FACTS 2).
-const LEADER: &str = "/v1/leader";
+pub(super) const LEADER: &str = "/v1/leader";
 /// What the leader's process says of itself (FACTS 37c).
 const VARS: &str = "/debug/vars";
 /// How long after it was first seen a leader schedules what is written to it, where its scheduler cannot be asked: it waits 10 s for

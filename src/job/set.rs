@@ -97,6 +97,8 @@ pub struct Live {
     pub stuck: BTreeMap<Arc<str>, Stuck>,
     /// Those of them that the scheduler has otherwise than they are stored, as far as that was looked for.
     pub mismatched: BTreeMap<Arc<str>, Mismatch>,
+    /// Whether every server can delete a job's executions: from 4.1 on (FACTS 33b, 43). Asked only where a job is stuck.
+    pub deletes_executions: bool,
 }
 
 /// One job as Dkron holds it.

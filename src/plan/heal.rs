@@ -1,8 +1,8 @@
 //! Jobs that Dkron does not run as they are stored: this release's are repaired, others' are reported.
 //!
 //! A job that the scheduler has otherwise than it is stored runs as written once it is posted again (FACTS 37). A stuck job runs again
-//! only after it was deleted and created (FACTS 24c), and Dkron deletes no job with children: this release's are set aside meanwhile
-//! (FACTS 24d). Healing comes after all other writes, when each job has the parent that the plan wants. Only what a template wants is
+//! once its executions are deleted, where all servers are 4.1 (FACTS 35). Before, only delete and create heal it (FACTS 24c), and Dkron
+//! deletes no job with children: this release's are set aside meanwhile (FACTS 24d). Healing comes after all other writes, when each job has the parent that the plan wants. Only what a template wants is
 //! ever deleted for it: a run that is killed then loses nothing that the next one does not create again.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ use super::{Action, Item, Left, Policy, Reason, after, position};
 pub enum Heal {
     /// Posted: an execution without an end does not block it any more.
     Post,
+    /// Its executions are deleted, which ends the block (FACTS 35); what else changes is posted before.
+    Forget,
     /// Deleted and created again, as one write.
     Anew {
         /// Its children as they are to be when it is done; set aside ([`Packed::parked`]) meanwhile.
@@ -30,7 +32,7 @@ impl Item {
     pub fn set_aside(&self) -> Option<&[Packed]> {
         match &self.heal {
             Some(Heal::Anew { children }) => Some(children),
-            Some(Heal::Post) | None => None,
+            Some(Heal::Post | Heal::Forget) | None => None,
         }
     }
 
@@ -95,7 +97,10 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
         };
         let item = &mut items[index];
         match ailment {
-            Ailment::Stuck(stuck) => heal(item, stuck, job, children.get(name).map_or(&[][..], Vec::as_slice), policy),
+            Ailment::Stuck(stuck) => {
+                let children = children.get(name).map_or(&[][..], Vec::as_slice);
+                heal(item, stuck, job, children, live.deletes_executions, policy);
+            }
             Ailment::Mismatched(mismatch) => reschedule(item, mismatch, job, policy),
         }
     }
@@ -103,13 +108,15 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
 }
 
 /// Decides for one stuck job of this release.
-fn heal(item: &mut Item, stuck: Stuck, live: &Packed, children: &[Child], policy: &Policy) {
+fn heal(item: &mut Item, stuck: Stuck, live: &Packed, children: &[Child], forgets: bool, policy: &Policy) {
     let to = item.definition().unwrap_or(live).clone();
     if item.action == Action::Delete || to.disabled() {
         // It shall not run any more.
         return;
     }
-    let anew = to.look(|job| job.forbids_overlap());
+    let blocked = to.look(|job| job.forbids_overlap());
+    // A Dkron 4.1 needs no delete of the job, and so no child is in the way.
+    let (forget, anew) = (blocked && forgets, blocked && !forgets);
     let foreign: Vec<_> =
         children.iter().filter(|child| !child.ours).map(|child| child.job.name().to_string()).collect();
     if let Some(left) =
@@ -122,9 +129,13 @@ fn heal(item: &mut Item, stuck: Stuck, live: &Packed, children: &[Child], policy
     item.action = Action::Update;
     item.from = Some(live.clone());
     item.to = Some(to);
-    let aside = children.iter().map(|child| child.name().to_string()).collect();
-    item.reasons.insert(0, Reason::Healed(stuck, anew.then_some(aside)));
-    item.heal = Some(if anew { Heal::Anew { children } } else { Heal::Post });
+    let heal = match (forget, anew) {
+        (true, _) => Heal::Forget,
+        (_, true) => Heal::Anew { children },
+        _ => Heal::Post,
+    };
+    item.reasons.insert(0, Reason::Healed(stuck, heal.clone()));
+    item.heal = Some(heal);
 }
 
 /// Decides for one job of this release that the scheduler has otherwise than it is stored: what the plan wants is posted, or what is

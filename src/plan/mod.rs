@@ -221,8 +221,8 @@ pub enum Reason {
     PutBack,
     /// Not what it was; left.
     LeftAsItIs,
-    /// It was stuck; healed. Where it is deleted and created again, the children that are set aside meanwhile.
-    Healed(Stuck, Option<Vec<String>>),
+    /// It was stuck; healed in this way.
+    Healed(Stuck, Heal),
     /// The scheduler has it otherwise than it is stored, or not at all; posted again.
     Rescheduled(Mismatch),
     /// Dkron does not run it as it is stored; left.

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use crate::job::{Change, Owner};
-use crate::plan::{self, Action, Item, Plan, Reason};
+use crate::plan::{self, Action, Heal, Item, Plan, Reason};
 
 pub(crate) use self::mask::carries_secret;
 pub use self::mask::{MASK, Masker, starred};
@@ -336,10 +336,14 @@ fn words(command: &str, reason: &Reason) -> String {
         Reason::Restored => "not there; brought back from the backup".to_owned(),
         Reason::LeftAsItIs => "not as it was; left, since only what is missing is brought back".to_owned(),
         Reason::PutBack => "not as it was; put back".to_owned(),
-        Reason::Healed(ailment, None) => format!("{ailment}; posted again"),
-        Reason::Healed(ailment, Some(aside)) if aside.is_empty() => format!("{ailment}; deleted and created again"),
-        Reason::Healed(ailment, Some(aside)) => {
-            format!("{ailment}; deleted and created again, {} set aside meanwhile", plan::named(aside))
+        Reason::Healed(stuck, Heal::Post) => format!("{stuck}; posted again"),
+        Reason::Healed(stuck, Heal::Forget) => format!("{stuck}; its executions are deleted, with their history"),
+        Reason::Healed(stuck, Heal::Anew { children }) if children.is_empty() => {
+            format!("{stuck}; deleted and created again")
+        }
+        Reason::Healed(stuck, Heal::Anew { children }) => {
+            let aside: Vec<_> = children.iter().map(|child| child.name().to_string()).collect();
+            format!("{stuck}; deleted and created again, {} set aside meanwhile", plan::named(&aside))
         }
         Reason::Rescheduled(mismatch) => format!("{mismatch}; posted again"),
         Reason::LeftAiling(ailment, left) => format!("{ailment}; {left}"),
