@@ -12,6 +12,11 @@ Dkron's configuration file, for what is no option of `dkron agent`. Dkron 4 hear
 {{- end -}}
 {{- end -}}
 
+{{- /* Not empty where Dkron is 4.0 or older, by its image's tag: such a server does not report a plugin that has exited. Any other tag counts as 4.1 or later. */ -}}
+{{- define "dkron-jobs.dkron.isOld" -}}
+{{- if regexMatch "^v?(3|4\\.0)([.-]|$)" .Values.dkron.image.tag -}}true{{- end -}}
+{{- end -}}
+
 {{- /* Dkron's container. The image is used by arguments only. */ -}}
 {{- define "dkron-jobs.dkron.container" -}}
 {{- $dkron := .Values.dkron -}}
@@ -69,7 +74,7 @@ ports:
   - name: serf-udp
     containerPort: 8946
     protocol: UDP
-# 200 only where there is a leader; /health is 200 as soon as the socket is open.
+# 200 only where there is a leader; /health is 200 without one.
 readinessProbe:
   httpGet:
     path: /v1/leader
@@ -102,10 +107,11 @@ lifecycle:
         {{- toYaml . | nindent 8 }}
 {{- end }}
 {{- else }}
-# One server is its own leader, or reads its log still: only a process that does not answer at all is begun anew.
+# One server is its own leader, or still reads its log: no reason to restart it. From Dkron 4.1 on /health is 503 when a plugin has exited, which only a
+# restart heals; in 4.0 it is 200 as long as the process answers. The start asks for the port only: with /health, a plugin that exits early would keep
+# the pod out of its Service for minutes, and with it the release that corrects the job.
 startupProbe:
-  httpGet:
-    path: /health
+  tcpSocket:
     port: http
   periodSeconds: 2
   timeoutSeconds: 2
