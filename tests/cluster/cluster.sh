@@ -10,20 +10,25 @@ jobs_image() {
   "$root/tests/image/build" "$binary" "$work/jobs.tar" >&2
 }
 
-# Dkron's image, or the emulator under its name.
-dkron_image() {
-  if [ -n "${DKRON_IMAGE_TAR:-}" ]; then
-    cp "$DKRON_IMAGE_TAR" "$work/dkron.tar"
-    dkron_is="a real Dkron ($(basename "$DKRON_IMAGE_TAR"))" real=1
+# Dkron's images as archives in $work, and their tags; without any, the emulator under the name of the chart's own.
+dkron_images() {
+  local archive name
+  for archive in ${DKRON_IMAGE_TAR:-}; do
+    name=$(tar -xOf "$archive" index.json | jq -r '.manifests[0].annotations | .["io.containerd.image.name"] // .["org.opencontainers.image.ref.name"]')
+    tags+=("${name##*:}")
+    cp "$archive" "$work/dkron-${name##*:}.tar"
+  done
+  if [ ${#tags[@]} != 0 ]; then
+    dkron_is="a real one, ${tags[*]}" real=1
     return
   fi
-  dkron_is="the emulator (no DKRON_IMAGE_TAR)" real=
+  dkron_is="the emulator (no DKRON_IMAGE_TAR)" real='' tags=("$default_tag")
   local target=x86_64-unknown-linux-gnu
   (cd "$root" && RUSTFLAGS='-C target-feature=+crt-static' cargo build -q -p dkron-emulator --bins --target $target) >&2 || return 1
   mkdir -p "$work/emulator"
   cp "$root/target/$target/debug/dkron-emulator" "$work/emulator/dkron" || return 1
   echo '{"architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["/dkron"]}}' >"$work/emulator.json"
-  "$root/tests/image/pack" docker.io/dkron/dkron:4.0.9 "$work/emulator" "$work/emulator.json" "$work/dkron.tar" >&2
+  "$root/tests/image/pack" "docker.io/dkron/dkron:$default_tag" "$work/emulator" "$work/emulator.json" "$work/dkron-$default_tag.tar" >&2
 }
 
 # Why there is no cluster: what cannot run here is skipped, and said.
@@ -33,14 +38,16 @@ no_cluster() {
 }
 
 cluster_up() {
-  own=
+  own='' tags=()
+  default_tag=$(sed -n '/repository: dkron\/dkron$/,/ tag:/s/^ *tag: "\(.*\)"/\1/p' "$chart/values.yaml")
   local tool
   for tool in jq curl; do
     command -v $tool >/dev/null || { no_cluster "there is no $tool"; return 77; }
   done
   if [ -n "${KUBECONFIG:-}" ]; then
-    say "cluster: the one of KUBECONFIG; both images must be on it or where it pulls from"
-    dkron_is="whatever it has as dkron/dkron:4.0.9" real=1
+    read -ra tags <<<"${DKRON_TAGS:-$default_tag}"
+    say "cluster: the one of KUBECONFIG; dkron-jobs and dkron/dkron (${tags[*]}) must be on it or where it pulls from"
+    real=1
     return
   fi
   if [ ! -x "$kit/setup.sh" ]; then no_cluster "no KUBECONFIG, and no one-node Kubernetes in KUBE_KIT"; return 77; fi
@@ -51,9 +58,9 @@ cluster_up() {
   }
   export PATH=$kube/bin:$PATH KUBECONFIG=$kube/kubeconfig
   jobs_image || return 1
-  dkron_image || return 1
+  dkron_images || return 1
   own=1
-  IMAGES="$work/jobs.tar $work/dkron.tar $kube/images/toy.tar" NPV=${NPV:-30} "$kube/up.sh" >"$work/up.log" 2>&1 || {
+  IMAGES="$work/jobs.tar $(echo "$work"/dkron-*.tar) $kube/images/toy.tar" NPV=${NPV:-100} "$kube/up.sh" >"$work/up.log" 2>&1 || {
     tail -20 "$work/up.log"
     no_cluster "the one-node Kubernetes does not start here: $(tail -1 "$work/up.log")"
     return 77
@@ -67,15 +74,20 @@ cluster_down() {
 
 k() { kubectl "$@"; }
 
-# helm install or upgrade of the chart in a namespace, with what the images here need.
+# helm install or upgrade of the chart in a namespace, with the Dkron of this round.
 chart() {
   local verb=$1 release=$2 namespace=$3
   shift 3
-  helm "$verb" "$release" "$chart" -n "$namespace" --create-namespace --timeout 5m "$@"
+  helm "$verb" "$release" "$chart" -n "$namespace" --create-namespace --timeout 5m --set dkron.image.tag="$tag" "$@"
 }
 
-# The events and logs of a namespace, for the log of a scenario that fails.
-tell() { k -n "$1" get pods,jobs,pvc -o wide || true; k -n "$1" logs -l app.kubernetes.io/name=dkron-jobs --tail=20 || true; }
+# Waits until the namespaces of an earlier round are gone: those of the next have the same names.
+namespaces_are_gone() {
+  local namespace
+  for namespace in $(k get namespaces -o json | jq -r '.items[] | select(.status.phase == "Terminating") | .metadata.name'); do
+    k wait --for=delete "namespace/$namespace" --timeout=180s >/dev/null
+  done
+}
 
 # A port of this machine to a Service: prints its URL.
 forward() {
@@ -131,6 +143,3 @@ fails() { if "$@"; then echo "succeeded, and should have failed: $*"; return 1; 
 nothing() { if grep "$@"; then echo "found, and should not be there"; return 1; fi; }
 
 expect() { [ "$1" = "$2" ] || { echo "expected $2, got $1 ${3:-}"; return 1; }; }
-
-# The log of a release's hook.
-hook_log() { k -n "$2" logs "job/$(k -n "$2" get jobs -o name | sed -n "s|job.batch/\(.*$1.*hook.*\)|\1|p" | grep -v backup | head -1)"; }

@@ -1,6 +1,5 @@
 # The scenarios, in the order they run. Each has a namespace of its own and takes it down again. Sourced by run.
 
-twelve() { awk -F, '!/^#/ && NF > 1' "$root/jobs-templates/data/cache_param.csv" | tail -n +2 | grep -c ',true$'; }
 gone() { k delete namespace "$1" --wait=false >/dev/null; }
 
 # What the image's own templates give in this namespace.
@@ -182,7 +181,7 @@ scenario_another_chart_with_the_init_container() {
   local example=$work/examples/app-chart
   helm dependency update "$example" >/dev/null
   [ -n "$own" ] || { echo "FIGURE skipped: only the one-node Kubernetes is known to have an image for the application"; return 0; }
-  helm install app "$example" -n shop-h --create-namespace --wait --timeout 4m --set image=toy:1 --set args='{serve,:8080}'
+  helm install app "$example" -n shop-h --create-namespace --wait --timeout 4m --set dkron-jobs.dkron.image.tag="$tag" --set image=toy:1 --set args='{serve,:8080}'
   k -n shop-h get pods
   k -n shop-h get pods -o jsonpath='{range .items[*].status.initContainerStatuses[*]}{.name} {.state.terminated.exitCode}{"\n"}{end}' | tee init.txt
   grep -q '^dkron-jobs-wait 0$' init.txt
@@ -276,8 +275,46 @@ scenario_every_values_file_is_taken_by_the_api_server() {
   gone shop-m
 }
 
+# A malformed job ends the plugin for http jobs. One server of Dkron 4.1 says so on /health and is restarted; 4.0 says nothing.
+scenario_a_plugin_that_exits() {
+  [ -n "$real" ] || { echo "FIGURE skipped: the emulator has no plugins"; return 0; }
+  local url begin
+  chart install shop shop-n
+  url=$(forward shop-n shop-dkron)
+  # Its header has no colon.
+  curl -sf -X POST "$url/v1/jobs" -H 'Content-Type: application/json' -d '{"name": "malformed", "schedule": "@manually", "executor": "http",
+    "tags": {"server": "true:1"}, "executor_config": {"method": "GET", "url": "http://127.0.0.1:8080/v1/leader", "headers": "[\"none\"]"}}' >/dev/null
+  begin=$(date +%s.%N)
+  curl -s -X POST "$url/v1/jobs/malformed/run" >/dev/null
+  curl -sf -X DELETE "$url/v1/jobs/malformed" >/dev/null
+  plugin_is_dead() { curl -s "$url/health" | grep 'plugin executor-http has exited'; }
+  if [ "${tag#4.0}" = "$tag" ]; then
+    until_ok 10 plugin_is_dead
+    restarted() { [ "$(k -n shop-n get pod shop-dkron-0 -o jsonpath='{.status.containerStatuses[0].restartCount}')" = 1 ]; }
+    until_ok 120 restarted
+    until_ok 60 k -n shop-n wait --for=condition=Ready pod/shop-dkron-0 --timeout=1s
+    echo "FIGURE restarted and ready: $(since "$begin") s"
+    forwards_down
+    url=$(forward shop-n shop-dkron)
+    fails plugin_is_dead
+  else
+    sleep 2
+    expect "$(curl -s -o /dev/null -w '%{http_code}' "$url/health")" 200
+  fi
+  # An http job runs again, or still fails. A run answers when it has ended.
+  curl -sf -X POST "$url/v1/jobs" -H 'Content-Type: application/json' -d '{"name": "good", "schedule": "@manually", "executor": "http",
+    "tags": {"server": "true:1"}, "executor_config": {"method": "GET", "url": "http://127.0.0.1:8080/v1/leader", "expectCode": "200"}}' >/dev/null
+  curl -s -X POST "$url/v1/jobs/good/run" >/dev/null
+  good_has_run() { [ "$(curl -s "$url/v1/jobs/good" | jq '.success_count + .error_count')" = 1 ]; }
+  until_ok 20 good_has_run
+  expect "$(curl -s "$url/v1/jobs/good" | jq .success_count)" "$([ "${tag#4.0}" = "$tag" ] && echo 1 || echo 0)"
+  helm uninstall shop -n shop-n
+  gone shop-n
+}
+
 # The commands of docs/with-helm.md, and that they print what the page shows.
 scenario_the_guide() {
   [ -n "$own" ] || { echo "FIGURE skipped: only the one-node Kubernetes is known to have the image under the name in the page's values"; return 0; }
+  [ "$tag" = "$default_tag" ] || { echo "FIGURE skipped: the page installs the chart's own Dkron, $default_tag"; return 0; }
   (cd "$root" && GUIDE_CLUSTER=1 cargo test --quiet --test it guides::with_helm)
 }
