@@ -132,6 +132,13 @@ impl Cli {
         self.command(args).spawn().expect("the binary starts")
     }
 
+    /// Starts another build of it.
+    pub(crate) fn spawn_build(&self, program: &str, args: &[&str]) -> Child {
+        let mut command = Command::new(program);
+        command.args(args);
+        self.prepare(command).spawn().expect("the program starts")
+    }
+
     /// Waits for its end.
     pub(crate) fn finish(&self, child: Child) -> Ran {
         let output = child.wait_with_output().expect("the binary ends");

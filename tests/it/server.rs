@@ -1,4 +1,5 @@
-//! The Dkron that a test runs against: the emulator, or the real thing when `DKRON_BIN` names its binary.
+//! The Dkron that a test runs against: the emulator, or the real thing when `DKRON_BIN` names its binary. `tests/run` takes a list of
+//! binaries and runs the tests once for each of them.
 //!
 //! With `DKRON_URL`, an existing and empty Dkron is used, one test after the other, and emptied again. Tests that need a Dkron to
 //! themselves (a restart, three nodes) then say that they were skipped.
@@ -6,9 +7,6 @@
 use std::fmt::Write;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,14 +18,19 @@ use dkron_emulator::{Emulator, Options, RestartOptions};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::http;
 
-/// How long a real Dkron may take until it has a leader, and how often it is begun anew when it finds none.
+// The benches read this file from another folder.
+#[path = "cluster.rs"]
+mod cluster;
+
+pub(crate) use cluster::Cluster;
+use cluster::version;
+
+/// How long a Dkron may take to come up again.
 const READY: Duration = Duration::from_secs(20);
-const FORMATIONS: usize = 4;
 /// How many seconds after its next run a job is late, and one more.
 const LATE: i64 = 62;
 
@@ -56,8 +59,8 @@ impl Server {
                 "DKRON_URL must name a Dkron without jobs: they would be deleted"
             );
             Kind::Existing { url, _turn: turn }
-        } else if let Some(binary) = variable("DKRON_BIN") {
-            Kind::Real(Cluster::start(binary, 1))
+        } else if let Some(binary) = binary() {
+            Kind::Real(Cluster::start(&binary, 1))
         } else {
             Kind::Emulator(Emulator::start(Options::new()).expect("an emulator"))
         };
@@ -70,8 +73,8 @@ impl Server {
             skip(test, "DKRON_URL names one Dkron, and this needs three nodes of its own");
             return None;
         }
-        let kind = match variable("DKRON_BIN") {
-            Some(binary) => Kind::Real(Cluster::start(binary, 3)),
+        let kind = match binary() {
+            Some(binary) => Kind::Real(Cluster::start(&binary, 3)),
             None => Kind::Emulator(Emulator::start(Options::new().nodes(3)).expect("an emulator")),
         };
         Some(Self::new(kind))
@@ -79,7 +82,7 @@ impl Server {
 
     /// One node, or three where those can have another leader without an end of the process: on the emulator.
     pub(crate) fn start_for_soak(three: bool) -> Self {
-        match variable("DKRON_BIN") {
+        match binary() {
             None if three => Self::new(Kind::Emulator(Emulator::start(Options::new().nodes(3)).expect("an emulator"))),
             _ => Self::start(),
         }
@@ -92,16 +95,16 @@ impl Server {
             Kind::Existing { url, .. } => url.clone(),
         });
         let server = Self { kind, recorder };
-        said(server.name());
+        said(&server.name());
         server
     }
 
     /// What it is, for people.
-    pub(crate) fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Emulator(_) => "the emulator",
-            Kind::Real(_) => "a real Dkron (DKRON_BIN)",
-            Kind::Existing { .. } => "a real Dkron (DKRON_URL)",
+    pub(crate) fn name(&self) -> String {
+        match &self.kind {
+            Kind::Emulator(_) => "the emulator".to_owned(),
+            Kind::Real(cluster) => format!("a real Dkron {} (DKRON_BIN)", cluster.version()),
+            Kind::Existing { url, .. } => format!("a real Dkron {} (DKRON_URL)", version(url)),
         }
     }
 
@@ -130,7 +133,7 @@ impl Server {
                 emulator.jobs()
             }
             Kind::Real(cluster) => {
-                assert!(cluster.forms(), "Dkron comes up again");
+                assert!(cluster.forms_within(READY), "Dkron comes up again");
                 self.jobs()
             }
             Kind::Existing { .. } => self.jobs(),
@@ -281,107 +284,6 @@ impl Drop for Server {
     }
 }
 
-/// Real nodes on ports of their own.
-struct Cluster {
-    binary: PathBuf,
-    data: TempDir,
-    /// HTTP, RPC and Serf of each node.
-    ports: Vec<[u16; 3]>,
-    nodes: Vec<Child>,
-}
-
-impl Cluster {
-    fn start(binary: String, nodes: usize) -> Self {
-        let binary = PathBuf::from(binary);
-        for _ in 0..FORMATIONS {
-            let ports = (0..nodes).map(|_| free_ports()).collect();
-            let data = TempDir::new().expect("a temporary folder");
-            let mut cluster = Self { binary: binary.clone(), data, ports, nodes: Vec::new() };
-            cluster.start_nodes();
-            if cluster.forms() {
-                return cluster;
-            }
-        }
-        panic!("{FORMATIONS} times in a row, {nodes} nodes of DKRON_BIN found no leader within {READY:?}");
-    }
-
-    fn start_nodes(&mut self) {
-        for (index, [http, rpc, serf]) in self.ports.iter().enumerate() {
-            let mut command = Command::new(&self.binary);
-            command
-                .args(["agent", "--server", "--disable-usage-stats", "--log-level=error"])
-                .arg(format!("--node-name=d{}", index + 1))
-                .arg(format!("--bootstrap-expect={}", self.ports.len()))
-                .arg(format!("--bind-addr=127.0.0.1:{serf}"))
-                .arg(format!("--advertise-addr=127.0.0.1:{serf}"))
-                .arg(format!("--http-addr=127.0.0.1:{http}"))
-                .arg(format!("--rpc-port={rpc}"))
-                .arg(format!("--data-dir={}", self.data.path().join(format!("d{}", index + 1)).display()));
-            for [_, _, serf] in &self.ports {
-                command.arg(format!("--retry-join=127.0.0.1:{serf}"));
-            }
-            let node = command
-                .arg("--retry-interval=1s")
-                .current_dir(self.data.path())
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .process_group(0)
-                .spawn();
-            self.nodes.push(node.expect("DKRON_BIN starts"));
-        }
-    }
-
-    fn url(&self, node: usize) -> String {
-        format!("http://127.0.0.1:{}", self.ports[node][0])
-    }
-
-    /// Whether each node passes a write on to a leader in time. That a leader is known is not enough: nodes that start at
-    /// the same instant can each begin a cluster of their own, and then none of them ever leads for long.
-    fn forms(&self) -> bool {
-        let start = Instant::now();
-        let orphan = r#"{"name":"orphan","parent_job":"nobody","schedule":"@manually","executor":"shell"}"#;
-        (0..self.ports.len()).all(|node| {
-            let jobs = format!("{}/v1/jobs", self.url(node));
-            while try_call("POST", &jobs, orphan).is_none_or(|(status, _)| status != 404) {
-                if start.elapsed() > READY {
-                    return false;
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
-            true
-        })
-    }
-
-    /// Ends the nodes as a crash would, and with each of them its executors: it leads a process group of its own.
-    fn kill(&mut self) {
-        for node in &mut self.nodes {
-            let group = format!("-{}", node.id());
-            let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
-            assert!(killed.is_ok_and(|status| status.success()), "the nodes of this test are ended");
-            let _ = node.wait();
-        }
-        self.nodes.clear();
-    }
-
-    fn restart(&mut self) {
-        self.kill();
-        self.start_nodes();
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn free_ports() -> [u16; 3] {
-    // Held together, so that they differ.
-    let held = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
-    held.map(|listener| listener.local_addr().expect("its address").port())
-}
-
 /// A reverse proxy that writes down what passes: the same witness for every server.
 struct Recorder {
     url: String,
@@ -485,6 +387,13 @@ fn runtime() -> &'static Handle {
     })
 }
 
+/// The binary that `DKRON_BIN` names. One process runs the tests on one version, so that each result says which one it is of.
+pub(crate) fn binary() -> Option<String> {
+    let binary = variable("DKRON_BIN")?;
+    assert!(!binary.contains(':'), "DKRON_BIN is a list: `tests/run` takes one, `cargo test` takes one binary of it");
+    Some(binary)
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -495,7 +404,7 @@ pub(crate) fn skip(test: &str, why: &str) {
 }
 
 /// Says which server the tests ran on.
-fn said(server: &str) {
+pub(crate) fn said(server: &str) {
     note("TEST_SERVERS", server);
 }
 

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::cli::{Cli, Ran};
 use crate::server::{Server, note};
 
-use super::Dice;
 use super::model::{Digests, Held, Jobs, Rules, Wants, applied, recovered};
+use crate::dice::Dice;
 
 /// The owners of the two releases, and what their jobs' names begin with; a few names are wanted by both.
 const RELEASES: [(&str, &str, usize); 2] = [("dkron-jobs", "a", 24), ("other", "b", 10)];

@@ -1,0 +1,119 @@
+//! Jobs that an older build left stored as they should be and scheduled otherwise: they are named, and the next apply repairs them.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::cli::Ran;
+use crate::server::{note, try_call};
+
+use super::jobs::{Want, When};
+use super::site::Site;
+use super::turn;
+
+/// How often jobs are written in the window before one of them is left in the wrong state: on 4.0 the window is short.
+const ATTEMPTS: usize = 6;
+const ELECTION: Duration = Duration::from_secs(30);
+
+#[test]
+fn what_was_left_in_the_wrong_state_is_named_and_repaired() {
+    let Some((binary, _turn)) = turn("scheduled::left_behind") else { return };
+    let old = jobs("slow", 9, When::Rarely);
+    let on = jobs("on", 3, When::Often);
+    let off: Vec<_> = jobs("off", 3, When::Often).iter().map(Want::switched).collect();
+    let before = [&old[..], &on, &off].concat();
+    let switched = on.iter().chain(&off).map(Want::switched);
+    let written: Vec<_> = old.iter().map(Want::moved).chain(switched).chain(jobs("new", 3, When::Often)).collect();
+    let left = (0..ATTEMPTS).find_map(|_| leave(&binary, &before, &written));
+    let (site, leader) = left.unwrap_or_else(|| panic!("{ATTEMPTS} times, nothing was left in the wrong state"));
+    let names: Vec<_> = site.entries(leader, &written).into_iter().map(|(name, _)| name).collect();
+    let told = [(&["plan", "--exit-code"][..], 3), (&["check"], 7), (&["status"], 7)].map(|(args, code)| {
+        let ran = site.command(args, leader).exits(code);
+        let unnamed: Vec<_> = names.iter().filter(|name| !names_it(&ran, name)).collect();
+        assert!(unnamed.is_empty(), "{args:?} does not name {unnamed:?}: {ran}");
+        format!("{} exits {code}", args[0])
+    });
+    let applied = site.command(&["apply"], leader).exits(0);
+    let verdict = site.judge(&written);
+    note(
+        "TEST_FIGURES",
+        &format!(
+            "Dkron {}, {} jobs left in the wrong state: {}, and each names all; after an apply {} of {} as written",
+            site.version,
+            names.len(),
+            told.join(", "),
+            written.len() - verdict.wrong.len(),
+            written.len(),
+        ),
+    );
+    assert!(
+        verdict.wrong.is_empty() && verdict.entries.is_empty(),
+        "{:?} {:?}: {applied}",
+        verdict.wrong,
+        verdict.entries
+    );
+    let _ = site.command(&["plan", "--exit-code"], leader).exits(0);
+}
+
+fn jobs(name: &str, count: usize, when: When) -> Vec<Want> {
+    (0..count).map(|number| Want::new(format!("{name}-{number:02}"), when)).collect()
+}
+
+/// A line has its name and says something of how it is scheduled.
+fn names_it(ran: &Ran, name: &str) -> bool {
+    ran.stdout.lines().any(|line| line.contains(name) && line.contains("scheduled"))
+}
+
+/// Servers and their leader, with the templates `written`, which are stored and not scheduled so.
+fn leave(binary: &str, before: &[Want], written: &[Want]) -> Option<(Site, usize)> {
+    let old_build = std::env::var("DKRON_JOBS_OLD").ok().filter(|path| !path.is_empty());
+    let mut site = Site::start(binary, 3, before);
+    let stored = if old_build.is_none() {
+        // What the program writes, to be posted again at the worst moment.
+        site.make(written);
+        let jobs = site.stored();
+        site.make(before);
+        jobs
+    } else {
+        Vec::new()
+    };
+    site.write(written);
+    let old = site.settled();
+    site.cluster.kill(old);
+    let start = Instant::now();
+    let leader = loop {
+        if let Some(leader) = site.cluster.leader() {
+            break leader;
+        }
+        assert!(start.elapsed() < ELECTION, "two nodes find a leader");
+        thread::sleep(Duration::from_millis(20));
+    };
+    if let Some(old_build) = old_build {
+        let applied = site.finish(site.run(&old_build, &["apply"], leader)).ran;
+        assert_eq!(applied.code, Some(0), "{applied}");
+    }
+    for job in &stored {
+        let post = || try_call("POST", &format!("{}/v1/jobs", site.cluster.url(leader)), &job.to_string());
+        while post().is_none_or(|(status, _)| status != 201) {
+            assert!(start.elapsed() < ELECTION, "the new leader takes {job}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let leader = site.settled();
+    (!site.entries(leader, written).is_empty()).then_some((site, leader))
+}
+
+impl Site {
+    /// What the leader stores, without what is the server's own.
+    fn stored(&self) -> Vec<Value> {
+        let url = format!("{}/v1/jobs", self.cluster.url(self.settled()));
+        let (_, jobs) = try_call("GET", &url, "").expect("a list");
+        let mut jobs = jobs.as_array().expect("a list of jobs").clone();
+        for job in &mut jobs {
+            let job = job.as_object_mut().expect("a job");
+            job.remove("next");
+        }
+        jobs
+    }
+}
