@@ -101,11 +101,16 @@ impl Server {
 
     /// What it is, for people.
     pub(crate) fn name(&self) -> String {
-        match &self.kind {
+        match self.kind {
             Kind::Emulator(_) => "the emulator".to_owned(),
-            Kind::Real(cluster) => format!("a real Dkron {} (DKRON_BIN)", cluster.version()),
-            Kind::Existing { url, .. } => format!("a real Dkron {} (DKRON_URL)", version(url)),
+            Kind::Real(_) => format!("a real Dkron {} (DKRON_BIN)", self.version()),
+            Kind::Existing { .. } => format!("a real Dkron {} (DKRON_URL)", self.version()),
         }
+    }
+
+    /// The version that it says it is.
+    pub(crate) fn version(&self) -> String {
+        version(&self.node_url(0))
     }
 
     /// Whether there can be a Dkron of the test's own; if not, that is said.
@@ -130,6 +135,11 @@ impl Server {
         match &self.kind {
             Kind::Emulator(emulator) => {
                 assert!(emulator.wait_until_replayed(READY), "the emulator comes up again");
+                let start = Instant::now();
+                while !emulator.is_scheduling() {
+                    assert!(start.elapsed() < READY, "the emulator's scheduler starts");
+                    thread::sleep(Duration::from_millis(5));
+                }
                 emulator.jobs()
             }
             Kind::Real(cluster) => {

@@ -6,6 +6,7 @@
 
 mod columns;
 mod judge;
+mod points;
 mod rows;
 mod strike;
 mod world;

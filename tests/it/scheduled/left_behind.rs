@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::Ran;
 use crate::server::{note, try_call};
 
-use super::jobs::{Want, When};
+use super::jobs::{Want, When, many};
 use super::site::Site;
 use super::turn;
 
@@ -19,12 +19,12 @@ const ELECTION: Duration = Duration::from_secs(30);
 #[test]
 fn what_was_left_in_the_wrong_state_is_named_and_repaired() {
     let Some((binary, _turn)) = turn("scheduled::left_behind") else { return };
-    let old = jobs("slow", 9, When::Rarely);
-    let on = jobs("on", 3, When::Often);
-    let off: Vec<_> = jobs("off", 3, When::Often).iter().map(Want::switched).collect();
+    let old = many("slow", 9, When::Rarely);
+    let on = many("on", 3, When::Often);
+    let off: Vec<_> = many("off", 3, When::Often).iter().map(Want::switched).collect();
     let before = [&old[..], &on, &off].concat();
     let switched = on.iter().chain(&off).map(Want::switched);
-    let written: Vec<_> = old.iter().map(Want::moved).chain(switched).chain(jobs("new", 3, When::Often)).collect();
+    let written: Vec<_> = old.iter().map(Want::moved).chain(switched).chain(many("new", 3, When::Often)).collect();
     let left = (0..ATTEMPTS).find_map(|_| leave(&binary, &before, &written));
     let (site, leader) = left.unwrap_or_else(|| panic!("{ATTEMPTS} times, nothing was left in the wrong state"));
     let names: Vec<_> = site.entries(leader, &written).into_iter().map(|(name, _)| name).collect();
@@ -54,10 +54,6 @@ fn what_was_left_in_the_wrong_state_is_named_and_repaired() {
         verdict.entries
     );
     let _ = site.command(&["plan", "--exit-code"], leader).exits(0);
-}
-
-fn jobs(name: &str, count: usize, when: When) -> Vec<Want> {
-    (0..count).map(|number| Want::new(format!("{name}-{number:02}"), when)).collect()
 }
 
 /// A line has its name and says something of how it is scheduled.

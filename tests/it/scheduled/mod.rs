@@ -11,16 +11,17 @@
 //!
 //! A line for each run goes to standard error (`--nocapture`), and to the figures of `tests/run`.
 
-mod jobs;
+pub(crate) mod jobs;
 mod left_behind;
 mod one_server;
 mod rounds;
 mod site;
-mod target;
+pub(crate) mod target;
 mod three_servers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::cli::BINARY;
 use crate::server::{binary, skip};
 
 /// One at a time: all of them measure seconds. `None`, which is said, where there is no real server.
@@ -31,4 +32,9 @@ fn turn(test: &str) -> Option<(String, MutexGuard<'static, ()>)> {
         return None;
     };
     Some((binary, TURN.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// The program that is measured.
+pub(crate) fn program() -> String {
+    std::env::var("DKRON_JOBS_BIN").ok().filter(|path| !path.is_empty()).unwrap_or_else(|| BINARY.to_owned())
 }

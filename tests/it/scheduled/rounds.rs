@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::dice::{Dice, number};
 use crate::server::note;
 
-use super::jobs::{Want, When};
+use super::jobs::{Want, When, many};
 use super::site::Site;
 use super::turn;
 
@@ -38,13 +38,10 @@ fn what_is_applied_at_any_time_runs_as_written() {
     let fresh = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs() % 1_000_000);
     let seed = number("SCHEDULED_SEED").unwrap_or_else(fresh);
     let mut dice = Dice(seed);
-    let named = |name: &str, (count, _): (usize, usize), when| -> Vec<_> {
-        (0..count).map(|number| Want::new(format!("{name}-{number:02}"), when)).collect()
-    };
     let mut jobs = [
-        named("plain", PLAIN, When::Rarely),
-        named("zoned", ZONED, When::Elsewhere),
-        named("switched", SWITCHED, When::Often),
+        many("plain", PLAIN.0, When::Rarely),
+        many("zoned", ZONED.0, When::Elsewhere),
+        many("switched", SWITCHED.0, When::Often),
     ]
     .concat();
     let mut site = Site::start(&binary, 3, &jobs);

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cli::{BINARY, Cli, Ran};
+use crate::cli::{Cli, Ran};
 use crate::server::{Cluster, said};
 
-use super::jobs::{Schedules, Want};
+use super::jobs::{Schedules, Want, not_as_written, not_in_entries};
+use super::program;
 use super::target::Target;
 
+/// Jobs that run do so each so many seconds.
+const EACH: u64 = 3;
 /// The longest until servers have a leader whose scheduler runs: a new one may wait ten seconds for the one that is gone.
 const SETTLED: Duration = Duration::from_mins(1);
 /// Runs that were begun before may still come so long.
@@ -46,11 +49,6 @@ pub(super) struct Verdict {
 /// A job's name, and what the scheduler shows of it.
 pub(super) type Shown = (String, Value);
 
-/// The program that is measured.
-fn program() -> String {
-    std::env::var("DKRON_JOBS_BIN").ok().filter(|path| !path.is_empty()).unwrap_or_else(|| BINARY.to_owned())
-}
-
 impl Site {
     /// Servers that hold these jobs and run them so.
     pub(super) fn start(binary: &str, nodes: usize, jobs: &[Want]) -> Self {
@@ -58,14 +56,8 @@ impl Site {
         let version = cluster.version();
         said(&format!("a real Dkron {version} (DKRON_BIN)"));
         let target = Target::start();
-        let template = format!(
-            "for_each: jobs\nname: '{{{{ item.name }}}}'\nschedule: '{{{{ item.schedule }}}}'\ntimezone: '{{{{ item.timezone }}}}'\n\
-             disabled: '{{{{ item.disabled }}}}'\nexecutor: http\n\
-             executor_config: {{method: GET, url: '{}{{{{ item.path }}}}'}}\n",
-            target.url()
-        );
-        let cli = Cli::new().env("DKRON_WAIT_TIMEOUT", "120s").file("jobs-templates/jobs.yaml", template);
-        let site = Self { cluster, version, schedules: Schedules::new(), cli, target };
+        let cli = Cli::new().env("DKRON_WAIT_TIMEOUT", "120s");
+        let site = Self { cluster, version, schedules: Schedules::each(EACH), cli, target };
         site.make(jobs);
         site
     }
@@ -89,8 +81,7 @@ impl Site {
 
     /// Gives the templates these jobs.
     pub(super) fn write(&self, jobs: &[Want]) {
-        let rows: Vec<_> = jobs.iter().map(|want| self.schedules.row(want)).collect();
-        self.cli.write("jobs-templates/data/jobs.json", Value::from(rows).to_string());
+        self.schedules.write(&self.cli, &self.target, jobs);
     }
 
     /// Starts an apply through one node.
@@ -136,16 +127,8 @@ impl Site {
             if self.cluster.scheduling_leader() != Some(leader) {
                 continue;
             }
-            let counts = self.target.count(start);
-            let wrong = jobs.iter().filter_map(|want| {
-                let of_job = format!("/{}/", want.name);
-                let all: usize =
-                    counts.iter().filter(|(path, _)| path.starts_with(&of_job)).map(|(_, count)| count).sum();
-                let own = counts.get(&want.path()).copied().unwrap_or(0);
-                let is_right = if want.runs() { own >= RUNS && own == all } else { all == 0 };
-                (!is_right).then(|| format!("{want:?} ran {all} times, {own} of them as it is"))
-            });
-            return Verdict { leader, wrong: wrong.collect(), entries: self.entries(leader, jobs) };
+            let wrong = not_as_written(jobs, &self.target.count(start), RUNS);
+            return Verdict { leader, wrong, entries: self.entries(leader, jobs) };
         }
         panic!("the leader changed in each of {COUNTS} counts");
     }
@@ -153,8 +136,6 @@ impl Site {
     /// The jobs that the scheduler shows differently, or not at all, or shows though they are off.
     pub(super) fn entries(&self, leader: usize, jobs: &[Want]) -> Vec<Shown> {
         let vars = self.cluster.vars(leader).expect("the leader shows its scheduler");
-        let entries = &vars["cron_entries"];
-        let differs = |want: &&Want| entries[&want.name].as_str() != self.schedules.entry(want).as_deref();
-        jobs.iter().filter(differs).map(|want| (want.name.clone(), entries[&want.name].clone())).collect()
+        not_in_entries(&self.schedules, jobs, &vars)
     }
 }

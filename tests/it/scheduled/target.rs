@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 /// Each run, with its path.
 type Runs = Arc<Mutex<Vec<(Instant, String)>>>;
 
-pub(super) struct Target {
+pub(crate) struct Target {
     address: SocketAddr,
     runs: Runs,
 }
 
 impl Target {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let runs = Runs::default();
@@ -31,12 +31,12 @@ impl Target {
         Self { address, runs }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// How often each path was called since then.
-    pub(super) fn count(&self, since: Instant) -> BTreeMap<String, usize> {
+    pub(crate) fn count(&self, since: Instant) -> BTreeMap<String, usize> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counts = BTreeMap::new();
         for (_, path) in runs.iter().filter(|(at, _)| *at >= since) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::server::note;
 
-use super::jobs::{Want, When};
+use super::jobs::{Want, When, many};
 use super::site::Site;
 use super::turn;
 
@@ -83,9 +83,6 @@ fn what_is_applied_while_a_leader_begins_runs_as_written() {
 
 /// One time: whether the apply went through a follower, and how many jobs do not run as written.
 fn without_leader(binary: &str, combination: &Combination, through_follower: bool) -> (bool, usize) {
-    let many = |name: &str, count, when| -> Vec<_> {
-        (0..count).map(|number| Want::new(format!("{name}-{number:02}"), when)).collect()
-    };
     let idle = many("idle", 30, When::Rarely);
     let moved = [
         many("slow", 15, When::Rarely),

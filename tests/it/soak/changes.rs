@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::scheduled::jobs::{ELSEWHERE, HERE};
+
 use super::model::{Want, parent};
 use super::world::World;
 
-/// More than a schedule of the real world has, and no run falls into a test.
+/// More than a schedule of the real world has, and no run falls into a test. On the emulator some jobs run each second.
 const SCHEDULES: [&str; 5] =
     ["@yearly", "0 0 3 1 1 *", "0 30 4 2 1 *", "CRON_TZ=Europe/Paris 0 15 5 3 1 *", "@manually"];
 const DEPTH: usize = 4;
@@ -38,12 +40,22 @@ impl World {
         let mut def = json!({
             "executor": "http", "concurrency": "allow", "tags": {"server": "true:1"}, "metadata": {"version": version},
             "executor_config": {
-                "method": "POST", "url": format!("http://127.0.0.1:9/x?v={version}&a=<é>"), "timeout": "10",
+                "method": "POST", "url": self.called(&version), "timeout": "10",
                 "expectCode": "200", "body": "}{ \n \"\\ 'x",
             },
         });
         match parent {
             Some(parent) => def["parent_job"] = json!(parent),
+            None if self.server.emulator().is_some() && self.dice.percent(40) => {
+                let often = (self.schedules.often.as_str(), "");
+                let zoned = self.schedules.zoned.as_str();
+                let (schedule, zone) =
+                    self.dice.pick(&[often, (zoned, HERE), (zoned, ELSEWHERE)]).expect("one of three");
+                def["schedule"] = json!(schedule);
+                if !zone.is_empty() {
+                    def["timezone"] = json!(zone);
+                }
+            }
             None => def["schedule"] = json!(self.dice.pick(&SCHEDULES)),
         }
         if self.dice.percent(20) {

@@ -21,6 +21,10 @@ impl World {
         let kinds: &[usize] =
             if self.server.emulator().is_some() { &[0, 0, 1, 2, 3, 3, 4, 5, 5] } else { &[0, 0, 1, 2, 3] };
         let kind = kinds[self.dice.below(kinds.len())];
+        // The program talks to the first node alone: to a follower until here, where another node led.
+        if let Some(emulator) = self.server.emulator().filter(|emulator| emulator.leader() != Some(0)) {
+            emulator.set_leader(0);
+        }
         // By way of the recorder, which sees when the first writes come.
         let url = if kind < 5 { self.server.url().to_owned() } else { self.server.node_url(0) };
         let args = [&words(args)[..], &["--concurrency", &width, "--dkron-url", &url]].concat();
@@ -47,6 +51,7 @@ impl World {
             }
             3 => {
                 self.tell("Dkron is restarted");
+                self.schedule_late();
                 self.server.restart();
             }
             4 => self.change_leader(),
@@ -62,10 +67,14 @@ impl World {
         self.jobs = self.look();
         self.tell(&format!("it ended with {:?}", ran.code));
         assert!(matches!(ran.code, None | Some(0 | 1 | 4 | 5 | 130 | 143)), "{ran}");
+        let is_wanted = wanted.is_some();
         let wanted = wanted.unwrap_or(&before);
         self.halfway += u64::from(self.jobs != before && self.jobs != *wanted);
         if ran.code == Some(0) {
             same(&self.jobs, wanted, &ran);
+            if is_wanted {
+                self.is_scheduled_so(which);
+            }
         }
         let names = self.jobs.keys().chain(wanted.keys()).chain(before.keys());
         for name in names {
@@ -76,8 +85,18 @@ impl World {
         }
     }
 
+    /// From now on, new leaders schedule late: what is written until then is not scheduled.
+    fn schedule_late(&mut self) {
+        let (delay, load) = (self.dice.millis(2500), self.dice.millis(500));
+        let Some(emulator) = self.server.emulator() else { return };
+        emulator.set_scheduler_delay(delay);
+        emulator.set_scheduler_load(load);
+        self.tell(&format!("new leaders schedule {delay:?} and {load:?} late"));
+    }
+
     fn change_leader(&mut self) {
         let (node, election) = (self.dice.below(3), self.dice.millis(600));
+        self.schedule_late();
         let Some(emulator) = self.server.emulator() else { return };
         let node = node % emulator.addresses().len();
         emulator.change_leader(node, election);

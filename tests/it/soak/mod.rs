@@ -5,6 +5,7 @@
 mod changes;
 mod disturbances;
 mod model;
+mod runs;
 mod world;
 
 use std::thread;

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cli::{Cli, Ran};
+use crate::dice::Dice;
+use crate::scheduled::jobs::Schedules;
+use crate::scheduled::target::Target;
 use crate::server::{Server, note};
 
 use super::model::{Digests, Held, Jobs, Rules, Wants, applied, recovered};
-use crate::dice::Dice;
 
 /// The owners of the two releases, and what their jobs' names begin with; a few names are wanted by both.
 const RELEASES: [(&str, &str, usize); 2] = [("dkron-jobs", "a", 24), ("other", "b", 10)];
@@ -46,6 +48,9 @@ pub(super) struct World {
     runs: u64,
     pub(super) dice: Dice,
     pub(super) server: Server,
+    /// Some jobs run each second, on the emulator: a run in hand of a real one could undo what a hand does.
+    pub(super) schedules: Schedules,
+    pub(super) target: Target,
     pub(super) releases: [Release; 2],
     /// What Dkron holds.
     pub(super) jobs: Jobs,
@@ -57,6 +62,8 @@ pub(super) struct World {
     digests: Digests,
     /// How many applies there were: clean ones, those that were to be refused, those that something happened to …
     counts: [u64; 3],
+    /// How many jobs were seen to run, or not to run, as they are written.
+    pub(super) watched: usize,
     /// … and those of them that were left halfway.
     pub(super) halfway: u64,
     story: String,
@@ -96,11 +103,14 @@ impl World {
             runs,
             dice,
             server,
+            schedules: Schedules::each(1),
+            target: Target::start(),
             releases,
             jobs: Jobs::new(),
             saved: None,
             digests: Digests::default(),
             counts: [0; 3],
+            watched: 0,
             halfway: 0,
             story: String::new(),
         };
@@ -128,12 +138,13 @@ impl World {
         let [clean, refused, disturbed] = self.counts;
         format!(
             "{}: a soak of {} applies in {} s with SOAK_SEED={}: {clean} clean, {refused} refused, {disturbed} disturbed, \
-             {} of them left halfway",
+             {} of them left halfway; the runs of {} jobs were counted",
             self.server.name(),
             self.runs,
             start.elapsed().as_secs(),
             self.seed,
             self.halfway,
+            self.watched,
         )
     }
 
@@ -169,7 +180,14 @@ impl World {
         }
         drop(self.server.writes());
         let ran = self.releases[which].cli.run(&words(&args));
+        let is_done = wanted.is_some();
         self.check_clean(ran, wanted);
+        if is_done {
+            self.is_scheduled_so(which);
+            if self.dice.percent(15) {
+                self.runs_so(which);
+            }
+        }
         let plan = [&["plan", "--exit-code", "--dkron-url", self.server.url()][..], &words(&args)[1..]].concat();
         let ran = self.releases[which].cli.run(&plan);
         let code = if self.jobs_are_as_wanted(which, &rules, is_lost) { 0 } else { 5 };
