@@ -439,3 +439,19 @@ fn several_addresses_and_a_balancer() {
     assert_eq!([0, 1, 2].map(|node| whom(&emulator.node_url(node))), ["d1", "d2", "d3"]);
     assert_eq!([0; 4].map(|_| whom(&emulator.url())), ["d1", "d2", "d3", "d1"]);
 }
+
+#[test]
+fn an_echo_keeps_the_offset_of_a_posted_instant() {
+    let emulator = start();
+    let mut posted = with(job("a"), "starts_at", "2099-01-01T02:30:00+05:30");
+    posted["expires_at"] = "2099-02-01T00:00:00.500-08:00".into();
+    posted["next"] = "2099-03-01T00:00:00+00:00".into();
+    let echo = http::post(&emulator.url(), &posted).json();
+    assert_eq!(echo["id"], "a");
+    assert_eq!(
+        [&echo["starts_at"], &echo["expires_at"], &echo["next"]],
+        ["2099-01-01T02:30:00+05:30", "2099-02-01T00:00:00.5-08:00", "2099-03-01T00:00:00Z"]
+    );
+    let stored = emulator.job("a").unwrap();
+    assert_eq!([&stored["starts_at"], &stored["expires_at"]], ["2098-12-31T21:00:00Z", "2099-02-01T08:00:00.5Z"]);
+}

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dkron_emulator::{Emulator, Options, RestartOptions};
+use dkron_emulator::{Emulator, Options, RestartOptions, Version};
 use serde_json::{Value, json};
 
 use crate::emulator::{eventually, job, start, with};
@@ -274,4 +274,116 @@ fn a_stuck_parent_heals_once_its_child_is_parked() {
     assert_eq!((http::post(&url, &parent).status, http::post(&url, &child).status), (201, 201));
     assert_eq!(emulator.job("p").unwrap()["dependent_jobs"], json!(["c"]));
     eventually("the parent runs", || emulator.executions("p").iter().any(|run| run["success"] == true));
+}
+
+#[test]
+fn an_execution_that_never_ended_blocks_forbid_until_it_is_stale() {
+    let target = Target::start("200 OK");
+    for (version, heals) in [(Version::V4_1, true), (Version::V4_0, false)] {
+        let hour = Duration::from_hours(1);
+        let emulator = Emulator::start(Options::new().version(version).stale_after(hour)).unwrap();
+        emulator.put(&with(target.job("a", "@every 1s"), "concurrency", "forbid")).unwrap();
+        emulator.stick("a");
+        emulator.age("a", Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(2200));
+        let runs = emulator.executions("a");
+        assert_eq!(runs.len() > 1, heals, "{version:?}");
+        if heals {
+            let ended = runs.last().unwrap();
+            assert_eq!(ended["success"], false);
+            let words = "\nExecution marked as failed: detected as stale (not active on any node)";
+            assert_eq!(ended["output"], words);
+            assert_ne!(ended["finished_at"], "0001-01-01T00:00:00Z");
+            assert_eq!(emulator.job("a").unwrap()["error_count"], 1);
+        }
+    }
+    // Within that time a restart cleans nothing; past it a leader ends it at once, whenever the job is due.
+    let emulator = start();
+    emulator.put(&with(target.job("a", "@yearly"), "concurrency", "forbid")).unwrap();
+    emulator.stick("a");
+    for (older, finished) in [(2, false), (2, true)] {
+        emulator.age("a", Duration::from_hours(older));
+        emulator.set_leader(0);
+        assert_eq!(emulator.executions("a")[0]["finished_at"] != "0001-01-01T00:00:00Z", finished);
+    }
+}
+
+#[test]
+fn deleting_executions_heals_forbid_and_keeps_the_rest() {
+    let target = Target::start("200 OK");
+    let emulator = start();
+    let url = emulator.url();
+    emulator.put(&with(target.job("a", "@every 1s"), "concurrency", "forbid")).unwrap();
+    eventually("it has run", || emulator.job("a").unwrap()["success_count"] == 1);
+    emulator.stick("a");
+    let answer = http::ask(&url, "DELETE", "/v1/jobs/a/executions", "");
+    assert_eq!((answer.status, answer.json()["success_count"].as_i64()), (200, Some(0)));
+    eventually("it runs again", || emulator.job("a").unwrap()["success_count"].as_i64() > Some(0));
+    assert_eq!(emulator.writes(), 1);
+    assert_eq!(http::ask(&url, "DELETE", "/v1/jobs/nobody/executions", "").status, 500);
+}
+
+#[test]
+fn an_executor_that_has_exited_is_in_health_until_a_restart() {
+    let target = Target::start("200 OK");
+    let emulator = Emulator::start(Options::new().nodes(2)).unwrap();
+    let health = |node: usize| {
+        let answer = http::get(&emulator.node_url(node), "/health");
+        (answer.status, answer.text())
+    };
+    assert_eq!(health(0), (200, "{\"leader\":true,\"status\":\"healthy\"}".to_owned()));
+    assert_eq!(health(1), (200, "{\"leader\":false,\"status\":\"healthy\"}".to_owned()));
+    // A header without a colon ends it.
+    let mut broken = target.job("broken", "@manually");
+    broken["executor_config"]["headers"] = "[\"no colon\"]".into();
+    broken["tags"] = json!({ "port": "6869" });
+    emulator.put(&broken).unwrap();
+    assert_eq!(http::ask(&emulator.url(), "POST", "/v1/jobs/broken/run", "").status, 200);
+    emulator.exit_executor(0, "shell");
+    let issue = |executor: &str, leader: bool| {
+        let text = json!({ "issues": [format!("plugin executor-{executor} has exited")], "leader": leader, "status": "unhealthy" });
+        (503, text.to_string())
+    };
+    assert_eq!((health(0), health(1)), (issue("shell", true), issue("http", false)));
+    emulator.restart(RestartOptions::new());
+    assert!(emulator.wait_until_replayed(Duration::from_secs(5)));
+    assert_eq!((health(0).0, health(1).0), (200, 200));
+
+    let old = Emulator::start(Options::new().version(Version::V4_0)).unwrap();
+    old.exit_executor(0, "http");
+    assert_eq!(http::get(&old.url(), "/health").text(), "{\"status\":\"healthy\"}");
+}
+
+#[test]
+fn the_shell_executor() {
+    let emulator = Emulator::start(Options::new().shell()).unwrap();
+    let run = |config: Value| {
+        let job = json!({ "name": "a", "schedule": "@manually", "executor": "shell", "executor_config": config });
+        emulator.put(&job).unwrap();
+        assert_eq!(http::ask(&emulator.url(), "POST", "/v1/jobs/a/run", "").status, 200);
+        let run = emulator.executions("a").remove(0);
+        (run["success"].as_bool().unwrap(), run["output"].as_str().unwrap_or_default().to_owned())
+    };
+    let is = |success: bool, output: &str| (success, output.to_owned());
+    // Each as a real Dkron 4.1.2 answered it.
+    let config = json!({ "command": "echo $FOO $ENV_JOB_NAME; pwd; exit 3", "shell": "true", "env": "FOO=bar,X=y", "cwd": "/usr" });
+    assert_eq!(run(config), is(false, "exit status 3\nbar a\n/usr\n"));
+    assert_eq!(run(json!({ "command": "echo a >&2; echo b", "shell": "true" })), is(true, "a\nb\n"));
+    assert_eq!(run(json!({ "command": "echo \"a  b\" c\\ d 'e f' $HOME" })), is(true, "a  b c d e f $HOME\n"));
+    assert_eq!(run(json!({ "command": "echo a; echo b" })), is(true, "a\n"));
+    assert_eq!(run(json!({ "command": "echo \"a" })), is(false, "invalid command line string\n"));
+    assert_eq!(run(json!({ "command": "" })), is(false, "shell: Command missing\n"));
+    let missing = "exec: \"nosuchprog\": executable file not found in $PATH\n";
+    assert_eq!(run(json!({ "command": "nosuchprog a" })), is(false, missing));
+    assert_eq!(run(json!({ "command": "kill -9 $$", "shell": "1" })), is(false, "signal: killed\n"));
+    let begun = Instant::now();
+    let killed =
+        "signal: killed\nshell: Job 'sleep 30; echo x' execution time exceeding defined timeout 1s. Job was killed";
+    assert_eq!(run(json!({ "command": "sleep 30; echo x", "shell": "true", "timeout": "1s" })), is(false, killed));
+    assert!(begun.elapsed() < Duration::from_secs(10), "its children are killed, too");
+
+    let other = start();
+    other.put(&json!({ "name": "a", "schedule": "@manually", "executor": "shell", "executor_config": {} })).unwrap();
+    assert_eq!(http::ask(&other.url(), "POST", "/v1/jobs/a/run", "").status, 200);
+    assert_eq!(other.executions("a")[0]["success"], false, "only where it was asked for");
 }

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use dkron_emulator::{ENCRYPT_KEY, Emulator, Fault, Options, RestartOptions, Rule};
+use dkron_emulator::{ENCRYPT_KEY, Emulator, Fault, Options, RestartOptions, Rule, Version};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::emulator::{eventually, job, start, with};
@@ -243,4 +244,117 @@ fn single_jobs_scheduled_differently() {
 
     assert_eq!(http::post(&url, &target.job("a", "@yearly")).status, 201);
     assert_eq!(entry(&url, "a").unwrap(), "Job: a, scheduled at: @yearly, tags:map[]");
+}
+
+/// `@after` an instant this far from now.
+fn after(from_now: SignedDuration, grace: &str) -> String {
+    format!("@after {} <{grace}", Timestamp::now() + from_now)
+}
+
+#[test]
+fn after_runs_twice_at_its_instant_and_once_more_after_each_upsert_within_its_grace() {
+    let target = Target::start("200 OK");
+    let emulator = start();
+    let url = emulator.url();
+    let schedule = after(SignedDuration::from_millis(700), "PT1H");
+    let instant = schedule.split(' ').nth(1).unwrap().parse::<Timestamp>().unwrap();
+    let job = target.job("a", &schedule);
+    assert_eq!(http::post(&url, &job).status, 201);
+    let next = || emulator.job("a").unwrap()["next"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(next(), instant);
+    eventually("it runs", || runs(&emulator, "a") > 0);
+    let settled = |count: usize| {
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(runs(&emulator, "a"), count);
+    };
+    settled(2);
+    assert_eq!(next(), instant, "it stays in the past");
+    assert!(entry(&url, "a").unwrap().contains("scheduled at: @after "), "its entry stays");
+
+    assert_eq!(http::post(&url, &job).status, 201);
+    settled(3);
+    assert!(emulator.toggle("a") && emulator.toggle("a"));
+    settled(4);
+    emulator.restart(RestartOptions::new());
+    assert!(emulator.wait_until_replayed(Duration::from_secs(5)));
+    settled(5);
+    emulator.set_leader(0);
+    settled(6);
+
+    let past = target.job("a", &after(-SignedDuration::from_hours(2), "PT1H"));
+    assert_eq!(http::post(&url, &past).status, 201);
+    settled(6);
+    assert_eq!(next().to_string(), "0001-01-01T00:00:00Z");
+    let once = with(target.job("once", &after(-SignedDuration::from_secs(1), "PT1H")), "ephemeral", true);
+    assert_eq!(http::post(&url, &once).status, 201);
+    eventually("it is deleted after its run", || emulator.job("once").is_none());
+}
+
+#[test]
+fn a_4_0_knows_no_after() {
+    let emulator = Emulator::start(Options::new().version(Version::V4_0)).unwrap();
+    let refused = http::post(&emulator.url(), &every("a", "@after 2099-01-01T00:00:00Z <PT2H"));
+    assert_eq!(
+        (refused.status, refused.text().as_str()),
+        (
+            400,
+            "Job validation failed: can't parse job schedule: unrecognized descriptor: @after 2099-01-01T00:00:00Z <PT2H."
+        )
+    );
+    assert_eq!(http::get(&emulator.url(), "/v1/leader").json()["Tags"]["version"], "4.0.9");
+}
+
+#[test]
+fn what_a_4_0_cannot_read_is_gone_or_keeps_its_scheduler_from_starting() {
+    let emulator = start();
+    let url = emulator.url();
+    let minute = Duration::from_secs(60);
+    emulator.put(&every("after", "@after 2099-01-01T00:00:00Z <PT2H")).unwrap();
+    emulator.put(&with(job("child"), "parent_job", "after")).unwrap();
+    emulator.put(&every("plain", "@every 1h")).unwrap();
+    let back = |version, options: RestartOptions| {
+        emulator.restart(options.version(version));
+        assert!(emulator.wait_until_replayed(minute));
+    };
+    back(Version::V4_0, RestartOptions::new());
+    assert_eq!(http::get(&url, "/v1/jobs").names(), ["plain"]);
+    assert!(started(&url));
+    back(Version::V4_1, RestartOptions::new());
+    assert_eq!(http::get(&url, "/v1/jobs").names(), ["after", "child", "plain"]);
+
+    back(Version::V4_0, RestartOptions::new().from_snapshot());
+    assert_eq!(http::get(&url, "/v1/jobs").names(), ["after", "child", "plain"]);
+    assert_eq!(http::get(&url, "/v1/leader").json()["Tags"]["version"], "4.0.9");
+    assert_eq!(http::post(&url, &with(job("barrier"), "parent_job", "nobody")).status, 404);
+    assert_eq!(http::post(&url, &every("new", "@every 1h")).status, 201);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!started(&url), "no job runs at all");
+    for name in ["child", "after"] {
+        assert_eq!(http::ask(&url, "DELETE", &format!("/v1/jobs/{name}"), "").status, 200);
+    }
+    eventually("it starts once they are deleted", || started(&url));
+    assert!(entry(&url, "plain").is_some() && entry(&url, "new").is_some());
+}
+
+#[test]
+fn nodes_of_two_versions() {
+    let options = Options::new().nodes(3).node_version(2, Version::V4_0);
+    let emulator = Emulator::start(options).unwrap();
+    let [new, _, old] = [0, 1, 2].map(|node| emulator.node_url(node));
+    let members = http::get(&new, "/v1/members").json();
+    let versions: Vec<&str> =
+        members.as_array().unwrap().iter().map(|member| member["Tags"]["version"].as_str().unwrap()).collect();
+    assert_eq!(versions, ["4.1.2", "4.1.2", "4.0.9"]);
+    let late = every("late", "@after 2099-01-01T00:00:00Z <PT2H");
+    assert_eq!(http::post(&old, &late).status, 400);
+    assert_eq!(http::post(&new, &late).status, 201);
+    assert_eq!(http::get(&new, "/v1/jobs").names(), ["late"]);
+    assert!(http::get(&old, "/v1/jobs").names().is_empty());
+    assert_eq!(http::ask(&old, "DELETE", "/v1/jobs/late/executions", "").status, 404);
+    assert_eq!(http::ask(&new, "DELETE", "/v1/jobs/late/executions", "").status, 200);
+    emulator.set_leader(2);
+    assert_eq!(emulator.job_count(), 0, "it is gone once an older one leads");
+    assert_eq!(http::post(&new, &late).status, 500);
+    emulator.set_leader(1);
+    assert_eq!(emulator.job_count(), 1);
 }

@@ -1,5 +1,6 @@
 //! The nodes: which of them leads, how far the others lag, which of them replays its log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,18 +10,22 @@ use serde_json::{Value, json};
 use crate::job::Job;
 use crate::schedule::{Lateness, Scheduler};
 use crate::store::{Change, Jobs, Store};
+use crate::version::Version;
 
 /// One server of the cluster.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) ip: String,
+    pub(crate) version: Version,
     /// Does not answer at all.
     pub(crate) down: bool,
     /// `POST /v1/pause` is each node's own.
     pub(crate) paused: bool,
-    /// A header without a colon kills the http executor until a restart (FACTS 22b).
-    pub(crate) plugin_dead: bool,
+    /// Executors whose process has ended, until a restart: a header without a colon ends that of `http` (FACTS 22b).
+    pub(crate) exited: BTreeSet<String>,
+    /// It has jobs that its version cannot read: they came with a snapshot, and not with the log (FACTS 44).
+    pub(crate) has_snapshot: bool,
     pub(crate) scheduler: Scheduler,
     pub(crate) process: Process,
     lag: Duration,
@@ -89,17 +94,19 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(ips: Vec<String>, lag: Duration) -> Self {
-        let nodes = ips
+    pub(crate) fn new(servers: Vec<(String, Version)>, lag: Duration) -> Self {
+        let nodes = servers
             .into_iter()
             .zip(1..)
-            .map(|(ip, number)| Node {
+            .map(|((ip, version), number)| Node {
                 name: format!("d{number}"),
                 ip,
+                version,
                 down: false,
                 paused: false,
-                plugin_dead: false,
-                scheduler: Scheduler::default(),
+                exited: BTreeSet::new(),
+                has_snapshot: false,
+                scheduler: Scheduler::new(version),
                 process: Process::new(),
                 lag,
                 view: None,
@@ -112,6 +119,11 @@ impl Cluster {
     /// The leader, where one is known.
     pub(crate) fn leader(&self) -> Option<usize> {
         self.leader
+    }
+
+    /// The leader's version, or the first node's.
+    pub(crate) fn version(&self) -> Version {
+        self.nodes[self.leader.unwrap_or(0)].version
     }
 
     pub(crate) fn leadership(&self) -> Leadership {
@@ -223,6 +235,24 @@ impl Cluster {
         store.trim_log(before);
     }
 
+    /// Whether a node's version has a job: it drops what it cannot read, and what is a child of that (FACTS 43, 44).
+    pub(crate) fn keeps(&self, index: usize, job: &Job, jobs: &Jobs) -> bool {
+        let node = &self.nodes[index];
+        if node.has_snapshot || node.version >= Version::V4_1 {
+            return true;
+        }
+        let mut next = Some(job);
+        for _ in 0..=jobs.len() {
+            let Some(job) = next else { return true };
+            if !job.schedule.is_empty() && node.version.parse(&job.schedule, &job.name, "").is_err() {
+                return false;
+            }
+            next = jobs.get(&job.parent_job).map(|stored| stored.job.as_ref());
+        }
+        // A cycle of parents.
+        true
+    }
+
     /// The jobs as a node sees them now.
     pub(crate) fn jobs(&mut self, index: usize, store: &mut Store) -> Vec<Arc<Job>> {
         if self.no_quorum {
@@ -232,7 +262,10 @@ impl Cluster {
         let node = &self.nodes[index];
         let jobs = node.view.as_ref().map_or_else(|| store.jobs(), |view| &view.jobs);
         let last = node.replay.as_ref().map_or(u64::MAX, Replay::reached);
-        jobs.values().filter(|stored| stored.position <= last).map(|stored| Arc::clone(&stored.job)).collect()
+        jobs.values()
+            .filter(|stored| stored.position <= last && self.keeps(index, &stored.job, jobs))
+            .map(|stored| Arc::clone(&stored.job))
+            .collect()
     }
 
     /// One job as a node sees it now.
@@ -244,7 +277,9 @@ impl Cluster {
         let node = &self.nodes[index];
         let jobs = node.view.as_ref().map_or_else(|| store.jobs(), |view| &view.jobs);
         let last = node.replay.as_ref().map_or(u64::MAX, Replay::reached);
-        jobs.get(name).filter(|stored| stored.position <= last).map(|stored| Arc::clone(&stored.job))
+        jobs.get(name)
+            .filter(|stored| stored.position <= last && self.keeps(index, &stored.job, jobs))
+            .map(|stored| Arc::clone(&stored.job))
     }
 
     /// A node begins to read its log.
@@ -254,7 +289,6 @@ impl Cluster {
         let node = &mut self.nodes[index];
         node.down = false;
         node.paused = false;
-        node.plugin_dead = false;
         node.view = None;
         node.replay = Some(Replay { positions, begun: Instant::now(), takes });
     }
@@ -295,7 +329,7 @@ impl Cluster {
             "role": "dkron",
             "rpc_addr": format!("{}:{port}", self.nodes[index].ip),
             "server": "true",
-            "version": "devel",
+            "version": self.nodes[index].version.number(),
         })
     }
 }
@@ -303,7 +337,8 @@ impl Cluster {
 impl Node {
     /// What its process knew ends with it.
     pub(crate) fn end_process(&mut self) {
-        self.scheduler = Scheduler::default();
+        self.exited.clear();
+        self.scheduler = Scheduler::new(self.version);
         self.process.restart();
     }
 }

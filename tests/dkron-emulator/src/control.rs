@@ -182,7 +182,10 @@ async fn restart(core: &Arc<Core>, doors: &mut [Door], options: RestartOptions) 
         let state = &mut *core.lock();
         for node in &nodes {
             state.cluster.nodes[*node].down = true;
-            state.cluster.nodes[*node].end_process();
+            let server = &mut state.cluster.nodes[*node];
+            server.version = options.version.unwrap_or(server.version);
+            server.has_snapshot = options.has_snapshot;
+            server.end_process();
         }
         let led = state.cluster.leader().is_some_and(|leader| nodes.contains(&leader));
         if led || options.node.is_none() {

@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::options::Options;
 use crate::schedule::{Lateness, Scheduler};
 use crate::store::{DeleteError, Execution, SetError, Store};
+use crate::version::Version;
 
 /// How often something that waits for a replay looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) run_window: Duration,
     /// Names that the http executor resolves.
     pub(crate) hosts: HashMap<String, SocketAddr>,
+    /// Whether shell jobs really run.
+    pub(crate) shell: bool,
     /// The `--encrypt` of each node's command line.
     pub(crate) encrypt_key: String,
 }
@@ -36,6 +39,8 @@ pub(crate) struct Core {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) cluster: Cluster,
+    /// How long an execution that never ended blocks a `forbid`, from 4.1 on (FACTS 34).
+    pub(crate) stale_after: SignedDuration,
     /// How late the scheduler of the next leader is.
     pub(crate) lateness: Lateness,
     pub(crate) faults: Faults,
@@ -54,6 +59,7 @@ impl Core {
         let mut state = State {
             store: Store::default(),
             cluster,
+            stale_after: options.stale_after,
             lateness: Lateness::default(),
             faults: Faults::default(),
             journal: Journal::default(),
@@ -70,6 +76,7 @@ impl Core {
             wake: Notify::new(),
             run_window: options.run_window,
             hosts: options.hosts.into_iter().collect(),
+            shell: options.shell,
             encrypt_key: options.encrypt_key,
         }
     }
@@ -107,6 +114,9 @@ impl Core {
 impl State {
     /// The leader's scheduler, where there is a leader.
     pub(crate) fn scheduler(&mut self) -> Option<&mut Scheduler> {
+        if self.cluster.scheduler()?.starts_again(Timestamp::now()) {
+            self.start_scheduler();
+        }
         self.cluster.scheduler()
     }
 
@@ -119,7 +129,8 @@ impl State {
         let name = job.name.clone();
         self.store.set_job(job, true, now)?;
         if let (Some(job), Some(scheduler)) = (self.store.get(&name), self.cluster.scheduler()) {
-            scheduler.add(job, now);
+            // Its schedule was read when it was validated.
+            let _read = scheduler.add(job, now);
         }
         Ok(())
     }
@@ -139,11 +150,18 @@ impl State {
     /// A new leader, and its scheduler.
     pub(crate) fn elect(&mut self, node: usize) {
         self.cluster.elect(node, &mut self.store);
+        self.store.keep_only(|job, jobs| self.cluster.keeps(node, job, jobs));
         self.start_scheduler();
     }
 
     /// The scheduler of a leader that has read its log.
     pub(crate) fn start_scheduler(&mut self) {
+        if self.cluster.version() >= Version::V4_1 {
+            let names: Vec<String> = self.store.jobs().keys().cloned().collect();
+            for name in names {
+                self.end_stale(&name);
+            }
+        }
         self.cluster.start_scheduler(&self.store, self.lateness);
     }
 
@@ -155,9 +173,31 @@ impl State {
         self.active.clear();
     }
 
-    /// A scheduled job's `concurrency: forbid`: an unfinished execution, in the store or in flight, blocks it.
-    pub(crate) fn has_unfinished(&self, name: &str) -> bool {
+    /// A scheduled job's `concurrency: forbid`: an unfinished execution, in the store or in flight, blocks it. From 4.1 on one
+    /// that is too old and in flight nowhere is ended first (FACTS 24c, 34).
+    pub(crate) fn is_blocked(&mut self, name: &str) -> bool {
+        if self.active.values().any(|execution| execution.job_name == name) {
+            return true;
+        }
+        if self.cluster.version() >= Version::V4_1 {
+            self.end_stale(name);
+        }
         self.store.executions(name).any(Execution::is_unfinished)
-            || self.active.values().any(|execution| execution.job_name == name)
+    }
+
+    fn end_stale(&mut self, name: &str) {
+        let now = Timestamp::now();
+        let stale: Vec<Execution> = self
+            .store
+            .executions(name)
+            .filter(|execution| execution.is_unfinished() && !self.active.contains_key(&execution.key()))
+            .filter(|execution| now.duration_since(execution.started_at) > self.stale_after)
+            .cloned()
+            .collect();
+        for execution in stale {
+            let output =
+                format!("{}\nExecution marked as failed: detected as stale (not active on any node)", execution.output);
+            self.store.finish_execution(&Execution { finished_at: now, success: false, output, ..execution });
+        }
     }
 }

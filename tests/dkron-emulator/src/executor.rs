@@ -16,7 +16,7 @@ use crate::core::Core;
 use crate::job::Job;
 
 /// The last bytes of a longer output are kept.
-const MAX_OUTPUT: usize = 256_000;
+pub(crate) const MAX_OUTPUT: usize = 256_000;
 
 /// Seconds, where `timeout` is absent or no number.
 const DEFAULT_TIMEOUT: u64 = 30;
@@ -25,6 +25,18 @@ const DEFAULT_TIMEOUT: u64 = 30;
 pub(crate) struct Outcome {
     pub(crate) success: bool,
     pub(crate) output: String,
+}
+
+impl Outcome {
+    /// Of an executor whose process has ended.
+    pub(crate) fn exited() -> Self {
+        Self {
+            success: false,
+            output: "rpc error: code = Unavailable desc = connection error: desc = \"transport: error while dialing: \
+                     dial unix /tmp/plugin1: connect: connection refused\"\n"
+                .to_owned(),
+        }
+    }
 }
 
 /// Why the executor returns an error.
@@ -37,14 +49,6 @@ enum Failure {
 
 /// Runs the job's request from a node.
 pub(crate) async fn execute(core: &Core, node: usize, job: &Job) -> Outcome {
-    if core.lock().cluster.nodes[node].plugin_dead {
-        return Outcome {
-            success: false,
-            output: "rpc error: code = Unavailable desc = connection error: desc = \"transport: error while dialing: \
-                     dial unix /tmp/plugin1: connect: connection refused\"\n"
-                .to_owned(),
-        };
-    }
     let mut output = Vec::new();
     let failure = attempt(core, job, &mut output).await.err();
     if output.len() > MAX_OUTPUT {
@@ -55,7 +59,7 @@ pub(crate) async fn execute(core: &Core, node: usize, job: &Job) -> Outcome {
         None => Outcome { success: true, output: output.into_owned() },
         Some(Failure::Error(error)) => Outcome { success: false, output: format!("{error}\n{output}") },
         Some(Failure::Crash) => {
-            core.lock().cluster.nodes[node].plugin_dead = true;
+            core.lock().cluster.nodes[node].exited.insert("http".to_owned());
             Outcome {
                 success: false,
                 output: "rpc error: code = Unavailable desc = error reading from server: EOF\n".to_owned(),

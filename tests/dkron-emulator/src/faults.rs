@@ -212,7 +212,7 @@ impl Target<'_> {
     }
 
     fn is_delete(&self) -> bool {
-        self.method == "DELETE" && self.path.starts_with("/v1/jobs/")
+        self.method == "DELETE" && self.path.starts_with("/v1/jobs/") && !self.path.ends_with("/executions")
     }
 
     fn is_write(&self) -> bool {

@@ -6,13 +6,14 @@ use std::sync::LazyLock;
 
 use dkron_jobs::schedule::{Schedule, ScheduleError};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use regex::Regex;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::json::{Decoder, First, Strings};
+use crate::moment::Moment;
+use crate::version::Version;
 
 /// What Go writes for a time that was never set.
 pub(crate) static ZERO: LazyLock<Timestamp> =
@@ -34,8 +35,8 @@ pub(crate) struct Job {
     pub(crate) owner_email: String,
     pub(crate) success_count: i64,
     pub(crate) error_count: i64,
-    pub(crate) last_success: Option<Timestamp>,
-    pub(crate) last_error: Option<Timestamp>,
+    pub(crate) last_success: Option<Moment>,
+    pub(crate) last_error: Option<Moment>,
     pub(crate) disabled: bool,
     pub(crate) tags: Option<Strings>,
     pub(crate) metadata: Option<Strings>,
@@ -47,10 +48,10 @@ pub(crate) struct Job {
     pub(crate) executor: String,
     pub(crate) executor_config: Option<Strings>,
     pub(crate) status: String,
-    pub(crate) next: Timestamp,
+    pub(crate) next: Moment,
     pub(crate) ephemeral: bool,
-    pub(crate) starts_at: Option<Timestamp>,
-    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) starts_at: Option<Moment>,
+    pub(crate) expires_at: Option<Moment>,
 }
 
 impl Job {
@@ -78,7 +79,7 @@ impl Job {
             executor: String::new(),
             executor_config: None,
             status: String::new(),
-            next: *ZERO,
+            next: Moment::from(*ZERO),
             ephemeral: false,
             starts_at: None,
             expires_at: None,
@@ -154,6 +155,13 @@ impl Job {
                 *map = None;
             }
         }
+        for moment in [&mut self.last_success, &mut self.last_error, &mut self.starts_at, &mut self.expires_at]
+            .into_iter()
+            .flatten()
+        {
+            *moment = moment.utc();
+        }
+        self.next = self.next.utc();
         if self.dependent_jobs.as_ref().is_some_and(Vec::is_empty) {
             self.dependent_jobs = None;
         }
@@ -168,7 +176,7 @@ impl Job {
     ///
     /// # Errors
     /// Why it refuses the job.
-    pub(crate) fn validate(&self) -> Result<(), Invalid> {
+    pub(crate) fn validate(&self, version: Version) -> Result<(), Invalid> {
         if self.name.is_empty() {
             return Err("name cannot be empty".to_owned().into());
         }
@@ -178,9 +186,7 @@ impl Job {
         if self.parent_job == self.name {
             return Err("the job can not have itself as parent".to_owned().into());
         }
-        if !self.schedule.is_empty() || self.parent_job.is_empty() {
-            Schedule::parse(&self.schedule, &self.name, "")?;
-        }
+        self.read_schedule(version)?;
         if !["allow", "forbid", ""].contains(&self.concurrency.as_str()) {
             return Err("invalid concurrency policy value, use \"allow\" or \"forbid\"".to_owned().into());
         }
@@ -195,6 +201,17 @@ impl Job {
         Ok(())
     }
 
+    /// A child may have an empty schedule (FACTS 10).
+    ///
+    /// # Errors
+    /// This version's refusal.
+    pub(crate) fn read_schedule(&self, version: Version) -> Result<(), ScheduleError> {
+        if self.schedule.is_empty() && !self.parent_job.is_empty() {
+            return Ok(());
+        }
+        version.parse(&self.schedule, &self.name, "").map(drop)
+    }
+
     /// A value of `executor_config`, empty where it has none: Go does not tell the two apart.
     pub(crate) fn config(&self, key: &str) -> &str {
         self.executor_config.as_ref().and_then(|config| config.get(key)).map_or("", String::as_str)
@@ -202,13 +219,16 @@ impl Job {
 
     /// `next` as Dkron computes it when a schedule is new: without the job's time zone, which only the scheduler sees.
     pub(crate) fn first_run(&self, now: Timestamp) -> Timestamp {
-        if let Some(start) = self.starts_at.filter(|start| now < *start) {
-            return start;
+        if let Some(start) = self.starts_at.filter(|start| now < start.at) {
+            return start.at;
         }
         if self.schedule.is_empty() {
             return *ZERO;
         }
-        Schedule::parse(&self.schedule, &self.name, "").ok().and_then(|schedule| schedule.next(now)).unwrap_or(*ZERO)
+        Schedule::parse(&self.schedule, &self.name, "")
+            .ok()
+            .and_then(|schedule| schedule.next_when_posted(now))
+            .unwrap_or(*ZERO)
     }
 
     /// The zone in which Dkron writes the instants of its executions.
@@ -241,27 +261,20 @@ impl From<ScheduleError> for Invalid {
     }
 }
 
-fn nullable_time(go: &mut Decoder, value: &Value, into: &mut Option<Timestamp>) {
+fn nullable_time(go: &mut Decoder, value: &Value, into: &mut Option<Moment>) {
     time(go, value, into, true);
 }
 
 /// RFC 3339; where `short` is set also `2006-01-02T15:04`, which the UI sends.
-fn time(go: &mut Decoder, value: &Value, into: &mut Option<Timestamp>, short: bool) {
+fn time(go: &mut Decoder, value: &Value, into: &mut Option<Moment>, short: bool) {
     match value {
         Value::Null => {}
-        Value::String(text) => {
-            let from_the_ui = short && text.len() == 16;
-            let parsed = text.parse::<Timestamp>().ok().or_else(|| {
-                let civil = text.parse::<DateTime>().ok().filter(|_| from_the_ui)?;
-                TimeZone::UTC.to_timestamp(civil).ok()
-            });
-            match parsed {
-                Some(instant) => *into = Some(instant),
-                None => go.keep(|| {
-                    format!("parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\"")
-                }),
-            }
-        }
+        Value::String(text) => match Moment::parse(text, short) {
+            Some(moment) => *into = Some(moment),
+            None => go.keep(|| {
+                format!("parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\"")
+            }),
+        },
         _ => go.keep(|| "Time.UnmarshalJSON: input is not a JSON string".to_owned()),
     }
 }

@@ -6,9 +6,10 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `job`, `store` | a job, the rules by which Dkron refuses and stores one, executions |
-//! | `schedule`, `runs`, `executor` | what is due, runs and their children and retries, the http executor |
-//! | `cluster` | nodes, leader, lag, replay |
+//! | `job`, `moment`, `store` | a job, the rules by which Dkron refuses and stores one, executions |
+//! | `schedule`, `runs` | what is due, runs and their children and retries |
+//! | `executor`, `shell` | the http executor, and the shell executor for those who ask for it |
+//! | `cluster`, `version` | nodes, leader, lag, replay, and which Dkron each node is |
 //! | `routes` | the HTTP API, one file a family |
 //! | `faults`, `wire` | what goes wrong, and how |
 //! | `journal` | what reached the API |
@@ -28,12 +29,15 @@ mod faults;
 mod job;
 mod journal;
 mod json;
+mod moment;
 mod options;
 mod routes;
 mod runs;
 mod schedule;
 mod server;
+mod shell;
 mod store;
+mod version;
 mod wire;
 
 use std::io;
@@ -49,6 +53,7 @@ use serde_json::{Value, json};
 pub use self::faults::{Fault, Rule};
 pub use self::journal::Request;
 pub use self::options::{ENCRYPT_KEY, Options, RestartOptions};
+pub use self::version::Version;
 
 use self::cluster::{Cluster, Leadership};
 use self::control::{Command, Listeners};
@@ -83,8 +88,9 @@ impl Emulator {
         let listeners = Listeners::bind(&options)?;
         let nodes = listeners.node_addresses()?;
         let balancer = listeners.balancer_address()?;
-        let ips = nodes.iter().map(|address| address.ip().to_string()).collect();
-        let cluster = Cluster::new(ips, options.lag);
+        let servers =
+            nodes.iter().zip(options.versions()).map(|(address, version)| (address.ip().to_string(), version));
+        let cluster = Cluster::new(servers.collect(), options.lag);
         let core = Arc::new(Core::new(cluster, options));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
@@ -177,7 +183,7 @@ impl Emulator {
     /// # Errors
     /// Dkron's refusal.
     pub fn put(&self, job: &Value) -> Result<(), Refusal> {
-        let job = read(job)?;
+        let job = self.read(job)?;
         self.core.lock().upsert(job).map_err(|SetError::NoParent| Refusal {
             status: 404,
             message: "specified parent job not found".to_owned(),
@@ -255,7 +261,7 @@ impl Emulator {
     }
 
     /// Leaves a job as a Dkron does that was killed in mid-run an hour ago: an execution that never finished, `next` in the past.
-    /// With `concurrency: forbid` it never runs again by schedule (FACTS 24c).
+    /// With `concurrency: forbid` a 4.0 never runs it again by schedule, a 4.1 once four hours have passed (FACTS 24c, 34).
     pub fn stick(&self, name: &str) {
         let state = &mut *self.core.lock();
         let started_at =
@@ -298,9 +304,10 @@ impl Emulator {
         for (field, value) in fields.as_object().into_iter().flatten() {
             job[field] = value.clone();
         }
-        let job = read(&job)?;
+        let job = self.read(&job)?;
         if let Some(scheduler) = self.core.lock().scheduler() {
-            scheduler.add(&Arc::new(job.stored()), Timestamp::now());
+            // Its schedule has just been read.
+            let _read = scheduler.add(&Arc::new(job.stored()), Timestamp::now());
         }
         self.core.wake.notify_one();
         Ok(())
@@ -314,6 +321,12 @@ impl Emulator {
         }
         let past = Timestamp::now().saturating_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::UNIX_EPOCH);
         state.store.set_next(name, past);
+    }
+
+    /// Ends the process of an executor on a node, until the node's restart: each of its runs there fails, and `/health` of a 4.1
+    /// says so (FACTS 22b, 32). `http` or `shell`.
+    pub fn exit_executor(&self, node: usize, executor: &str) {
+        self.core.lock().cluster.nodes[node].exited.insert(executor.to_owned());
     }
 
     /// Sets a fault; it strikes after those set before it.
@@ -375,6 +388,18 @@ impl Emulator {
         drop(self);
     }
 
+    /// A job that Dkron accepts.
+    fn read(&self, job: &Value) -> Result<Job, Refusal> {
+        let refused = |message: String| Refusal { status: 400, message };
+        let version = self.core.lock().cluster.version();
+        let job = Job::from_body(job.to_string().as_bytes()).map_err(refused)?;
+        job.validate(version).map_err(|invalid| match invalid {
+            Invalid::Because(message) => refused(message),
+            Invalid::Crash => Refusal { status: 500, message: String::new() },
+        })?;
+        Ok(job)
+    }
+
     fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command) {
         let (done, wait) = mpsc::channel();
         if let Some(commands) = &self.commands
@@ -395,17 +420,6 @@ impl Drop for Emulator {
             let _panicked = thread.join();
         }
     }
-}
-
-/// A job that Dkron accepts.
-fn read(job: &Value) -> Result<Job, Refusal> {
-    let refused = |message: String| Refusal { status: 400, message };
-    let job = Job::from_body(job.to_string().as_bytes()).map_err(refused)?;
-    job.validate().map_err(|invalid| match invalid {
-        Invalid::Because(message) => refused(message),
-        Invalid::Crash => Refusal { status: 500, message: String::new() },
-    })?;
-    Ok(job)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Value {

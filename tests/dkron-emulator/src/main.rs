@@ -1,6 +1,8 @@
 //! The emulator as a program, where a test cluster has no image of a real Dkron: one server, its jobs kept in a folder.
 //!
-//! It is started as a Dkron is: `dkron-emulator agent --http-addr=:8080 --data-dir=/data …`; what it does not know it ignores.
+//! It is started as a Dkron is: `dkron-emulator agent --http-addr=:8080 --data-dir=/data --encrypt=… …`; what it does not know it
+//! ignores. Its own flags are `--dkron-version=4.0` for another Dkron than 4.1, and `--shell` to really run shell jobs, which it
+//! does only where nobody but this machine can post one: with `--http-addr=127.0.0.1:…`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use dkron_emulator::{Emulator, Options};
+use dkron_emulator::{Emulator, Options, Version};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
@@ -38,10 +40,31 @@ fn run() -> io::Result<()> {
         values.next_back()
     };
     let address = option("--http-addr").unwrap_or_else(|| ":8080".to_owned());
-    let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
-    let port = port.ok_or_else(|| io::Error::other(format!("`--http-addr={address}` names no port")))?;
+    let (host, port) = address.rsplit_once(':').unwrap_or(("", &address));
+    let port = port.parse().map_err(|_| io::Error::other(format!("`--http-addr={address}` names no port")))?;
+    let mut options = Options::new().port(port);
+    let is_local = ["127.0.0.1", "localhost"].contains(&host);
+    if !is_local {
+        options = options.everywhere();
+    }
+    if std::env::args().any(|arg| arg == "--shell") {
+        if !is_local {
+            return Err(io::Error::other(
+                "`--shell` needs `--http-addr=127.0.0.1:PORT`: whoever can post a job runs it",
+            ));
+        }
+        options = options.shell();
+    }
+    if let Some(number) = option("--dkron-version") {
+        let version = Version::of(&number);
+        let unknown = || io::Error::other(format!("`--dkron-version={number}` is not emulated: `4.0` and `4.1` are"));
+        options = options.version(version.ok_or_else(unknown)?);
+    }
+    if let Some(key) = option("--encrypt") {
+        options = options.encrypt_key(&key);
+    }
     let file = option("--data-dir").map(|folder| PathBuf::from(folder).join("emulator-jobs.json"));
-    let emulator = Emulator::start(Options::new().port(port).everywhere())?;
+    let emulator = Emulator::start(options)?;
     if let Some(file) = &file {
         load(&emulator, file)?;
     }

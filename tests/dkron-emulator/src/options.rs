@@ -6,17 +6,20 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::schedule::Lateness;
+use crate::version::Version;
 
 /// The key of the cluster's encryption on each node's command line, unless [`Options::encrypt_key`] gives another: made up, for
 /// a test to look for it where it must not be.
 pub const ENCRYPT_KEY: &str = "ZW11bGF0b3ItbWFkZS11cA==";
 
-/// What to start. One node on a free port of 127.0.0.1, unless said otherwise.
+/// What to start. One node of Dkron 4.1.2 on a free port of 127.0.0.1, unless said otherwise.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) port: u16,
     pub(crate) everywhere: bool,
     pub(crate) nodes: usize,
+    version: Version,
+    node_versions: Vec<(usize, Version)>,
     pub(crate) own_addresses: bool,
     pub(crate) balancer: bool,
     pub(crate) lag: Duration,
@@ -24,6 +27,8 @@ pub struct Options {
     pub(crate) hosts: Vec<(String, SocketAddr)>,
     pub(crate) lateness: Lateness,
     pub(crate) encrypt_key: String,
+    pub(crate) stale_after: SignedDuration,
+    pub(crate) shell: bool,
 }
 
 impl Options {
@@ -34,6 +39,8 @@ impl Options {
             port: 0,
             everywhere: false,
             nodes: 1,
+            version: Version::V4_1,
+            node_versions: Vec::new(),
             own_addresses: false,
             balancer: false,
             lag: Duration::ZERO,
@@ -41,6 +48,8 @@ impl Options {
             hosts: Vec::new(),
             lateness: Lateness::default(),
             encrypt_key: ENCRYPT_KEY.to_owned(),
+            stale_after: SignedDuration::from_hours(4),
+            shell: false,
         }
     }
 
@@ -60,6 +69,27 @@ impl Options {
     #[must_use]
     pub fn nodes(self, nodes: usize) -> Self {
         Self { nodes, ..self }
+    }
+
+    /// Which Dkron the nodes are.
+    #[must_use]
+    pub fn version(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Another Dkron on this node, from 0, as in the midst of a rolling upgrade (FACTS 43).
+    #[must_use]
+    pub fn node_version(mut self, node: usize, version: Version) -> Self {
+        self.node_versions.push((node, version));
+        self
+    }
+
+    pub(crate) fn versions(&self) -> Vec<Version> {
+        let mut versions = vec![self.version; self.nodes];
+        for (node, version) in &self.node_versions {
+            versions[*node] = *version;
+        }
+        versions
     }
 
     /// Each node on its own loopback address (127.0.0.1, 127.0.0.2, …) with the same port, as the pods behind one host name.
@@ -102,6 +132,19 @@ impl Options {
         self
     }
 
+    /// How old an execution that never ended must be for a 4.1 to end it, so that it blocks a `forbid` no longer; four hours
+    /// otherwise (FACTS 34).
+    #[must_use]
+    pub fn stale_after(self, stale_after: Duration) -> Self {
+        Self { stale_after: signed(stale_after), ..self }
+    }
+
+    /// Shell jobs really run, on this machine and as this user. Otherwise their runs fail as those of an unknown executor.
+    #[must_use]
+    pub fn shell(self) -> Self {
+        Self { shell: true, ..self }
+    }
+
     /// The key on each node's command line, which `/debug/vars` shows.
     #[must_use]
     pub fn encrypt_key(self, key: &str) -> Self {
@@ -128,6 +171,8 @@ pub struct RestartOptions {
     pub(crate) down: Duration,
     pub(crate) leader_after: Duration,
     pub(crate) replay: Duration,
+    pub(crate) version: Option<Version>,
+    pub(crate) has_snapshot: bool,
 }
 
 impl RestartOptions {
@@ -139,6 +184,8 @@ impl RestartOptions {
             down: Duration::from_millis(20),
             leader_after: Duration::from_millis(100),
             replay: Duration::from_millis(300),
+            version: None,
+            has_snapshot: false,
         }
     }
 
@@ -147,6 +194,19 @@ impl RestartOptions {
     #[must_use]
     pub fn node(self, node: usize) -> Self {
         Self { node: Some(node), ..self }
+    }
+
+    /// As another Dkron. A 4.0 lacks the jobs that it cannot read, and their children (FACTS 43, 44).
+    #[must_use]
+    pub fn version(self, version: Version) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    /// With jobs that have come into a snapshot of the log: an older Dkron lists those too that it cannot read, and its scheduler
+    /// does not start until they are deleted (FACTS 44).
+    #[must_use]
+    pub fn from_snapshot(self) -> Self {
+        Self { has_snapshot: true, ..self }
     }
 
     /// How long nobody listens.

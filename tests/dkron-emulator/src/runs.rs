@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use crate::core::{Core, State};
-use crate::executor;
+use crate::executor::{self, Outcome};
 use crate::job::{Job, ZERO};
+use crate::shell;
 use crate::store::Execution;
+use crate::version::Version;
 
-/// How a stream that broke begins its output; such a run is not tried again.
+/// How a stream that broke begins its output; a 4.0 does not try such a run again.
 const BROKEN_STREAM: &str = "grpc: Error on execution streaming, agent connection was abruptly terminated";
 
 /// The unit of Dkron's pause before a retry.
@@ -60,7 +62,7 @@ pub(crate) async fn keep_schedule(core: Arc<Core>) {
 async fn run_if_runnable(core: Arc<Core>, job: &Arc<Job>) {
     let runnable = {
         let mut state = core.lock();
-        let runnable = is_runnable(&state, job);
+        let runnable = is_runnable(&mut state, job);
         if let Some(scheduler) = state.scheduler().filter(|_| runnable) {
             scheduler.show(job);
         }
@@ -71,12 +73,12 @@ async fn run_if_runnable(core: Arc<Core>, job: &Arc<Job>) {
     }
 }
 
-fn is_runnable(state: &State, job: &Job) -> bool {
+fn is_runnable(state: &mut State, job: &Job) -> bool {
     let now = Timestamp::now();
     !job.disabled
-        && job.starts_at.is_none_or(|start| start <= now)
-        && job.expires_at.is_none_or(|end| now <= end)
-        && !(job.concurrency == "forbid" && state.has_unfinished(&job.name))
+        && job.starts_at.is_none_or(|start| start.at <= now)
+        && job.expires_at.is_none_or(|end| now <= end.at)
+        && !(job.concurrency == "forbid" && state.is_blocked(&job.name))
 }
 
 /// The answer to a run: the job as it was read before.
@@ -117,7 +119,7 @@ pub(crate) fn run(core: Arc<Core>, name: String, this: Try) -> Answer {
 fn prepare(state: &mut State, name: &str) -> Option<Job> {
     let mut job = Job::clone(state.store.get(name)?);
     if job.parent_job.is_empty() {
-        job.next = state.scheduler()?.next(name)?;
+        job.next = state.scheduler()?.next(name)?.into();
     }
     Some(job)
 }
@@ -176,17 +178,16 @@ async fn execute(core: Arc<Core>, node: usize, job: Job, this: Try) {
         state.active.insert(execution.key(), execution.clone());
         execution
     };
+    let exited = core.lock().cluster.nodes[node].exited.contains(&job.executor);
     match job.executor.as_str() {
         "" => {
             execution.output = format!(
                 "{BROKEN_STREAM}: rpc error: code = Unknown desc = grpc_agent: No executor defined, nothing to do"
             );
         }
-        "http" => {
-            let outcome = executor::execute(&core, node, &job).await;
-            execution.success = outcome.success;
-            execution.output = outcome.output;
-        }
+        "http" | "shell" if exited => execution.end(Outcome::exited()),
+        "http" => execution.end(executor::execute(&core, node, &job).await),
+        "shell" if core.shell => execution.end(shell::execute(&job).await),
         _ => "grpc_agent: Specified executor is not present".clone_into(&mut execution.output),
     }
     execution.finished_at = Timestamp::now();
@@ -201,7 +202,9 @@ async fn done(core: Arc<Core>, execution: Execution, node: usize) {
         state.store.finish_execution(&execution)
     };
     let Some(job) = finished else { return };
-    if !execution.success && execution.attempt < job.retries + 1 && !execution.output.starts_with(BROKEN_STREAM) {
+    // A stream that broke is tried again from 4.1 on.
+    let is_tried_again = core.lock().cluster.version() >= Version::V4_1 || !execution.output.starts_with(BROKEN_STREAM);
+    if !execution.success && execution.attempt < job.retries + 1 && is_tried_again {
         let attempt = execution.attempt + 1;
         tokio::time::sleep(backoff(&execution, attempt)).await;
         run(core, job.name.clone(), Try { group: execution.group, attempt, node: Some(node) }).await;

@@ -11,6 +11,7 @@ use dkron_jobs::schedule::Schedule;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::job::{Job, ZERO};
+use crate::version::Version;
 
 /// How late a new leader's scheduler is (FACTS 36, 37b).
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,8 +27,21 @@ pub(crate) struct Lateness {
 struct Entry {
     job: Arc<Job>,
     schedule: Schedule,
+    /// An `@after` runs once within its grace; that it has is known here only (FACTS 40, 41).
+    consumed: bool,
     next: Option<Timestamp>,
 }
+
+impl Entry {
+    /// Puts it to its next run. An `@after` that has just run at its instant is within its grace by then, and runs again.
+    fn go_on(&mut self, now: Timestamp) {
+        self.next = if self.consumed { None } else { self.schedule.next_when_posted(now) };
+        self.consumed |= self.schedule.after().is_some_and(|after| after.runs_at_once(now));
+    }
+}
+
+/// How long after a start that has failed the next one begins.
+const START_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// A start that is under way: the jobs as they were read, and when they are added.
 #[derive(Debug)]
@@ -51,10 +65,13 @@ impl Starting {
 }
 
 /// What one process schedules. Every enabled job without a parent has an entry; only a started scheduler runs them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Scheduler {
+    version: Version,
     started: bool,
     starting: Option<Starting>,
+    /// When it starts again: a job could not be read (FACTS 44).
+    again: Option<Timestamp>,
     entries: HashMap<String, Entry>,
     due: BTreeSet<(Timestamp, String)>,
     /// `cron_entries`: not only what has an entry, but also each child that has run (FACTS 37c).
@@ -62,6 +79,18 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
+    pub(crate) fn new(version: Version) -> Self {
+        Self {
+            version,
+            started: false,
+            starting: None,
+            again: None,
+            entries: HashMap::new(),
+            due: BTreeSet::new(),
+            shown: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn is_started(&self) -> bool {
         self.started
     }
@@ -79,7 +108,13 @@ impl Scheduler {
     pub(crate) fn stop(&mut self) {
         self.started = false;
         self.starting = None;
+        self.again = None;
         self.due.clear();
+    }
+
+    /// Whether a start has failed, and it is time for the next one.
+    pub(crate) fn starts_again(&self, now: Timestamp) -> bool {
+        self.again.is_some_and(|again| again <= now)
     }
 
     /// Goes on with a start, up to now.
@@ -96,7 +131,10 @@ impl Scheduler {
                 }
             }
             if let Some(job) = starting.jobs.pop_front() {
-                self.add(&job, step);
+                if !self.add(&job, step) {
+                    self.stop();
+                    self.again = step.checked_add(START_AGAIN).ok();
+                }
             } else {
                 self.starting = None;
                 self.run_from(step);
@@ -108,27 +146,31 @@ impl Scheduler {
     fn run_from(&mut self, now: Timestamp) {
         self.started = true;
         for (name, entry) in &mut self.entries {
-            entry.next = entry.schedule.next(now);
+            entry.go_on(now);
             self.due.extend(entry.next.map(|next| (next, name.clone())));
         }
     }
 
-    /// Adds a job, or adds it again: that restarts its `@every` (FACTS 7).
-    pub(crate) fn add(&mut self, job: &Arc<Job>, now: Timestamp) {
+    /// Adds a job, or adds it again: that restarts its `@every` (FACTS 7). Whether its schedule could be read.
+    pub(crate) fn add(&mut self, job: &Arc<Job>, now: Timestamp) -> bool {
         self.remove(&job.name);
         if job.disabled || !job.parent_job.is_empty() {
-            return;
+            return true;
         }
         // A schedule that names a zone, or is a descriptor, does not see the job's.
         let has_own_zone = ["@", "TZ=", "CRON_TZ="].iter().any(|prefix| job.schedule.starts_with(prefix));
         let zone = if has_own_zone { "" } else { job.timezone.as_str() };
-        let Ok(schedule) = Schedule::parse(&job.schedule, &job.name, zone) else {
-            return;
+        let Ok(schedule) = self.version.parse(&job.schedule, &job.name, zone) else {
+            return false;
         };
-        let next = if self.started { schedule.next(now) } else { None };
-        self.due.extend(next.map(|next| (next, job.name.clone())));
+        let mut entry = Entry { job: Arc::clone(job), schedule, consumed: false, next: None };
+        if self.started {
+            entry.go_on(now);
+        }
+        self.due.extend(entry.next.map(|next| (next, job.name.clone())));
         self.show(job);
-        self.entries.insert(job.name.clone(), Entry { job: Arc::clone(job), schedule, next });
+        self.entries.insert(job.name.clone(), entry);
+        true
     }
 
     /// Removes a job. One that has no entry of its own, as a child has none, goes on being shown.
@@ -154,11 +196,13 @@ impl Scheduler {
     /// The jobs whose time has come, each already put to its next run.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<Arc<Job>> {
         let mut due = Vec::new();
-        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+        // The second run of an `@after` is due a nanosecond after the first one: before that one asks for its `next`.
+        let until = now.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(now);
+        while self.due.first().is_some_and(|(at, _)| *at <= until) {
             let Some((_, name)) = self.due.pop_first() else { break };
             if let Some(entry) = self.entries.get_mut(&name) {
                 due.push(Arc::clone(&entry.job));
-                entry.next = entry.schedule.next(now);
+                entry.go_on(now);
                 if let Some(next) = entry.next {
                     self.due.insert((next, name));
                 }
@@ -171,7 +215,7 @@ impl Scheduler {
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let step = self.starting.as_ref().map(Starting::next_step);
         let due = self.due.first().map(|(at, _)| *at);
-        step.into_iter().chain(due).min()
+        step.into_iter().chain(self.again).chain(due).min()
     }
 
     /// `cron_entries` of `/debug/vars`, as Go's `expvar` writes them: sorted, and nothing in a text is escaped, so that a quote

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::executor::Outcome;
 use crate::job::{Job, ZERO};
 
 /// How many executions of a job are kept.
@@ -61,6 +63,11 @@ pub(crate) struct Execution {
 impl Execution {
     pub(crate) fn key(&self) -> String {
         format!("{}-{}", self.started_at.as_nanosecond(), self.node_name)
+    }
+
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        self.success = outcome.success;
+        self.output = outcome.output;
     }
 
     pub(crate) fn is_unfinished(&self) -> bool {
@@ -119,6 +126,10 @@ pub(crate) struct Store {
     /// The number of the first change in `log`.
     log_start: u64,
     pub(crate) keep_log: bool,
+    /// Jobs that the present leader's version does not have, for a later leader that has them.
+    dropped: Vec<Stored>,
+    /// Finished runs of each day in UTC: successes and failures. Nothing takes them out (FACTS 33c).
+    stats: BTreeMap<Date, (u64, u64)>,
 }
 
 impl Store {
@@ -175,10 +186,10 @@ impl Store {
         }
         if job.schedule == existing.as_ref().map_or("", |existing| existing.schedule.as_str()) {
             // A job that is not there yet counts as one whose next run is at the epoch: so it stands in a child's `next`.
-            let known = existing.as_ref().map_or(Timestamp::UNIX_EPOCH, |existing| existing.next);
+            let known = existing.as_ref().map_or(Timestamp::UNIX_EPOCH.into(), |existing| existing.next);
             job.next = job.next.max(known);
         } else {
-            job.next = job.first_run(now);
+            job.next = job.first_run(now).into();
         }
         let (name, parent) = (job.name.clone(), job.parent_job.clone());
         self.put(job);
@@ -216,6 +227,34 @@ impl Store {
         Ok(job)
     }
 
+    /// Deletes a job's executions, and what they had counted (FACTS 33b). `None` for a job that is not there.
+    pub(crate) fn delete_executions(&mut self, name: &str) -> Option<Arc<Job>> {
+        let mut job = Job::clone(self.get(name)?);
+        self.executions.retain(|job, _| !job.starts_with(name));
+        (job.success_count, job.error_count) = (0, 0);
+        (job.last_success, job.last_error) = (None, None);
+        self.put(job);
+        self.get(name).cloned()
+    }
+
+    /// Finished runs of a day: successes and failures.
+    pub(crate) fn stats(&self, day: Date) -> (u64, u64) {
+        self.stats.get(&day).copied().unwrap_or_default()
+    }
+
+    /// Takes out what a new leader does not have, and brings back what its forerunners did not.
+    pub(crate) fn keep_only(&mut self, keeps: impl Fn(&Job, &Jobs) -> bool) {
+        for stored in std::mem::take(&mut self.dropped) {
+            self.jobs.entry(stored.job.name.clone()).or_insert(stored);
+        }
+        let dropped: Vec<Stored> =
+            self.jobs.values().filter(|stored| !keeps(&stored.job, &self.jobs)).cloned().collect();
+        for stored in &dropped {
+            self.remove(&stored.job.name);
+        }
+        self.dropped = dropped;
+    }
+
     /// A job's executions, oldest first.
     pub(crate) fn executions(&self, name: &str) -> impl DoubleEndedIterator<Item = &Execution> {
         self.executions.get(name).into_iter().flat_map(BTreeMap::values)
@@ -233,12 +272,15 @@ impl Store {
     /// Stores a finished execution and counts it; `None` where the job is gone.
     pub(crate) fn finish_execution(&mut self, execution: &Execution) -> Option<Arc<Job>> {
         let mut job = Job::clone(self.get(&execution.job_name)?);
+        let (successes, failures) =
+            self.stats.entry(TimeZone::UTC.to_datetime(execution.finished_at).date()).or_default();
+        *(if execution.success { successes } else { failures }) += 1;
         self.executions.entry(execution.job_name.clone()).or_default().insert(execution.key(), execution.clone());
         if execution.success {
-            job.last_success = Some(execution.finished_at);
+            job.last_success = Some(execution.finished_at.into());
             job.success_count += 1;
         } else {
-            job.last_error = Some(execution.finished_at);
+            job.last_error = Some(execution.finished_at.into());
             job.error_count += 1;
         }
         let group: Vec<bool> = self
@@ -259,7 +301,7 @@ impl Store {
     /// Sets `next` of a stored job as it is, for a job that is stuck.
     pub(crate) fn set_next(&mut self, name: &str, next: Timestamp) {
         if let Some(job) = self.get(name) {
-            let job = Job { next, ..Job::clone(job) };
+            let job = Job { next: next.into(), ..Job::clone(job) };
             self.put(job);
         }
     }
@@ -267,7 +309,7 @@ impl Store {
     /// Moves `next` and the starts of unfinished executions into the past.
     pub(crate) fn age(&mut self, name: &str, by: SignedDuration) {
         let earlier = |at: Timestamp| at.saturating_sub(by).unwrap_or(at);
-        if let Some(next) = self.get(name).map(|job| earlier(job.next)) {
+        if let Some(next) = self.get(name).map(|job| earlier(job.next.at)) {
             self.set_next(name, next);
         }
         let executions = self.executions.remove(name).unwrap_or_default().into_values().map(|execution| {
@@ -285,7 +327,7 @@ impl Store {
     pub(crate) fn reset_next(&mut self, now: Timestamp) {
         for stored in self.jobs.values_mut().filter(|stored| !stored.job.schedule.is_empty()) {
             let next = stored.job.first_run(now);
-            stored.job = Arc::new(Job { next, ..Job::clone(&stored.job) });
+            stored.job = Arc::new(Job { next: next.into(), ..Job::clone(&stored.job) });
         }
     }
 

@@ -3,21 +3,69 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{CONTENT_TYPE, Reply, Request, TOTAL_COUNT};
 use crate::core::Core;
+use crate::version::Version;
 
-/// 200 as soon as the socket is open: neither leader nor data (FACTS 1).
-pub(super) fn health(request: &Request) -> Reply {
-    request.json(200, &json!({ "status": "healthy" }))
+/// 200 as soon as the socket is open: neither leader nor data (FACTS 1). A 4.1 also says whether this node leads, and is 503 when
+/// an executor has exited (FACTS 32).
+pub(super) fn health(core: &Core, request: &Request) -> Reply {
+    let cluster = &core.lock().cluster;
+    let node = &cluster.nodes[request.node];
+    if node.version < Version::V4_1 {
+        return request.json(200, &json!({ "status": "healthy" }));
+    }
+    let leads = cluster.leader() == Some(request.node) && !request.leaderless;
+    let issues: Vec<String> =
+        node.exited.iter().map(|executor| format!("plugin executor-{executor} has exited")).collect();
+    if issues.is_empty() {
+        request.json(200, &json!({ "leader": leads, "status": "healthy" }))
+    } else {
+        request.json(503, &json!({ "issues": issues, "leader": leads, "status": "unhealthy" }))
+    }
+}
+
+/// The runs of the last days, this one last (FACTS 33c).
+pub(super) fn stats(core: &Core, request: &Request) -> Reply {
+    let days = request.get("days").and_then(|days| days.parse::<i64>().ok()).filter(|days| *days > 0).unwrap_or(30);
+    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+    let state = core.lock();
+    let stats: Vec<Stat> = (0..days.min(MAX_DAYS))
+        .rev()
+        .filter_map(|back| today.checked_sub(back.days()).ok())
+        .map(|day| {
+            let (success_count, failed_count) = state.store.stats(day);
+            Stat { date: format!("{day}T00:00:00Z"), success_count, failed_count }
+        })
+        .collect();
+    request.json(200, &Stats { stats })
+}
+
+/// More days are not given.
+const MAX_DAYS: i64 = 365;
+
+/// In the order in which Dkron writes its fields.
+#[derive(Serialize)]
+struct Stat {
+    date: String,
+    success_count: u64,
+    failed_count: u64,
+}
+
+#[derive(Serialize)]
+struct Stats {
+    stats: Vec<Stat>,
 }
 
 pub(super) fn index(core: &Core, request: &Request) -> Reply {
     let cluster = &core.lock().cluster;
     let body = json!({
-        "agent": { "name": cluster.nodes[request.node].name, "version": "devel" },
+        "agent": { "name": cluster.nodes[request.node].name, "version": cluster.nodes[request.node].version.number() },
         "serf": {
             "coordinate_resets": "0",
             "encrypted": "false",

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dkron_jobs::schedule::ScheduleError;
 use jiff::Timestamp;
 
 use super::{LOCATION, Reply, Request, TOTAL_COUNT};
@@ -13,6 +14,7 @@ use crate::job::{Invalid, Job};
 use crate::json::First;
 use crate::runs::{self, Try};
 use crate::store::SetError;
+use crate::version::Version;
 
 /// `metadata[k]=v`, `q`, `status`, `disabled`, `_sort`, `_order`, `_start`, `_end`; the count is of all matches (FACTS 18).
 pub(super) fn list(core: &Core, request: &Request) -> Reply {
@@ -92,7 +94,11 @@ pub(super) fn get(core: &Core, request: &Request, name: &str) -> Reply {
 
 /// `POST` and `PATCH /v1/jobs` and `PUT /v1/jobs/:job` are one (FACTS 6). The answer is the posted job, not the stored one.
 pub(super) async fn upsert(core: &Arc<Core>, request: &Request) -> Reply {
-    if core.lock().cluster.nodes[request.node].paused {
+    let (version, paused) = {
+        let node = &core.lock().cluster.nodes[request.node];
+        (node.version, node.paused)
+    };
+    if paused {
         return Reply::paused();
     }
     let job = match &request.upsert {
@@ -100,17 +106,25 @@ pub(super) async fn upsert(core: &Arc<Core>, request: &Request) -> Reply {
         Some(Err(error)) => Err(error.clone()),
         _ => Job::from_body(&request.body),
     };
-    let job = match job {
+    let mut job = match job {
         Ok(job) => job,
         Err(error) => return Reply::text(400, &format!("Unable to parse payload: {error}.")),
     };
-    match job.validate() {
+    if version >= Version::V4_1 {
+        job.id.clone_from(&job.name);
+    }
+    match job.validate(version) {
         Ok(()) => {}
         Err(Invalid::Because(error)) => return Reply::text(400, &format!("Job validation failed: {error}.")),
         Err(Invalid::Crash) => return Reply::empty(500),
     }
     if request.leaderless || !core.leader_ready().await {
         return Reply::text(500, "failed to exit idle mode: passthrough: received empty target in Build()");
+    }
+    // A leader of an older version cannot schedule what this node accepts (FACTS 43).
+    let led_by = core.lock().cluster.version();
+    if let Err(ScheduleError::Schedule(words)) = job.read_schedule(led_by) {
+        return Reply::text(500, &words);
     }
     let before = core.lock().store.get(&job.name).cloned();
     match request.fault(core, Stage::Applying) {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::core::Core;
 use crate::faults::{Fault, Prepared, Stage, Target};
 use crate::json::{self, First};
+use crate::version::Version;
 
 /// Header names, as hyper writes them.
 pub(crate) const TOTAL_COUNT: &str = "x-total-count";
@@ -174,8 +175,9 @@ pub(crate) async fn answer(core: &Arc<Core>, request: &Request) -> Reply {
     // Decoded before it is taken apart, as in Dkron: `a%2Fb` is two parts. The first one is empty: a path begins with a slash.
     let path = decode(&request.path, false);
     let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let is_new = core.lock().cluster.nodes[request.node].version >= Version::V4_1;
     let reply = match (request.method.as_str(), parts.as_slice()) {
-        ("GET", ["health"]) => return cluster::health(request),
+        ("GET", ["health"]) => return cluster::health(core, request),
         ("GET", ["debug", "vars"]) => cluster::vars(core, request),
         ("GET", ["v1"] | ["v1", ""]) => cluster::index(core, request),
         ("GET", ["v1", "members"]) => cluster::members(core, request),
@@ -184,6 +186,7 @@ pub(crate) async fn answer(core: &Arc<Core>, request: &Request) -> Reply {
         ("GET", ["v1", "pause"]) => cluster::pause_status(core, request),
         ("POST", ["v1", "pause"]) => cluster::set_paused(core, request, true),
         ("POST", ["v1", "unpause"]) => cluster::set_paused(core, request, false),
+        ("GET", ["v1", "stats"]) if is_new => cluster::stats(core, request),
         ("GET", ["v1", "busy"]) => runs::busy(core, request),
         ("POST", ["v1", "restore"]) => restore::restore(core, request).await,
         ("GET", ["v1", "jobs"]) => jobs::list(core, request),
@@ -197,6 +200,7 @@ pub(crate) async fn answer(core: &Arc<Core>, request: &Request) -> Reply {
         ("POST", ["v1", "jobs", name] | ["v1", "jobs", name, "run"]) => runs::run(core, request, name).await,
         ("POST", ["v1", "jobs", name, "toggle"]) => jobs::toggle(core, request, name).await,
         ("GET", ["v1", "jobs", name, "executions"]) => runs::executions(core, request, name),
+        ("DELETE", ["v1", "jobs", name, "executions"]) if is_new => runs::delete_executions(core, request, name).await,
         ("GET", ["v1", "jobs", name, "executions", key]) => runs::execution(core, request, name, key),
         _ => return unknown(),
     };

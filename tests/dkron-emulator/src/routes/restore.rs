@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Reply, Request};
 use crate::core::Core;
 use crate::job::Job;
+use crate::version::Version;
 
 /// Sets jobs one after another, parents before children; a pause does not matter. Failures stand inside a string of a 200.
 pub(super) async fn restore(core: &Arc<Core>, request: &Request) -> Reply {
@@ -16,7 +17,8 @@ pub(super) async fn restore(core: &Arc<Core>, request: &Request) -> Reply {
     let Some(jobs) = read(file) else {
         return Reply::empty(400);
     };
-    let Some(order) = parents_first(&jobs) else {
+    let version = core.lock().cluster.nodes[request.node].version;
+    let Some(order) = parents_first(&jobs, version) else {
         return Reply::empty(400);
     };
     let has_leader = !request.leaderless && core.leader_ready().await;
@@ -76,14 +78,14 @@ fn read(file: &[u8]) -> Option<Vec<Job>> {
 }
 
 /// Each job without a parent, in order, followed by its children; `None` where one is invalid, or its parent is not in the file.
-fn parents_first(jobs: &[Job]) -> Option<Vec<&Job>> {
+fn parents_first(jobs: &[Job], version: Version) -> Option<Vec<&Job>> {
     fn push<'a>(jobs: &'a [Job], job: &'a Job, order: &mut Vec<&'a Job>) {
         order.push(job);
         for child in jobs.iter().filter(|child| child.parent_job == job.name) {
             push(jobs, child, order);
         }
     }
-    if jobs.iter().any(|job| job.validate().is_err()) {
+    if jobs.iter().any(|job| job.validate(version).is_err()) {
         return None;
     }
     let mut order = Vec::with_capacity(jobs.len());

@@ -8,6 +8,7 @@ use super::{LOCATION, Reply, Request, TOTAL_COUNT};
 use crate::core::Core;
 use crate::runs::{self, Try};
 use crate::store::{Execution, ExecutionOnWire};
+use crate::version::Version;
 
 /// Runs a job, and answers when it has finished, with the job as it was before (FACTS 24).
 pub(super) async fn run(core: &Arc<Core>, request: &Request, name: &str) -> Reply {
@@ -57,16 +58,28 @@ pub(super) fn executions(core: &Core, request: &Request, name: &str) -> Reply {
     request.json(200, &list).with(TOTAL_COUNT, list.len().to_string())
 }
 
-/// One execution; an unknown one is a 200 without a body, as in Dkron.
+/// Deletes a job's executions; a job or a leader that is not there is a 500 (FACTS 33b). A leader of 4.0 does not know this request.
+pub(super) async fn delete_executions(core: &Arc<Core>, request: &Request, name: &str) -> Reply {
+    if request.leaderless || !core.leader_ready().await || core.lock().cluster.version() < Version::V4_1 {
+        return Reply::empty(500);
+    }
+    let job = core.lock().store.delete_executions(name);
+    job.map_or_else(|| Reply::empty(500), |job| request.json(200, job.as_ref()))
+}
+
+/// One execution, its instants in UTC; an unknown one is a 404. A 4.0 gives a 200 without a body for any (FACTS 33d).
 pub(super) fn execution(core: &Core, request: &Request, name: &str, key: &str) -> Reply {
     let state = &mut *core.lock();
     let job = state.cluster.job(request.node, name, &mut state.store);
     let Some(job) = job.filter(|_| !request.leaderless) else {
         return Reply::empty(404);
     };
-    match state.store.executions(name).find(|execution| execution.key() == key) {
-        Some(execution) => request.json(200, &execution.to_wire(&job.zone(), None)),
-        None => Reply::empty(200),
+    if state.cluster.nodes[request.node].version < Version::V4_1 {
+        return Reply::empty(200);
+    }
+    match state.store.executions(&job.name).find(|execution| execution.key() == key) {
+        Some(execution) => request.json(200, &execution.to_wire(&TimeZone::UTC, None)),
+        None => Reply::empty(404),
     }
 }
 
