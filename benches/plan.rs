@@ -90,6 +90,7 @@ fn desired(jobs: usize) -> Desired {
         cluster_domain: "cluster.local".to_owned(),
         name_prefix: String::new(),
         vars: BTreeMap::new(),
+        allow_unknown_schedules: false,
     };
     render(&sources, &context).expect("jobs")
 }

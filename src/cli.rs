@@ -30,7 +30,7 @@ const DKRON: [Group; 2] = [Group::Dkron, Group::Network];
 const TEMPLATES: [Group; 3] = [Group::Owner, Group::Names, Group::Templates];
 
 /// What deciding what to write needs.
-const DECIDING: [Group; 8] = [
+const DECIDING: [Group; 9] = [
     Group::Policy,
     Group::Force,
     Group::Ownership,
@@ -38,6 +38,7 @@ const DECIDING: [Group; 8] = [
     Group::Restore,
     Group::Caches,
     Group::Linting,
+    Group::Allow,
     Group::NoLint,
 ];
 
@@ -50,13 +51,13 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "render",
         about: "Render the templates to standard output, without Dkron",
-        groups: &[&TEMPLATES, &[Group::Network, Group::Render]],
+        groups: &[&TEMPLATES, &[Group::Network, Group::Render, Group::Allow]],
     },
     Verb {
         name: "lint",
         about: "Say what is wrong with the jobs of the templates, of a backup, file or folder, or of a live Dkron, and which caches nobody keeps fresh",
         groups: &[
-            &[Group::Source, Group::Only, Group::Lint, Group::Caches, Group::Linting],
+            &[Group::Source, Group::Only, Group::Lint, Group::Caches, Group::Linting, Group::Allow],
             &TEMPLATES,
             &DKRON,
             &[Group::Store, Group::Output],
@@ -79,12 +80,13 @@ const VERBS: &[Verb] = &[
             &DKRON,
             &TEMPLATES,
             &[Group::Check, Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
+            &[Group::Allow],
         ],
     },
     Verb {
         name: "status",
         about: "Say how jobs and the caches that they refresh are doing: stuck, stale, late or fresh, what failed last, what runs next",
-        groups: &[&DKRON, &TEMPLATES, &[Group::Only, Group::Caches, Group::Status, Group::Output]],
+        groups: &[&DKRON, &TEMPLATES, &[Group::Only, Group::Caches, Group::Status, Group::Allow, Group::Output]],
     },
     Verb {
         name: "backup",

@@ -45,6 +45,7 @@ pub fn templates(bytes: &[u8]) {
         cluster_domain: "cluster.local".to_owned(),
         name_prefix: String::new(),
         vars: BTreeMap::from([("region".to_owned(), Var { value: Value::from("eu"), secret: false })]),
+        allow_unknown_schedules: false,
     };
     let rendered = examine(&sources, &context);
     rendered.problems.iter().for_each(|problem| is_told(problem, text));
@@ -53,7 +54,8 @@ pub fn templates(bytes: &[u8]) {
         let job = wanted.job.unpack();
         assert_eq!(*job.name, **name, "a job goes by its name");
         // What else is wrong with a job may keep Dkron's own refusal from being said: then that is.
-        let refusal = Fields::of(&job).refusal();
+        let fields = Fields::of(&job);
+        let refusal = fields.refusal().or_else(|| fields.unknown_time());
         let is_good = refusal.is_none() || !rendered.problems.is_empty();
         assert!(is_good, "Dkron would refuse `{name}`, and nobody says so: {refusal:?}");
         comes_back(&wanted.job);

@@ -25,11 +25,13 @@ pub(super) struct Work {
     pub(super) masker: Masker,
     /// What was noticed so far.
     pub(super) warnings: Vec<String>,
+    /// Jobs that the plan leaves out though they were asked for, and why: the run fails when the rest is done.
+    pub(super) left_out: Vec<String>,
 }
 
 /// Carries a plan out and prints its report.
 pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let Work { command, plan, dkron, reading, masker, warnings: before } = work;
+    let Work { command, plan, dkron, reading, masker, warnings: before, left_out } = work;
     let session = Session::new(&dkron, &reading, shutdown);
     // Room for what is read again at the end.
     drop(reading);
@@ -40,6 +42,7 @@ pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdo
     let Applied { outcomes, warnings, unproven, stopped } = applied;
     let mut report = Report::new(command, &plan, &outcomes, &settings.templates.owner(), &masker);
     report.add_warnings(before.into_iter().chain(warnings));
+    report.add_errors(left_out);
     report.add_errors(unproven.as_ref().map(ToString::to_string));
     report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())));
     // Both of those say themselves what there is to do.

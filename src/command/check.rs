@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use tracing::info;
 
-use crate::dkron::{Before, Ran, Reading, Role, RunError, Runner};
+use crate::dkron::{Before, Phase, Ran, Reading, Role, RunError, Runner, WaitError};
 use crate::exit::ExitCode;
 use crate::job::{Desired, Live, printable};
 use crate::plan::{self, Action, Plan};
@@ -30,12 +30,17 @@ const RUNS_AT_ONCE: usize = 4;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let reported = |error| print_error("check", settings, error);
-    let sides = desired_and_live(settings, Role::Checker, shutdown).await.map_err(reported)?;
-    let Sides { desired, reading, masker, warnings, .. } = sides;
+    let sides = desired_and_live(settings, Role::Checker, shutdown).await.map_err(|error| reported(no_scheduler(error)))?;
+    let Sides { desired, reading, dkron, masker, warnings } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| reported(error.into()))?;
     let mut report = Report::of_plan("check", &plan, &settings.templates.owner(), &masker);
     report.add_warnings(warnings);
     let ailing = ailing(&plan);
+    let unhealthy = or_stop(shutdown, async { Ok(reading.health(&dkron).await) }).await.map_err(reported)?;
+    let unhealthy = unhealthy.iter().filter(|(_, issues)| !issues.is_empty()).map(|(node, issues)| {
+        format!("node `{node}` is unhealthy: {}; restart it, since jobs that need it fail until then", issues.join(", "))
+    });
+    let ailing: Vec<_> = ailing.into_iter().chain(unhealthy).collect();
     let mut failing = !ailing.is_empty();
     report.add_errors(ailing);
     let turns = turns(&desired, &reading.live, &settings.run).map_err(reported)?;
@@ -58,6 +63,14 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         (false, false) => ExitCode::Done,
     };
     Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })
+}
+
+/// A Dkron whose scheduler does not start runs no job: here that is a failure, and no matter of time.
+fn no_scheduler(error: Error) -> Error {
+    match error {
+        Error::Wait(error @ WaitError::TimedOut { phase: Phase::Scheduler, .. }) => Error::NoScheduler(error),
+        error => error,
+    }
 }
 
 /// The jobs of this release that Dkron does not run as they are stored, each as an error.

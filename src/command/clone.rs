@@ -18,6 +18,7 @@ use crate::words::counted;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
+use super::gate::TooNew;
 use super::restore::bring_back;
 use super::saved::{self, Saved, pick};
 use super::{Ending, Error, or_stop, print, print_error, write_out};
@@ -35,8 +36,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         return to_file(copies, file, settings).map_err(told);
     }
     let target = dkron(&settings.dkron).map_err(told)?;
-    let mut work =
-        bring_back("clone", copies, settings.source.overwrite, target, settings, shutdown).await.map_err(told)?;
+    let mut work = bring_back("clone", copies, TooNew::Refuse, target, settings, shutdown).await.map_err(told)?;
     let taken = names_taken(&work, &settings.templates.namespace);
     work.warnings.extend(taken);
     carry_out(work, settings, shutdown).await
@@ -106,6 +106,7 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
             (job.name().clone(), Wanted::as_is(job, origin))
         })
         .collect();
+    saved.warn_of_unknown_times();
     for leftover in leftovers {
         saved.say(format!("still mentions `{}`: {leftover}", with.from));
     }

@@ -13,6 +13,7 @@ use crate::words::counted;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
+use super::gate::{TooNew, planned};
 use super::gather::{beside, policy};
 use super::{Ending, Error, or_stop, print, print_error};
 
@@ -24,16 +25,16 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     let dkron = dkron(&settings.dkron)?;
     let reading = or_stop(shutdown, async { Ok(dkron.read(Role::Writer).await?) }).await?;
-    let desired = Desired { scope: Scope::Nothing, ..Desired::default() };
+    let mut desired = Desired { scope: Scope::Nothing, ..Desired::default() };
     // Whoever destroys wants nothing kept.
     let policy = plan::Policy { prune: true, ..policy(settings) };
-    let plan = plan::plan(&desired, &reading.live, &policy)?;
+    let (plan, left_out) = planned(&mut desired, &reading, &policy, TooNew::Refuse, shutdown).await?;
     let doing = doing(&plan, &settings.templates.owner());
     if let Some(doing) = doing.filter(|_| !settings.yes) {
         or_stop(shutdown, confirm(&plan, doing, settings)).await?;
     }
     let warnings = reading.warnings.clone();
-    Ok(Work { command: "destroy", plan, dkron, reading, masker: telemetry::masker(), warnings })
+    Ok(Work { command: "destroy", plan, dkron, reading, masker: telemetry::masker(), warnings, left_out })
 }
 
 /// What is to be confirmed, as it would be ordered; `None` if nothing would be written.

@@ -2,7 +2,6 @@
 
 use crate::dkron::Role;
 use crate::job::{Desired, JobMap, Live, Origin, Scope, Wanted};
-use crate::plan;
 use crate::report::shown_url;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -10,6 +9,7 @@ use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
+use super::gate::{TooNew, planned};
 use super::gather::policy;
 use super::saved::{all_match, is_named};
 use super::{Ending, Error, or_stop, print_error};
@@ -43,7 +43,8 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     let mut warnings = reading.warnings.clone();
     let off = jobs.values().filter(|wanted| wanted.job.disabled());
     warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name())));
-    let desired = Desired { restored: jobs, scope: Scope::Part, overwrite: true, ..Desired::default() };
-    let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
-    Ok(Work { command: "enable", plan, dkron, reading, masker: telemetry::masker(), warnings })
+    let mut desired = Desired { restored: jobs, scope: Scope::Part, overwrite: true, ..Desired::default() };
+    let policy = policy(settings);
+    let (plan, left_out) = planned(&mut desired, &reading, &policy, TooNew::Refuse, shutdown).await?;
+    Ok(Work { command: "enable", plan, dkron, reading, masker: telemetry::masker(), warnings, left_out })
 }

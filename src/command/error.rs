@@ -48,6 +48,9 @@ pub enum Error {
     /// Dkron.
     #[error("{0}")]
     Wait(#[from] WaitError),
+    /// A Dkron whose scheduler does not start.
+    #[error("{0}")]
+    NoScheduler(WaitError),
     /// No plan.
     #[error("{0}")]
     Plan(#[from] PlanError),
@@ -147,6 +150,18 @@ pub enum Error {
         /// Where they are, one by one.
         leftovers: Vec<String>,
     },
+    /// Jobs that this Dkron is too old for.
+    #[error(
+        "`@after` needs Dkron 4.1 or later on every server, and {why}; nothing was written. Upgrade the servers first, or give {} another schedule: {}",
+        if jobs.len() == 1 { "this job" } else { "these jobs" },
+        printable(&jobs.iter().map(|job| format!("`{job}`")).collect::<Vec<_>>().join(", "))
+    )]
+    After {
+        /// Their names.
+        jobs: Vec<String>,
+        /// Which server is too old, or why that cannot be told.
+        why: String,
+    },
     /// A list that is suddenly small.
     #[error("{0}")]
     Shrunk(#[from] Shrunk),
@@ -201,6 +216,7 @@ impl Error {
             | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle { .. }) => ExitCode::Usage,
             Self::Fetch(FetchError::TimedOut { .. }) | Self::Wait(WaitError::TimedOut { .. }) => ExitCode::TimedOut,
             Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_))
+            | Self::After { .. }
             | Self::Shrunk(_)
             | Self::NotConfirmed { .. }
             | Self::Leftovers { .. }
@@ -216,6 +232,7 @@ impl Error {
             | Self::Output(_)
             | Self::Signals(_) => ExitCode::Failed,
             Self::Lint(_) => ExitCode::Lint,
+            Self::NoScheduler(_) => ExitCode::Failing,
             Self::Stopped(signal) => signal.exit_code(),
         }
     }

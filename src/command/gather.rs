@@ -12,6 +12,7 @@ use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
 use crate::job::{Desired, JobMap, Live, Packed, Pool};
+use crate::lint::SCHEDULE_INVALID;
 use crate::plan::{self, Policy};
 use crate::render::{Context, Problems, Rendered, Var, examine_into};
 use crate::report::Masker;
@@ -174,6 +175,7 @@ pub(super) fn gather(settings: &Settings) -> Result<Gathered, Error> {
         cluster_domain: given.cluster_domain.clone(),
         name_prefix: given.name_prefix.clone(),
         vars,
+        allow_unknown_schedules: settings.lint.allow.contains(SCHEDULE_INVALID.id),
     };
     Ok(Gathered { context, masker, folders: given.folders.clone(), tables, remote })
 }

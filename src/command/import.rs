@@ -11,6 +11,7 @@ use crate::dkron::Role;
 use crate::exit::ExitCode;
 use crate::import::{Given, Imported, import};
 use crate::job::Live;
+use crate::lint::SCHEDULE_INVALID;
 use crate::report::shown_url;
 use crate::settings::{Output, Settings};
 use crate::shutdown::Shutdown;
@@ -50,7 +51,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
             warnings.push(format!("job `{name}` is kept by {other}: its templates have it already"));
         }
     }
-    let Imported { files, notes } = import(jobs, &given)?;
+    let Imported { files, notes, needs_allowance } = import(jobs, &given)?;
     warnings.extend(notes);
     let to = &settings.import_to;
     let texts: BTreeMap<&Path, &str> =
@@ -73,7 +74,9 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
             for warning in &warnings {
                 writeln!(out, "warning: {warning}")?;
             }
-            writeln!(out, "{last}; `dkron-jobs plan --templates {}` shows what they would change", to.display())
+            let allow = if needs_allowance { format!(" --allow {}", SCHEDULE_INVALID.id) } else { String::new() };
+            let to = to.display();
+            writeln!(out, "{last}; `dkron-jobs plan --templates {to}{allow}` shows what they would change")
         }
     })?;
     Ok(Ending { exit: ExitCode::Done, last })

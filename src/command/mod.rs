@@ -12,6 +12,7 @@ mod connect;
 mod destroy;
 mod enable;
 mod error;
+mod gate;
 mod gather;
 mod import;
 mod lint;

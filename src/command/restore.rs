@@ -1,13 +1,13 @@
 //! `restore`: jobs as they were.
 
 use crate::job::{Desired, Scope};
-use crate::plan;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
+use super::gate::{TooNew, planned};
 use super::gather::policy;
 use super::{Ending, Error, or_stop, print_error, saved};
 
@@ -19,23 +19,26 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     let dkron = dkron(&settings.dkron)?;
     // A file that is no good is said at once, whatever Dkron does.
-    let saved = or_stop(shutdown, saved::read(settings, &settings.templates.namespace)).await?;
-    bring_back("restore", saved, settings.source.overwrite, dkron, settings, shutdown).await
+    let mut saved = or_stop(shutdown, saved::read(settings, &settings.templates.namespace)).await?;
+    saved.warn_of_unknown_times();
+    bring_back("restore", saved, TooNew::LeaveOut, dkron, settings, shutdown).await
 }
 
 /// The plan that writes jobs as they are given.
 pub(super) async fn bring_back(
     command: &'static str,
     saved: saved::Saved,
-    overwrite: bool,
+    too_new: TooNew,
     dkron: crate::dkron::Dkron,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> Result<Work, Error> {
+    let overwrite = settings.source.overwrite;
     let known = |name: &str| saved.jobs.get(name).map(|wanted| &wanted.job);
     let reading = or_stop(shutdown, async { Ok(dkron.read_beside(known).await?) }).await?;
-    let desired = Desired { restored: saved.jobs, scope: Scope::Part, overwrite, ..Desired::default() };
-    let plan = plan::plan(&desired, &reading.live, &policy(settings))?;
+    let mut desired = Desired { restored: saved.jobs, scope: Scope::Part, overwrite, ..Desired::default() };
+    let policy = policy(settings);
+    let (plan, left_out) = planned(&mut desired, &reading, &policy, too_new, shutdown).await?;
     let warnings = saved.warnings.into_iter().chain(reading.warnings.iter().cloned()).collect();
-    Ok(Work { command, plan, dkron, reading, masker: telemetry::masker(), warnings })
+    Ok(Work { command, plan, dkron, reading, masker: telemetry::masker(), warnings, left_out })
 }

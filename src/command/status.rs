@@ -104,9 +104,10 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
     let read = Box::pin(async {
         let (mut reading, histories) = dkron.observe().await?;
         reading.look_for_ailments().await;
-        Ok((reading, histories))
+        let nodes = reading.health(&dkron).await;
+        Ok((reading, histories, nodes))
     });
-    let ((desired, caches, mut warnings), (reading, histories)) =
+    let ((desired, caches, mut warnings), (reading, histories, nodes)) =
         or_stop(shutdown, async { tokio::try_join!(rendered, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
     let mut ours = Vec::new();
@@ -139,6 +140,7 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         now,
         live: &reading.live,
         scheduler_runs: reading.scheduler_runs(),
+        nodes: &nodes,
         histories: &histories,
         running: &running,
         outputs: &outputs,

@@ -12,6 +12,7 @@ use crate::job::{Live, LiveJob, Mismatch, Packed, Scheduler, Stuck};
 
 use super::Failure;
 use super::conn::LIST;
+use super::members::knows_after;
 use super::runs::{self, Execution};
 use super::session::{found, jobs};
 use super::trust::{Reading, Scheduling, Trusted};
@@ -92,6 +93,10 @@ impl Reading {
             let warning = format!("whether Dkron still runs {jobs} late could not be told: {problem}");
             warn!("{warning}");
             self.warnings.push(warning);
+        }
+        if !stuck.is_empty() {
+            // `@after` and the delete of executions came with the same version. Unknown versions keep the way that works on all.
+            self.live.deletes_executions = self.members().await.is_ok_and(|members| knows_after(&members).is_ok());
         }
         self.live.stuck = stuck;
     }

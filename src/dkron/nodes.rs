@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::conn::{Conn, addresses};
-use super::trust::LEADER;
+use super::trust::{LEADER, Reading};
 use super::Dkron;
 
 /// What a node says of itself.
@@ -28,21 +28,22 @@ struct Health {
     issues: Vec<String>,
 }
 
-impl Dkron {
-    /// Asks every node that can be reached behind the URL for its health, where the cluster has so many members. What cannot be reached
-    /// is not in the answer.
-    pub async fn health(&self, members: usize) -> NodeHealth {
-        let Ok(addresses) = addresses(&self.url, LIMIT.min(self.request_timeout)).await else { return NodeHealth::new() };
+impl<C> Reading<C> {
+    /// Asks every node that can be reached behind the URL for its health. What cannot be reached is not in the answer.
+    pub async fn health(&self, dkron: &Dkron) -> NodeHealth {
+        let members = self.members().await.map_or(1, |members| members.len());
+        let limit = LIMIT.min(dkron.request_timeout);
+        let Ok(addresses) = addresses(&dkron.url, limit).await else { return NodeHealth::new() };
         let each = if addresses.len() > 1 || members <= 1 { 1 } else { CONNECTIONS * members };
         let asked = addresses.iter().flat_map(|address| std::iter::repeat_n(*address, each)).map(async |address| {
-            let conn = Conn::new(self, address).ok()?;
+            let conn = Conn::new(dkron, address).ok()?;
             // `/health` does not say who answers. Both requests go over one connection, and so to one node.
             let node = conn.get(LEADER).await.ok()?.whom?;
             let answer = conn.get(HEALTH).await.ok()?;
             let health: Health = serde_json::from_slice(&answer.body).ok()?;
             Some((node, health.issues))
         });
-        let asked = asked.map(|node| timeout(LIMIT, node));
+        let asked = asked.map(|node| timeout(limit, node));
         join_all(asked).await.into_iter().filter_map(|node| node.ok().flatten()).collect()
     }
 }

@@ -24,7 +24,7 @@ use crate::schedule::Schedule;
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
 use super::list::{Collect, List, Pooling, Sharing};
-use super::version::release;
+use super::version::{KNOWS_AFTER, release};
 use super::{Dkron, Failure, WaitError, backoff};
 
 /// Connections that are opened in search of the leader behind one address before two equal reads must do.
@@ -469,11 +469,10 @@ async fn a_few_times<T>(ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, 
 
 /// The jobs whose schedules a Dkron of this version cannot read, with all their descendants, children first.
 fn blocking(live: &Live, version: Option<&str>) -> Vec<String> {
-    // `@after` came with 4.1 (FACTS 38).
-    let knows_after = version.and_then(release).is_some_and(|release| release >= (4, 1));
+    let knows_after = version.and_then(release).is_some_and(|release| release >= KNOWS_AFTER);
     let unreadable = |job: &Fields<'_>| {
         let is_readable = Schedule::parse(job.schedule, job.name, job.timezone).is_ok()
-            && (knows_after || !job.schedule.starts_with("@after"));
+            && (knows_after || !job.is_after());
         !is_readable && !(job.schedule.is_empty() && job.parent().is_some())
     };
     let mut blocking: Vec<&str> = Vec::new();

@@ -1,5 +1,8 @@
 //! Versions of Dkron, as servers say them in their Serf tag `version`.
 
+/// The first version that knows `@after` and deletes a job's executions (FACTS 33b, 38).
+pub(crate) const KNOWS_AFTER: (u32, u32) = (4, 1);
+
 /// Major and minor version: `4.1.2` and `v4.1.2-rc1` are `(4, 1)`. `None` for what is no version, such as `devel`, which a build from
 /// source says.
 pub(crate) fn release(version: &str) -> Option<(u32, u32)> {

@@ -20,7 +20,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use crate::job::{Job, printable};
+use crate::job::{Fields, Job, printable};
 use crate::render::Context;
 use crate::sort;
 
@@ -54,6 +54,8 @@ impl Given {
             cluster_domain: self.cluster_domain.clone(),
             name_prefix: self.name_prefix.clone(),
             vars: BTreeMap::new(),
+            // What the jobs' Dkron has taken is for that Dkron to judge.
+            allow_unknown_schedules: true,
         }
     }
 }
@@ -65,6 +67,9 @@ pub struct Imported {
     pub files: Vec<ImportedFile>,
     /// What to look at, one sentence each: secrets in clear, parents that are not among the jobs.
     pub notes: Vec<String>,
+    /// Whether a job has a schedule or time zone that we do not know: `render` takes the files only with
+    /// `--allow schedule-invalid`.
+    pub needs_allowance: bool,
 }
 
 /// A file to write into a folder of templates.
@@ -111,7 +116,7 @@ impl Refused {
 /// files is the jobs, value for value; that has been tried when this returns. The same jobs in any order give the same files.
 ///
 /// # Errors
-/// Every job that no template gives, such as one whose schedule Dkron would refuse today.
+/// Every job that no template gives, such as one whose name Dkron would refuse.
 pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError> {
     jobs.iter_mut().for_each(Job::unstamp);
     sort::by(&mut jobs, |one, other| one.name.cmp(&other.name));
@@ -126,7 +131,8 @@ pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError
     loop {
         let files = set.files();
         let Err(problem) = check::files(&files, &jobs, given) else {
-            return Ok(Imported { notes: notes::notes(&jobs), files });
+            let needs_allowance = jobs.iter().any(|job| Fields::of(job).unknown_time().is_some());
+            return Ok(Imported { notes: notes::notes(&jobs), files, needs_allowance });
         };
         let mut units = Vec::with_capacity(set.units.len());
         let mut refused = Vec::new();

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{Job, printable};
+use crate::job::{Fields, Job, printable};
+use crate::lint::SCHEDULE_INVALID;
 use crate::report::carries_secret;
 
 /// One sentence each, in the order of the jobs.
@@ -15,6 +16,14 @@ pub(super) fn notes(jobs: &[Job]) -> Vec<String> {
             notes.push(format!(
                 "`{name}`: its parent `{}` is not among these jobs; it is kept, and must be there when this is applied",
                 printable(parent)
+            ));
+        }
+        if let Some((field, words)) = Fields::of(job).unknown_time() {
+            notes.push(format!(
+                "`{name}`: its `{field}` is not one that this version of dkron-jobs knows ({}); it is kept as it is, and the \
+                 commands that read the templates need `--allow {}`",
+                printable(&words),
+                SCHEDULE_INVALID.id
             ));
         }
         for field in secrets(job) {

@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::schedule::within;
+use crate::schedule::{Schedule, within};
 
 use super::LiveJob;
 
@@ -38,15 +38,16 @@ impl fmt::Display for Stuck {
 
 impl LiveJob {
     /// Whether it should have run a minute before `now`, by its own `next`, and has not been seen to. Jobs that need not have a
-    /// next run are never late: switched off, children, run by hand or once, expired or not begun.
+    /// next run are never late: switched off, children, run by hand or once (FACTS 39), expired or not begun. Nor are those whose
+    /// schedule we do not know.
     pub fn is_late(&self, now: Timestamp) -> bool {
         // Asked of every job of every list: the fields are looked at only where it matters.
         if self.job.disabled() || self.job.parent().is_some() || self.next.is_none_or(|next| since(next, now) <= LATE) {
             return false;
         }
         self.job.look(|job| {
-            let by_itself = !["@manually", "@at "].iter().any(|kind| job.schedule.starts_with(kind));
-            by_itself && within(now, None, job.expires_at) && job.starts_at.is_none_or(|start| since(start, now) > LATE)
+            let repeats = Schedule::parse(job.schedule, job.name, "").is_ok_and(|schedule| schedule.repeats());
+            repeats && within(now, None, job.expires_at) && job.starts_at.is_none_or(|start| since(start, now) > LATE)
         })
     }
 

@@ -146,7 +146,8 @@ impl Job {
 }
 
 impl Fields<'_> {
-    /// The field of this job that Dkron would refuse, if there is one, and Dkron's words, in its order (FACTS 12).
+    /// The field of this job that every Dkron would refuse, if there is one, and Dkron's words, in its order (FACTS 12). A
+    /// schedule or time zone that we do not know is not refused: see [`Fields::unknown_time`].
     pub fn refusal(&self) -> Option<(&'static str, String)> {
         if let Some(words) = Job::name_problem(self.name) {
             return Some(("name", words));
@@ -154,21 +155,37 @@ impl Fields<'_> {
         if self.parent_job == self.name {
             return Some(("parent_job", "the job can not have itself as parent".to_owned()));
         }
-        // A child may have no schedule (FACTS 10).
-        if !(self.schedule.is_empty() && self.parent().is_some())
-            && let Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) =
-                Schedule::parse(self.schedule, self.name, "")
+        if let Some(Err(error)) = self.parsed_schedule()
+            && (self.schedule.is_empty() || error == ScheduleError::Crash)
         {
             return Some(("schedule", error.to_string()));
         }
         if ![CONCURRENCY_ALLOW, CONCURRENCY_FORBID].contains(&self.concurrency) {
             return Some(("concurrency", "invalid concurrency policy value, use \"allow\" or \"forbid\"".to_owned()));
         }
-        // Dkron looks at the zone whether the schedule needs one or not; only six fields do.
-        if let Err(error) = Schedule::parse("0 0 0 * * *", self.name, self.timezone) {
-            return Some(("timezone", error.to_string()));
-        }
         self.has_bad_shell_timeout().then(|| ("executor_config.timeout", "Error parsing job timeout value".to_owned()))
+    }
+
+    /// The schedule or time zone that we do not know, and the words in which the versions of Dkron that we know refuse it. A
+    /// later one may take it, so the server decides.
+    pub fn unknown_time(&self) -> Option<(&'static str, String)> {
+        if let Some(Err(error)) = self.parsed_schedule() {
+            return Some(("schedule", error.to_string()));
+        }
+        // Dkron looks at the zone whether the schedule needs one or not; only six fields do.
+        let zone = Schedule::parse("0 0 0 * * *", self.name, self.timezone);
+        zone.err().map(|error| ("timezone", error.to_string()))
+    }
+
+    /// What its schedule comes to, the job's time zone left aside; `None` for a child without one (FACTS 10).
+    fn parsed_schedule(&self) -> Option<Result<Schedule, ScheduleError>> {
+        let has_none = self.schedule.is_empty() && self.parent().is_some();
+        (!has_none).then(|| Schedule::parse(self.schedule, self.name, ""))
+    }
+
+    /// Whether its schedule is an `@after`, which Dkron takes from 4.1 on only.
+    pub fn is_after(&self) -> bool {
+        self.schedule.starts_with("@after ")
     }
 
     /// Whether it is a job of the shell executor whose `timeout` is no duration of Go's: of all others Dkron looks at none.

@@ -83,6 +83,17 @@ impl Packed {
         self.disabled
     }
 
+    /// Whether its schedule is an `@after`, which Dkron takes from 4.1 on only.
+    pub fn is_after(&self) -> bool {
+        self.look(|job| job.is_after())
+    }
+
+    /// Whether posting it makes Dkron run it at once while its grace period lasts, whether it has run before or not (FACTS 41). So
+    /// it must not be posted without need.
+    pub fn runs_on_post(&self) -> bool {
+        !self.disabled && self.parent.is_none() && self.is_after()
+    }
+
     /// The stamp, whoever's it is.
     pub fn stamp(&self) -> Option<Stamp> {
         self.stamp.as_deref().and_then(Stamp::of_packed)

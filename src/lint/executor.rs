@@ -152,7 +152,7 @@ const FORBID_CAN_STICK: Rule = Rule {
     id: "forbid-can-stick",
     severity: Severity::Warning,
     summary: "concurrency: forbid",
-    reason: "When Dkron dies while the job runs, the unfinished execution stays stored and the job never runs again (FACTS 24c). `apply` heals it, at the next release or reconcile run.",
+    reason: "When Dkron dies while the job runs, the unfinished execution stays stored and blocks the job: on Dkron 4.0 for ever, from 4.1 on for four hours (FACTS 24c, 34). `apply` heals it, at the next release or reconcile run.",
     remedy: "write `concurrency: allow`, with a `timeout` shorter than the interval",
     wrong: "name: refresh-accounts\nschedule: 0 */5 * * * *\nconcurrency: forbid\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
     right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nconcurrency: allow\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh}",
@@ -161,7 +161,12 @@ const FORBID_CAN_STICK: Rule = Rule {
 pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
     let job = subject.job;
     if job.concurrency != CONCURRENCY_ALLOW {
-        notes.add(&FORBID_CAN_STICK, subject, "concurrency", "`concurrency: forbid` can stick for ever");
+        notes.add(
+            &FORBID_CAN_STICK,
+            subject,
+            "concurrency",
+            "`concurrency: forbid` can stick: for ever on Dkron 4.0, for four hours from 4.1 on",
+        );
     }
     if !EXECUTORS.contains(&job.executor) {
         let message = match job.executor {

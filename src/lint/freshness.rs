@@ -160,7 +160,7 @@ fn say_bad_ttls(subject: &Subject<'_>, notes: &mut Notes) {
 fn judge_single(subject: &Subject<'_>, ttl: Ttl, notes: &mut Notes) {
     let Some(timing) = subject.rhythm() else { return };
     let Some(Ok(schedule)) = &timing.schedule else { return };
-    if schedule.is_manual() || schedule.once().is_some() {
+    if !schedule.repeats() {
         let (said, soft) = (said(subject, timing), spoken(ttl.soft));
         let message = format!("{said} does not come again by itself, and the cache has a soft TTL of {soft}");
         notes.add(&SLOWER_THAN_SOFT_TTL, subject, "schedule", message);

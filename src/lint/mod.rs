@@ -24,6 +24,7 @@ use crate::job::{JobMap, Origin, Wanted};
 use crate::sort;
 
 pub use self::finding::{Finding, Findings};
+pub(crate) use self::schedule::SCHEDULE_INVALID;
 pub use self::subject::{Opened, Subject, Subjects, Timing};
 
 /// How bad it is.

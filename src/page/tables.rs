@@ -123,7 +123,7 @@ fn next(subject: &Subject<'_>, from: Timestamp) -> String {
         _ if subject.disabled() => return "switched off".to_owned(),
         None => return "after its parent".to_owned(),
         Some(_) if subject.parent().is_some() => return "after its parent".to_owned(),
-        Some(Err(_)) => return "refused by Dkron".to_owned(),
+        Some(Err(_)) => return "known to Dkron only".to_owned(),
         Some(Ok(schedule)) => schedule,
     };
     if let Some(every) = schedule.every() {

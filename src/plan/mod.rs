@@ -92,6 +92,15 @@ impl Plan {
         position(&self.items, name)
     }
 
+    /// The jobs with an `@after` schedule that it posts, by name: a Dkron before 4.1 takes none of them.
+    pub fn posts_after(&self) -> BTreeSet<&Arc<str>> {
+        let posted = self
+            .items
+            .iter()
+            .flat_map(|item| item.definition().into_iter().chain(item.set_aside().into_iter().flatten()));
+        posted.filter(|job| job.is_after()).map(Packed::name).collect()
+    }
+
     /// The item of this name.
     pub fn item(&self, name: &str) -> Option<&Item> {
         self.position(name).map(|index| &self.items[index])
@@ -144,7 +153,7 @@ impl Item {
 
     /// Whether posting it may run it: a job with `@after` runs after each upsert within its grace (FACTS 41).
     pub fn runs_on_post(&self) -> bool {
-        self.definition().is_some_and(|job| job.look(|job| job.schedule.starts_with("@after ")))
+        self.definition().is_some_and(Packed::runs_on_post)
     }
 
     /// The fields that the write changes; for a kept drift the fields that stay different.
@@ -183,7 +192,7 @@ impl Action {
 }
 
 /// Why something is done with a job, or left.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// It is desired and not there.
     Missing,
@@ -229,6 +238,8 @@ pub enum Reason {
     LeftAiling(Ailment, Left),
     /// Set aside by a run that was cut short while it healed the parent; put back.
     Unparked,
+    /// An `@after` job that is posted though it may have run: within its grace period that runs it again (FACTS 41).
+    RunsAgain,
 }
 
 /// Why a job that Dkron does not run any more is left so.
@@ -375,12 +386,26 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
     restore::settle(&mut items, desired, live, &mut warnings);
     order::check(&items, live)?;
     warnings.extend(heal::add(&mut items, live, policy));
+    for item in &mut items {
+        if runs_again(item, live) {
+            item.reasons.push(Reason::RunsAgain);
+        }
+    }
     for item in &items {
         warnings.extend(warning(item));
     }
     let plan = order::arrange(items, live, warnings, |item| restore::is_first(item, desired, policy));
     guard::check(&plan, desired, ours, policy)?;
     Ok(plan)
+}
+
+/// Whether an item posts an `@after` job that may have run already. One that is new has not.
+fn runs_again(item: &Item, live: &Live) -> bool {
+    let may_have_run = || match live.jobs.get(&item.name) {
+        Some(live) => live.job.is_after(),
+        None => item.reasons.contains(&Reason::Restored),
+    };
+    item.definition().is_some_and(Packed::runs_on_post) && may_have_run()
 }
 
 /// Takes back the delete of each job that would still be somebody's parent: Dkron would refuse it (FACTS 11).

@@ -66,6 +66,8 @@ pub struct Context {
     pub name_prefix: String,
     /// `vars`.
     pub vars: BTreeMap<String, Var>,
+    /// Whether a schedule or time zone that we do not know is taken as it is: a later Dkron may know it.
+    pub allow_unknown_schedules: bool,
 }
 
 /// A variable.
@@ -125,8 +127,7 @@ pub(crate) fn examine_into(sources: &Sources, context: &Context, keep: impl Fn(P
         }
     }
     let engine = Engine::new(context, &sources.tables);
-    let mut run =
-        Run { engine: &engine, prefix: &context.name_prefix, problems, jobs: Vec::new(), seen: HashMap::new() };
+    let mut run = Run { engine: &engine, context, problems, jobs: Vec::new(), seen: HashMap::new() };
     for (index, node) in &documents {
         let mut found = Vec::new();
         let draft = Draft::compile(&texts[*index], node, &engine, &mut found);
@@ -152,7 +153,7 @@ fn jobs(document: Node) -> Vec<Node> {
 
 struct Run<'s> {
     engine: &'s Engine<'s>,
-    prefix: &'s str,
+    context: &'s Context,
     problems: Found,
     jobs: Vec<(Arc<str>, Wanted)>,
     /// Which of them has a name.
@@ -183,12 +184,12 @@ impl Run<'_> {
             }
             // Where there is none, that is said below, and functions that depend on it need not complain too.
             let name = fields.first().map_or("", |(_, name)| text_of(name));
-            let scope = row.scope.named(&format!("{}{name}", self.prefix));
+            let scope = row.scope.named(&format!("{}{name}", self.context.name_prefix));
             for (key, tree) in others {
                 fields.push((*key, fill(draft.text, tree, self.engine, &scope, &mut found)));
             }
 
-            let wanted = shape::shape(draft.text, &draft.node.at, fields, self.prefix, &mut found);
+            let wanted = shape::shape(draft.text, &draft.node.at, fields, self.context, &mut found);
             if let Some(wanted) = wanted {
                 let name = wanted.job.name();
                 if let Some(first) = self.seen.get(name).map(|&first| &self.jobs[first].1.origin) {

@@ -12,6 +12,7 @@ use crate::job::{
 };
 use crate::schedule::{Schedule, ScheduleError};
 
+use super::Context;
 use super::draft::{Filled, FilledKind};
 use super::problem::{Problem, Text};
 use super::yaml::Key;
@@ -24,13 +25,19 @@ pub(super) fn shape(
     text: &Text,
     at: &Range<usize>,
     fields: Vec<(&Key, Filled<'_>)>,
-    prefix: &str,
+    context: &Context,
     problems: &mut Vec<Problem>,
 ) -> Option<Wanted> {
-    let mut shaper =
-        Shaper { text, problems, secret_fields: BTreeSet::new(), seen: Seen::default(), job: Job::new(String::new()) };
+    let mut shaper = Shaper {
+        text,
+        problems,
+        secret_fields: BTreeSet::new(),
+        seen: Seen::default(),
+        job: Job::new(String::new()),
+        allow_unknown_schedules: context.allow_unknown_schedules,
+    };
     for (key, value) in fields {
-        shaper.field(key, value, prefix);
+        shaper.field(key, value, &context.name_prefix);
     }
     shaper.finish(at);
     let Shaper { secret_fields, job, .. } = shaper;
@@ -45,6 +52,7 @@ struct Shaper<'a> {
     secret_fields: BTreeSet<String>,
     seen: Seen,
     job: Job,
+    allow_unknown_schedules: bool,
 }
 
 /// What the template said something about, and where, as far as anything depends on it.
@@ -122,7 +130,7 @@ impl Shaper<'_> {
                     _ => self.problem(
                         at,
                         format!("`concurrency` is `{concurrency}`, and Dkron knows only `allow` and `forbid`"),
-                        "write `allow`; `forbid` sticks for ever when Dkron dies in mid-run",
+                        "write `allow`; `forbid` sticks when Dkron dies in mid-run: for ever on 4.0, for four hours from 4.1 on",
                     ),
                 }
             }
@@ -428,6 +436,12 @@ impl Shaper<'_> {
         };
         match Schedule::parse(&self.job.schedule, &self.job.name, &self.job.timezone) {
             Ok(schedule) => Some(schedule),
+            // A later Dkron may know it. None takes an empty one, nor one that it crashes on.
+            Err(ScheduleError::Schedule(_) | ScheduleError::Timezone(_))
+                if self.allow_unknown_schedules && !self.job.schedule.is_empty() =>
+            {
+                None
+            }
             Err(error @ (ScheduleError::Schedule(_) | ScheduleError::Crash)) => {
                 self.refused(("schedule-invalid", "schedule"), at, error.to_string(), SCHEDULE_REMEDY);
                 None

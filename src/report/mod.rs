@@ -348,6 +348,7 @@ fn words(command: &str, reason: &Reason) -> String {
         Reason::Rescheduled(mismatch) => format!("{mismatch}; posted again"),
         Reason::LeftAiling(ailment, left) => format!("{ailment}; {left}"),
         Reason::Unparked => "set aside by a run that was cut short; put back".to_owned(),
+        Reason::RunsAgain => "runs again if the grace period of its `@after` has not ended".to_owned(),
         Reason::Released => "no template wants it any more; left to its next owner, unstamped".to_owned(),
     }
 }

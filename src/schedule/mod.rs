@@ -121,6 +121,14 @@ impl Schedule {
         }
     }
 
+    /// Whether it comes again and again by itself: `@at`, `@after` and `@manually` do not.
+    pub fn repeats(&self) -> bool {
+        match &self.0 {
+            Kind::Cron(_) | Kind::Every { .. } => true,
+            Kind::Once(_) | Kind::After(_) => false,
+        }
+    }
+
     /// The oldest version of Dkron that takes it.
     pub fn dialect(&self) -> Dialect {
         if self.after().is_some() { Dialect::V4_1 } else { Dialect::V4_0 }

@@ -54,6 +54,8 @@ pub enum Group {
     Import,
     /// Judging jobs before they are written.
     Linting,
+    /// Rules that are switched off, wherever templates are rendered.
+    Allow,
     /// Not judging them.
     NoLint,
     /// Only of `lint`.
@@ -89,7 +91,7 @@ impl Group {
             Self::Source | Self::Only => "Jobs",
             Self::Clone => "Cloning",
             Self::Import => "Importing",
-            Self::Linting | Self::NoLint | Self::Lint | Self::Caches => "Linting",
+            Self::Linting | Self::Allow | Self::NoLint | Self::Lint | Self::Caches => "Linting",
             Self::Check => "Checking",
             Self::Status => "Watching",
             Self::Output | Self::Plan | Self::Render => "Output",
@@ -235,8 +237,9 @@ options! {
     /// The folder for the template files
     TO = "to", "JOBS_IMPORT_TO", Value "DIR", "jobs-templates", Import;
 
-    /// A rule that is switched off; `dkron-jobs.lint-allow` in a job's metadata switches rules off for that job only
-    ALLOW = "allow", "JOBS_LINT_ALLOW", List "RULE", "", Linting;
+    /// A rule that is switched off; `dkron-jobs.lint-allow` in a job's metadata switches rules off for that job only.
+    /// `schedule-invalid` also lets schedules through that this version does not know
+    ALLOW = "allow", "JOBS_LINT_ALLOW", List "RULE", "", Allow;
     /// Which cache of table cache_param a job is for: an expression over the job's fields
     CACHE_KEY = "cache-key", "JOBS_CACHE_KEY", Value "EXPRESSION", "metadata.cache_param", Caches;
     /// More jobs than this that call one target in the same second are a stampede

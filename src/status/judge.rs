@@ -12,7 +12,7 @@ use crate::plan::{Action, Item, Plan};
 use crate::report::Masker;
 use crate::sort;
 
-use super::{CacheStatus, Drift, JobStatus, Limits, Look, Next, State, Status, Summary};
+use super::{CacheStatus, Drift, JobStatus, Limits, Look, Next, NodeStatus, State, Status, Summary};
 
 /// How much of a line of output is shown, in characters.
 const OUTPUT_WIDTH: usize = 200;
@@ -97,6 +97,7 @@ impl Status {
             version: look.dkron.1.map(|version| masker.text(version)),
             at: Some(look.now),
             scheduler_running: look.scheduler_runs,
+            nodes: look.nodes.iter().map(|(name, issues)| NodeStatus::new(name, issues, masker)).collect(),
             summary: Summary::of(&jobs, &caches),
             caches,
             jobs,
@@ -114,6 +115,7 @@ impl Status {
             version: None,
             at: None,
             scheduler_running: None,
+            nodes: Vec::new(),
             summary: Summary::default(),
             caches: Vec::new(),
             jobs: Vec::new(),
@@ -247,6 +249,12 @@ fn not_there(missing: &Missing<'_>, look: &Look<'_>, masker: &Masker) -> JobStat
         next: Next::Never,
         drift: Drift::Create,
         notes: notes.iter().map(|note| masker.text(note)).collect(),
+    }
+}
+
+impl NodeStatus {
+    fn new(name: &str, issues: &[String], masker: &Masker) -> Self {
+        Self { name: masker.text(name), issues: issues.iter().map(|issue| masker.text(issue)).collect() }
     }
 }
 

@@ -50,7 +50,7 @@ fn whole(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         ("dkron_jobs_caches", "Rows of table cache_param.", summary.caches.all),
         (
             "dkron_jobs_failing",
-            "Whether a job or cache is stale, a job does not run as it is stored, or the scheduler is not running: what exit code 7 says.",
+            "Whether a job or cache is stale, a job does not run as it is stored, the scheduler is not running, or a node is unhealthy: what exit code 7 says.",
             failing.into(),
         ),
         ("dkron_jobs_warnings", "Things that could not be told.", status.warnings.len()),
@@ -62,6 +62,15 @@ fn whole(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         let name = "dkron_jobs_scheduler_running";
         family(out, name, GAUGE, "Whether the scheduler of Dkron's leader runs; without it no job runs.")?;
         writeln!(out, "{name} {}", u8::from(runs))?;
+    }
+    if !status.nodes.is_empty() {
+        let name = "dkron_jobs_node_healthy";
+        family(out, name, GAUGE, "Whether the node says that nothing is wrong with it; a Dkron 4.0 always does.")?;
+        for node in &status.nodes {
+            write!(out, "{name}")?;
+            labels(out, &[("node", &node.name)])?;
+            writeln!(out, " {}", u8::from(node.issues.is_empty()))?;
+        }
     }
     Ok(())
 }

@@ -40,6 +40,8 @@ pub struct Look<'a> {
     pub live: &'a Live,
     /// Whether the leader's scheduler runs; `None` where that is not known.
     pub scheduler_runs: Option<bool>,
+    /// The nodes that could be reached, by name, each with what it says is wrong with it.
+    pub nodes: &'a BTreeMap<String, Vec<String>>,
     /// What came of the runs, by job.
     pub histories: &'a BTreeMap<Arc<str>, History>,
     /// When the oldest run in flight began, by job.
@@ -218,6 +220,15 @@ pub struct CacheStatus {
     pub notes: Vec<String>,
 }
 
+/// One node of Dkron.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: String,
+    /// What it says is wrong with it, such as a plugin that has exited (FACTS 32); a Dkron 4.0 says nothing.
+    pub issues: Vec<String>,
+}
+
 /// What `status` shows; its JSON form is described by `schemas/status.schema.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
@@ -233,6 +244,8 @@ pub struct Status {
     pub at: Option<Timestamp>,
     /// Whether the leader's scheduler runs; `None` where that is not known. Without it no job runs.
     pub scheduler_running: Option<bool>,
+    /// The nodes that could be reached, by name.
+    pub nodes: Vec<NodeStatus>,
     /// How many of each state.
     pub summary: Summary,
     /// The caches, the worst first.

@@ -16,6 +16,7 @@ pub enum Next {
         at: Timestamp,
     },
     /// Dkron says so: `@every` counts from the last write of the job or start of Dkron (FACTS 7), and nothing else knows of those.
+    /// A schedule that we do not know is for Dkron to say as well.
     Dkron {
         /// When.
         at: Timestamp,
@@ -27,7 +28,7 @@ pub enum Next {
     },
     /// Only when somebody runs it.
     Hand,
-    /// Not any more: switched off, expired, `@at` in the past, or a schedule that never comes.
+    /// Not any more: switched off, expired, `@at` or `@after` in the past, or a schedule that never comes.
     Never,
 }
 
@@ -40,7 +41,10 @@ impl Next {
         if let Some(parent) = job.parent() {
             return Self::Parent { parent: parent.to_owned() };
         }
-        let Ok(schedule) = Schedule::parse(&job.schedule, &job.name, &job.timezone) else { return Self::Never };
+        let Ok(schedule) = Schedule::parse(&job.schedule, &job.name, &job.timezone) else {
+            // A `next` that has passed may be that of a run that was the only one.
+            return live.next.filter(|at| *at > now).map_or(Self::Never, |at| Self::Dkron { at });
+        };
         if schedule.is_manual() {
             return Self::Hand;
         }

@@ -147,11 +147,18 @@ impl Summary {
 }
 
 impl Status {
-    /// Whether a job or a cache is stale, a job does not run as it is stored, or no job runs at all.
+    /// Whether a job or a cache is stale, a job does not run as it is stored, no job runs at all, or a node is unhealthy.
     pub fn is_failing(&self) -> bool {
         let jobs = &self.summary.jobs;
         jobs.stuck + jobs.not_scheduled + jobs.scheduled_differently + jobs.stale + self.summary.caches.stale > 0
             || self.scheduler_running == Some(false)
+            || self.unhealthy().next().is_some()
+    }
+
+    /// The nodes with an issue, in words.
+    pub(super) fn unhealthy(&self) -> impl Iterator<Item = String> {
+        let unhealthy = self.nodes.iter().filter(|node| !node.issues.is_empty());
+        unhealthy.map(|node| format!("node {} is unhealthy: {}", node.name, node.issues.join(", ")))
     }
 
     /// The last words: counts first, then what fails, in at most `limit` bytes.
@@ -162,6 +169,7 @@ impl Status {
         let scheduler = (self.scheduler_running == Some(false)).then(|| SCHEDULER_STOPPED.to_owned());
         let mut lines = std::iter::once(first)
             .chain(scheduler)
+            .chain(self.unhealthy())
             .chain(caches.map(|cache| format!("cache {} is stale", cache.name)))
             .chain(jobs.map(|job| format!("{} is {}", job.name, job.state.shown())));
         brief(&mut lines, limit)

@@ -115,6 +115,7 @@ impl Status {
     fn foot(&self) -> Vec<Cell> {
         let warnings = self.warnings.iter().map(|warning| cell(format!("warning: {warning}"), POOR));
         let mut foot: Vec<_> = warnings.collect();
+        foot.extend(self.unhealthy().map(|line| cell(line, BAD)));
         foot.extend(self.summary.lines().into_iter().map(|line| cell(line, BOLD)));
         let version = self.version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
         let dkron = self.dkron.trim_end_matches('/');

@@ -43,12 +43,14 @@ type Edit = fn(&mut Job, Option<Timestamp>);
 #[test]
 fn what_need_not_run_is_never_late() {
     let at = |offset: i64| Some(now() + offset.seconds());
-    let cases: [(&str, Edit, i64, bool); 9] = [
+    let cases: [(&str, Edit, i64, bool); 11] = [
         ("as it is", |_, _| {}, 0, true),
         ("switched off", |job, _| job.disabled = true, 0, false),
         ("a child", |job, _| job.parent_job = "p".into(), 0, false),
         ("by hand", |job, _| job.schedule = "@manually".into(), 0, false),
         ("once", |job, _| job.schedule = "@at 2026-03-04T11:00:00Z".into(), 0, false),
+        ("once, within its grace period", |job, _| job.schedule = "@after 2026-03-04T11:00:00Z <P1D".into(), 0, false),
+        ("by a schedule that we do not know", |job, _| job.schedule = "@sunrise".into(), 0, false),
         ("expired", |job, at| job.expires_at = at, -1, false),
         ("not expired", |job, at| job.expires_at = at, 1, true),
         ("not begun", |job, at| job.starts_at = at, 1, false),

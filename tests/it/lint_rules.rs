@@ -33,6 +33,7 @@ fn said(template: &str, table: Option<&str>) -> Vec<String> {
         cluster_domain: "cluster.local".to_owned(),
         name_prefix: String::new(),
         vars: BTreeMap::new(),
+        allow_unknown_schedules: false,
     };
     let rendered = examine(&sources, &context);
     let refused: Vec<_> = rendered
@@ -206,6 +207,23 @@ fn schedules_and_surroundings() {
         ("schedule: '@manually'", ""),
         ("schedule: '@at 2026-06-01T12:00:01Z'", ""),
         ("schedule: '@at 2026-06-01T12:00:00Z'", "warning schedule-never-runs"),
+        // NOW is 12:00:00: to come, just come, the grace period's last instant, and past it.
+        ("schedule: '@after 2026-06-01T12:00:01Z <PT1H'", "warning after-runs-again, warning after-runs-twice"),
+        ("schedule: '@after 2026-06-01T12:00:00Z <PT1H'", "warning after-runs-again"),
+        ("schedule: '@after 2026-06-01T11:00:00Z <PT1H'", "warning after-runs-again"),
+        ("schedule: '@after 2026-06-01T10:59:59Z <PT1H'", "warning schedule-never-runs"),
+        ("schedule: '@after 2026-06-01T12:00:01Z <PT1H'\nephemeral: true", "warning ephemeral-recreated"),
+        ("schedule: '@after 2026-06-01T11:00:00Z <P1M'", "warning after-no-calendar, warning after-runs-again"),
+        ("schedule: '@after 2026-06-01T11:00:00Z <P106751D'", "warning after-runs-again"),
+        (
+            "schedule: '@after 2026-06-01T11:00:00Z <P106752D'",
+            "warning after-grace-overflows, warning schedule-never-runs",
+        ),
+        (
+            "schedule: '@after 2026-06-01T13:00:00Z <P300Y'",
+            "warning after-grace-overflows, warning after-no-calendar, warning after-runs-again, warning after-runs-twice",
+        ),
+        ("schedule: '@after 2026-06-01T13:00:00Z <PT0S'", "error schedule-invalid"),
         ("schedule: '0 0 0 31 4,6,9,11 *'", "error schedule-never-runs"),
         ("schedule: '0 0 0 29 2 *'", ""),
         // Either of day and weekday does.

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start processes, servers and clocks")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, and says why in the message")]
 
+mod after;
 mod apply;
 mod backup_files;
 mod backup_rotation;
@@ -58,6 +59,7 @@ mod rewrite_laws;
 mod rig;
 mod s3;
 mod schedule;
+mod schedule_recorded;
 mod schedule_walk;
 mod scheduled;
 mod scheduler;

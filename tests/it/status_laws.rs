@@ -34,6 +34,7 @@ struct Scene {
     outputs: BTreeMap<Arc<str>, String>,
     caches: Option<Caches>,
     scheduler_runs: Option<bool>,
+    nodes: BTreeMap<String, Vec<String>>,
 }
 
 impl Scene {
@@ -48,6 +49,7 @@ impl Scene {
             outputs: BTreeMap::new(),
             caches,
             scheduler_runs: Some(true),
+            nodes: BTreeMap::new(),
         }
     }
 
@@ -69,6 +71,7 @@ impl Scene {
             now: now(),
             live: &self.dkron.live,
             scheduler_runs: self.scheduler_runs,
+            nodes: &self.nodes,
             histories: &self.histories,
             running: &self.running,
             outputs: &self.outputs,
@@ -195,6 +198,19 @@ fn a_scheduler_that_does_not_run_fails() {
         assert_eq!((status.is_failing(), status.scheduler_running), (fails, runs));
         assert_eq!(status.brief(1000).contains("the scheduler is not running"), fails);
     }
+}
+
+#[test]
+fn a_node_with_an_issue_fails_and_is_named() {
+    let mut scene = Scene::new("name,soft_ttl,hard_ttl\nc,300,600\n");
+    scene.job("a", "c", Some(10), |_| {});
+    scene.nodes.insert("d1".to_owned(), Vec::new());
+    assert!(!scene.seen().is_failing());
+    scene.nodes.insert("d2".to_owned(), vec!["plugin executor-http has exited".to_owned()]);
+    let status = scene.seen();
+    assert!(status.is_failing());
+    let words = "node d2 is unhealthy: plugin executor-http has exited";
+    assert!(status.brief(1000).contains(words), "{}", status.brief(1000));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use clap_mangen::Man;
 use dkron_jobs::cli;
 use dkron_jobs::lint;
 use dkron_jobs::render::vocabulary::{self, Word};
-use dkron_jobs::status::{CacheStatus, Drift, JobStatus, Next, State, Status, Summary, write_down};
+use dkron_jobs::status::{CacheStatus, Drift, JobStatus, Next, NodeStatus, State, Status, Summary, write_down};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -270,6 +270,7 @@ fn metrics() -> String {
         version: None,
         at: Some(at),
         scheduler_running: Some(true),
+        nodes: vec![NodeStatus { name: "d1".to_owned(), issues: Vec::new() }],
         summary: Summary::default(),
         caches: vec![cache],
         jobs: vec![job],
