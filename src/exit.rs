@@ -14,7 +14,7 @@ pub enum ExitCode {
     Changes,
     /// Timed out waiting for Dkron or for a data URL.
     TimedOut,
-    /// Refused by a guard or an ownership conflict.
+    /// Refused by a guard, for an ownership conflict, or because a server is too old.
     Refused,
     /// Lint found errors; `--fail-on warning`: or warnings.
     Lint,
@@ -65,7 +65,9 @@ impl ExitCode {
             Self::Usage => "usage, configuration or template error; nothing was written",
             Self::Changes => "`plan --exit-code` or `check` found changes",
             Self::TimedOut => "timed out waiting for Dkron or for a data URL",
-            Self::Refused => "refused by a guard or an ownership conflict; nothing was written",
+            Self::Refused => {
+                "refused by a guard, for an ownership conflict, or because a server is too old for `@after`; nothing was written"
+            }
             Self::Lint => "lint errors (`lint`, `plan`, `apply`); nothing was written",
             Self::Failing => "stale, stuck or failing jobs (`status`, `check`)",
             Self::Interrupted => "stopped by SIGINT, after the write in hand",

@@ -19,7 +19,7 @@ use tracing::info;
 
 use crate::dkron::{Phase, Proof, Session, WaitError, Written};
 use crate::job::{Live, Mismatch, Packed};
-use crate::plan::{Action, Heal, Item, Plan, named};
+use crate::plan::{Action, Ailment, Heal, Item, Plan, named};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
 use crate::words::counted;
@@ -72,6 +72,7 @@ pub async fn apply(
         orphans: RefCell::new(BTreeSet::new()),
         renewed: RefCell::new(BTreeSet::new()),
         written_in: RefCell::new(BTreeMap::new()),
+        lingering: RefCell::new(BTreeSet::new()),
     };
     let mut warnings = Vec::new();
     let unproven = run.all(&mut warnings).await.err();
@@ -102,6 +103,8 @@ struct Run<'a> {
     renewed: RefCell<BTreeSet<usize>>,
     /// The epoch of the session in which each item was last sent; taken out once it is proven to be scheduled.
     written_in: RefCell<BTreeMap<usize, u64>>,
+    /// Switched off, and the scheduler still shows them.
+    lingering: RefCell<BTreeSet<usize>>,
 }
 
 /// Why an accepted write is made again.
@@ -164,7 +167,7 @@ impl Run<'_> {
             (_, Some(job)) => match &item.heal {
                 Some(Heal::Anew { children }) => return self.renew(index, job, children).await,
                 Some(Heal::Forget) => self.forget(item, job).await,
-                Some(Heal::Post) | None => self.session.put(job).await,
+                Some(Heal::Post) | None => self.put(index, job).await,
             },
             (_, None) => return Outcome::Unchanged,
         };
@@ -178,6 +181,19 @@ impl Run<'_> {
             written @ Written::NotDone(_) => Outcome::Skipped(heal::words(written)),
             written @ Written::Stopped => Outcome::Failed(heal::words(written)),
         }
+    }
+
+    /// Posts a job. One that is switched off and that the scheduler still shows is posted as `@manually` before: a run that began while it
+    /// was switched off leaves its entry behind, and Dkron takes an entry away only where it finds the job scheduled.
+    async fn put(&self, index: usize, job: &Packed) -> Written {
+        let lingers = self.plan.items[index].ailment() == Some(Ailment::Mismatched(Mismatch::StillScheduled));
+        if (lingers || self.lingering.borrow().contains(&index)) && job.disabled() {
+            let written = self.session.put(&job.parked().with_disabled(false)).await;
+            if written != Written::Accepted {
+                return written;
+            }
+        }
+        self.session.put(job).await
     }
 
     fn failed_parent<'i>(&self, item: &'i Item) -> Option<&'i str> {
@@ -354,6 +370,10 @@ impl Run<'_> {
             }
             rounds += 1;
             warnings.extend(self.rewritten(&wrong));
+            let lingers = |(index, why): &(usize, Wrong)| {
+                matches!(why, Wrong::Scheduled(Mismatch::StillScheduled)).then_some(*index)
+            };
+            self.lingering.borrow_mut().extend(wrong.iter().flatten().filter_map(lingers));
             for wave in &wrong {
                 self.write(&wave.iter().map(|(index, _)| *index).collect::<Vec<_>>()).await;
             }

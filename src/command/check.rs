@@ -30,7 +30,8 @@ const RUNS_AT_ONCE: usize = 4;
 
 pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let reported = |error| print_error("check", settings, error);
-    let sides = desired_and_live(settings, Role::Checker, shutdown).await.map_err(|error| reported(no_scheduler(error)))?;
+    let sides =
+        desired_and_live(settings, Role::Checker, shutdown).await.map_err(|error| reported(no_scheduler(error)))?;
     let Sides { desired, reading, dkron, masker, warnings } = sides;
     let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| reported(error.into()))?;
     let mut report = Report::of_plan("check", &plan, &settings.templates.owner(), &masker);
@@ -38,7 +39,10 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let ailing = ailing(&plan);
     let unhealthy = or_stop(shutdown, async { Ok(reading.health(&dkron).await) }).await.map_err(reported)?;
     let unhealthy = unhealthy.iter().filter(|(_, issues)| !issues.is_empty()).map(|(node, issues)| {
-        format!("node `{node}` is unhealthy: {}; restart it, since jobs that need it fail until then", issues.join(", "))
+        format!(
+            "node `{node}` is unhealthy: {}; restart it, since jobs that need it fail until then",
+            issues.join(", ")
+        )
     });
     let ailing: Vec<_> = ailing.into_iter().chain(unhealthy).collect();
     let mut failing = !ailing.is_empty();

@@ -44,12 +44,13 @@ impl Saved {
     /// Tells of the jobs whose schedule or time zone we do not know. They stay as they are: the server decides.
     pub(super) fn warn_of_unknown_times(&mut self) {
         let warning = |wanted: &Wanted| {
-            let (field, words) = wanted.job.look(|job| job.unknown_time())?;
-            Some(format!(
-                "{}: job `{}`: its `{field}` is not one that this version of dkron-jobs knows ({words}); it is kept as it is, and Dkron decides",
-                wanted.origin,
-                wanted.job.name()
-            ))
+            wanted.job.look(|job| {
+                let (field, words) = job.unknown_time()?;
+                Some(format!(
+                    "{}: job `{}`: its `{field}` is not one that this version of dkron-jobs knows ({words}); it is kept as it is, and Dkron decides",
+                    wanted.origin, job.name
+                ))
+            })
         };
         let warnings: Vec<_> = self.jobs.values().filter_map(warning).collect();
         for warning in warnings {

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::Dkron;
 use super::conn::{Conn, addresses};
 use super::trust::{LEADER, Reading};
-use super::Dkron;
 
 /// What a node says of itself.
 const HEALTH: &str = "/health";

@@ -327,13 +327,16 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn trust(&self, trusted: Trusted) {
+    fn trust(&self, mut trusted: Trusted) {
         let running = Running::of(&trusted);
         let asked = running.allocated.is_some();
         // A doubtful answer may mean a restart, which the leader's name alone does not show.
         let same = self.running.replace(running.clone()).goes_on_as(&running) && !(asked && self.in_doubt.get());
         if !same {
             self.epoch.set(self.epoch.get() + 1);
+        } else if !self.in_doubt.get() {
+            // It was seen before.
+            trusted.found = self.trusted.borrow().found;
         }
         // Connections to a node that died may still look open: writes begin anew as well.
         self.writer.replace(trusted.conn.another());

@@ -470,13 +470,13 @@ async fn a_few_times<T>(ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, 
 /// The jobs whose schedules a Dkron of this version cannot read, with all their descendants, children first.
 fn blocking(live: &Live, version: Option<&str>) -> Vec<String> {
     let knows_after = version.and_then(release).is_some_and(|release| release >= KNOWS_AFTER);
-    let unreadable = |job: &Fields<'_>| {
-        let is_readable = Schedule::parse(job.schedule, job.name, job.timezone).is_ok()
-            && (knows_after || !job.is_after());
-        !is_readable && !(job.schedule.is_empty() && job.parent().is_some())
+    let unreadable = |job: &Packed| {
+        let is_readable = |job: &Fields<'_>| Schedule::parse(job.schedule, job.name, job.timezone).is_ok();
+        let is_child_without = job.parent().is_some() && job.look(|job| job.schedule.is_empty());
+        !is_child_without && !(job.look(is_readable) && (knows_after || !job.is_after()))
     };
     let mut blocking: Vec<&str> = Vec::new();
-    for live in live.jobs.values().filter(|live| live.job.look(unreadable)) {
+    for live in live.jobs.values().filter(|live| unreadable(&live.job)) {
         blocking.push(live.job.name());
     }
     let mut at = 0;

@@ -183,11 +183,6 @@ impl Fields<'_> {
         (!has_none).then(|| Schedule::parse(self.schedule, self.name, ""))
     }
 
-    /// Whether its schedule is an `@after`, which Dkron takes from 4.1 on only.
-    pub fn is_after(&self) -> bool {
-        self.schedule.starts_with("@after ")
-    }
-
     /// Whether it is a job of the shell executor whose `timeout` is no duration of Go's: of all others Dkron looks at none.
     pub(crate) fn has_bad_shell_timeout(&self) -> bool {
         let timeout = self.executor_config.get(TIMEOUT).unwrap_or_default();

@@ -85,7 +85,7 @@ impl Packed {
 
     /// Whether its schedule is an `@after`, which Dkron takes from 4.1 on only.
     pub fn is_after(&self) -> bool {
-        self.look(|job| job.is_after())
+        self.look(|job| job.schedule.starts_with("@after "))
     }
 
     /// Whether posting it makes Dkron run it at once while its grace period lasts, whether it has run before or not (FACTS 41). So

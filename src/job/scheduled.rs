@@ -8,6 +8,8 @@ use std::fmt::Write;
 
 use memchr::memmem;
 
+use crate::sort;
+
 use super::{Fields, Packed};
 
 /// How what the scheduler holds for a job differs from the stored job (FACTS 37c).
@@ -126,7 +128,7 @@ impl Entries {
             })
             .collect();
         // Go sorts them; a tag that looks like an entry would stand in between.
-        places.sort_by(|a, b| text[a.0..a.1].cmp(&text[b.0..b.1]));
+        sort::by(&mut places, |a, b| text[a.0..a.1].cmp(&text[b.0..b.1]));
         Self { text, places }
     }
 

@@ -6,7 +6,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use anstream::adapter::strip_str;
-use dkron_jobs::job::{Desired, Job, Live, LiveJob, Mismatch, Owner, Packed, Stamp, StringMap, Stuck, WireJob, diff, digest};
+use dkron_jobs::job::{
+    Desired, Job, Live, LiveJob, Mismatch, Owner, Packed, Stamp, StringMap, Stuck, WireJob, diff, digest,
+};
 use dkron_jobs::plan::{Action, Drift, Item, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use proptest::collection::{btree_map, vec};
@@ -389,27 +391,20 @@ impl Case {
 
 fn case() -> impl Strategy<Value = Case> {
     let order = select(vec![WaveOrder::Forwards, WaveOrder::Backwards]);
-    let ailments = (stuck(), mismatched());
-    (desired_set(), live_set(), ailments, policy(), order).prop_map(|(desired, mut live, ailments, policy, order)| {
-        let is_first = |job: &LiveJob| job.job.parent().is_none();
-        let runs = |job: &LiveJob| is_first(job) && !job.job.disabled();
-        let (stuck, mismatched) = ailments;
-        live.stuck = stuck.into_iter().filter(|(name, _)| live.jobs.get(name).is_some_and(runs)).collect();
-        live.mismatched = mismatched.into_iter().filter(|(name, _)| live.jobs.get(name).is_some_and(is_first)).collect();
+    (desired_set(), live_set(), ailing(), policy(), order).prop_map(|(desired, mut live, ailing, policy, order)| {
+        let first = |name: &Arc<str>| live.jobs.get(name).is_some_and(|live| live.job.parent().is_none());
+        let runs = |name: &Arc<str>| first(name) && live.jobs.get(name).is_some_and(|live| !live.job.disabled());
+        live.stuck = ailing.0.into_iter().filter(|(name, _)| runs(name)).collect();
+        live.mismatched = ailing.1.into_iter().filter(|(name, _)| first(name)).collect();
         Case { desired, live, policy, order }
     })
 }
 
-/// Jobs that an execution without an end blocks, if Dkron holds them.
-fn stuck() -> impl Strategy<Value = BTreeMap<Arc<str>, Stuck>> {
-    let at = jiff::Timestamp::UNIX_EPOCH;
-    btree_map(select(NAMES.map(Arc::from).to_vec()), Just(Stuck { since: at, began: at }), 0..2)
-}
-
-/// Jobs that the scheduler has otherwise than they are stored, if Dkron holds them.
-fn mismatched() -> impl Strategy<Value = BTreeMap<Arc<str>, Mismatch>> {
-    let any = vec![Mismatch::NotScheduled, Mismatch::ScheduledDifferently, Mismatch::StillScheduled];
-    btree_map(select(NAMES.map(Arc::from).to_vec()), select(any), 0..3)
+/// Jobs that do not run as they are stored, if Dkron holds them: stuck ones, and those that the scheduler has otherwise.
+fn ailing() -> impl Strategy<Value = (BTreeMap<Arc<str>, Stuck>, BTreeMap<Arc<str>, Mismatch>)> {
+    let (at, names) = (jiff::Timestamp::UNIX_EPOCH, || select(NAMES.map(Arc::from).to_vec()));
+    let mismatch = vec![Mismatch::NotScheduled, Mismatch::ScheduledDifferently, Mismatch::StillScheduled];
+    (btree_map(names(), Just(Stuck { since: at, began: at }), 0..3), btree_map(names(), select(mismatch), 0..3))
 }
 
 fn policy() -> impl Strategy<Value = Policy> {

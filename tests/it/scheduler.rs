@@ -2,7 +2,7 @@
 
 use dkron_jobs::job::{Job, Mismatch, Packed, Scheduler};
 
-use crate::sequences::{JobExt, refresh};
+use crate::sequences::JobExt;
 
 /// A document as Go's expvar writes it.
 fn document(entries: &[(&str, &str)], started: &str, allocated: u64) -> String {
@@ -30,7 +30,7 @@ fn compare(scheduler: &Scheduler, jobs: &[Job]) -> Vec<(String, Mismatch)> {
 }
 
 fn job(name: &str, schedule: &str) -> Job {
-    refresh(name).with(|job| {
+    Job::new(name).with(|job| {
         job.schedule = schedule.into();
         job.tags = [("server".to_owned(), "true:1".to_owned())].into_iter().collect();
     })

@@ -226,7 +226,7 @@ fn what_is_fresh_exits_0_and_drift_is_told() {
     let mut paths: Vec<_> =
         asked.iter().filter(|line| !line.contains("/v1/leader") && !line.contains("barrier")).collect();
     paths.sort();
-    assert_eq!(paths, ["GET /v1/busy", "GET /v1/jobs"]);
+    assert_eq!(paths, ["GET /debug/vars", "GET /health", "GET /v1/busy", "GET /v1/jobs", "GET /v1/members"]);
 }
 
 /// The real Dkron computes `next` without the job's time zone.

@@ -163,19 +163,19 @@ fn another_server_is_told_from_a_dkron_without_a_leader() {
 fn a_credential_at_the_cut_of_an_answer_is_not_shown() {
     let secret = "hunter22hunter22hunter22";
     for (header, said_back, shown) in [
-        (format!("X-Api-Key: {secret}"), format!("{}{secret} and more", " ".repeat(632)), "``"),
+        (format!("X-Api-Key: {secret}"), format!("{}{secret} and more", " ".repeat(632)), ";"),
         // Of a cookie, which has blanks in it, neither the part before.
         (
             format!("Cookie: lang=en; session={secret}; theme=dark-and-quiet"),
             format!("{}session={secret}; theme=dark-and-quiet and more", " ".repeat(600)),
-            "`***;`",
+            "; it begins with `***;`",
         ),
     ] {
         let rig = forty(Options::new());
         let said = Fault::Answer { status: 200, headers: Vec::new(), body: said_back };
         rig.emulator.inject(Rule::new(said).path("/v1/jobs").method("GET").always());
         let ran = rig.cli.run(&["plan", "--header", &header, "--wait-timeout", "1s"]).exits(4);
-        assert!(ran.stderr.contains(&format!("it has no X-Whom; it begins with {shown}")), "{ran}");
+        assert!(ran.stderr.contains(&format!("it has no X-Whom{shown}")), "{ran}");
     }
 }
 
@@ -248,7 +248,8 @@ fn each_of_three_nodes_may_be_named() {
         let (ran, took) = rig.timed(&["apply", "--output", "json", "--dkron-url", &url]);
         let ran = ran.ok();
         let report = ran.json();
-        assert!(took < SOON, "{took:?}");
+        // A follower cannot be asked whether the leader schedules, so the first write waits.
+        assert!(took < SOON + if node == 0 { millis(0) } else { millis(15_000) }, "{took:?}");
         assert_eq!((&report["summary"]["created"], &report["summary"]["unchanged"]), (&1.into(), &(40 + node).into()));
         let warnings = report["warnings"].to_string();
         assert_eq!(warnings.contains("two reads from another node agreed"), node != 0, "{ran}");

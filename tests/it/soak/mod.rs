@@ -9,7 +9,7 @@ mod runs;
 mod world;
 
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::dice::number;
 use crate::server::{Server, note};
