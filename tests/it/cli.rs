@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use dkron_emulator::ENCRYPT_KEY;
 use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dkron-jobs");
@@ -146,7 +147,8 @@ impl Cli {
         // The folder's name is another one each time.
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is text").replace(&folder, "[folder]");
         let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(![&ran.stdout, &ran.stderr].iter().any(|text| text.contains(CANARY)), "a secret is shown: {ran}");
+        let shown = |secret: &str| [&ran.stdout, &ran.stderr].iter().any(|text| text.contains(secret));
+        assert!(!shown(CANARY) && !shown(ENCRYPT_KEY), "a secret is shown: {ran}");
         ran
     }
 }

@@ -63,6 +63,7 @@ mod schedule_recorded;
 mod schedule_walk;
 mod scheduled;
 mod scheduler;
+mod scheduling;
 mod sequences;
 mod server;
 mod shelf;
