@@ -2,14 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use dkron_emulator::{Fault, Rule};
+use dkron_emulator::{Fault, Options, Rule, Version};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, child, job, signal};
 
-/// A stuck parent with two children and one job after it; nothing in the journal.
+/// A stuck parent with two children and one job after it; nothing in the journal. A Dkron 4.0, which must delete the parent.
 fn stuck() -> Rig {
-    let rig = Rig::new(&["z-other"]);
+    stuck_on(Version::V4_0)
+}
+
+fn stuck_on(version: Version) -> Rig {
+    let rig = Rig::with(Options::new().version(version), &["z-other"]);
     rig.cli.write("jobs-templates/parent.yaml", format!("concurrency: forbid\n{}", job("parent", "1")));
     rig.cli.write("jobs-templates/a-child.yaml", child("a-child", "parent"));
     rig.cli.write("jobs-templates/b-child.yaml", child("b-child", "parent"));
@@ -69,6 +73,32 @@ fn doubt_and_lost_writes_are_looked_into_at_each_step() {
         assert_eq!(ran["summary"]["healed"], 1, "{ran:#}");
         healed(&rig);
     }
+}
+
+#[test]
+fn where_all_servers_are_4_1_only_executions_are_deleted() {
+    let rig = stuck_on(Version::V4_1);
+    rig.emulator.inject(Rule::new(Fault::NotAppliedBut500).method("DELETE").path("/v1/jobs/parent/executions"));
+    let ran = rig.cli.run(&["apply", "--output", "json"]).ok().json();
+    assert_eq!(ran["summary"]["healed"], 1, "{ran:#}");
+    assert_eq!(rig.count("DELETE", "/v1/jobs/parent/executions"), 2, "once more after the doubtful answer");
+    assert_eq!(rig.writes_of("a-child") + rig.writes_of("b-child"), 0, "no child is in the way");
+    healed(&rig);
+    // What changes is posted before.
+    rig.emulator.stick("parent");
+    rig.cli.write("jobs-templates/parent.yaml", format!("concurrency: forbid\n{}", job("parent", "2")));
+    let ran = rig.cli.run(&["apply", "--output", "json"]).ok().json();
+    assert_eq!(ran["summary"]["healed"], 1, "{ran:#}");
+    assert_eq!(rig.version("parent"), "2");
+    healed(&rig);
+    // One server that is older keeps the way that works on both.
+    let rig = Rig::with(Options::new().nodes(3).node_version(2, Version::V4_0), &[]);
+    rig.cli.write("jobs-templates/parent.yaml", format!("concurrency: forbid\n{}", job("parent", "1")));
+    let _ = rig.cli.run(&["apply"]).ok();
+    rig.emulator.stick("parent");
+    let ran = rig.cli.run(&["apply", "--output", "json"]).ok().json();
+    assert_eq!(ran["summary"]["healed"], 1, "{ran:#}");
+    assert_eq!((rig.count("DELETE", "/v1/jobs/parent"), rig.count("DELETE", "/v1/jobs/parent/executions")), (1, 0));
 }
 
 #[test]

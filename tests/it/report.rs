@@ -194,8 +194,8 @@ fn every_job_is_counted_once() {
     let ran = Ran::new();
     let reports = ran.reports();
     let counts = |report: &Report<'_>| serde_json::to_string(&report.summary).expect("it has a JSON form");
-    insta::assert_snapshot!(counts(&reports[0]), @r#"{"created":1,"updated":3,"deleted":1,"unchanged":4,"failed":0,"skipped":0,"restored":0,"adopted":1,"kept_disabled":1,"healed":0}"#);
-    insta::assert_snapshot!(counts(&reports[2]), @r#"{"created":0,"updated":0,"deleted":0,"unchanged":4,"failed":5,"skipped":0,"restored":0,"adopted":0,"kept_disabled":1,"healed":0}"#);
+    insta::assert_snapshot!(counts(&reports[0]), @r#"{"created":1,"updated":3,"deleted":1,"unchanged":4,"failed":0,"skipped":0,"restored":0,"adopted":1,"kept_disabled":1,"healed":0,"rescheduled":0}"#);
+    insta::assert_snapshot!(counts(&reports[2]), @r#"{"created":0,"updated":0,"deleted":0,"unchanged":4,"failed":5,"skipped":0,"restored":0,"adopted":0,"kept_disabled":1,"healed":0,"rescheduled":0}"#);
     assert!(
         reports[1].is_success() && !reports[2].is_success() && !reports[3].is_success() && !reports[4].is_success()
     );
