@@ -355,6 +355,32 @@ fn an_executor_that_has_exited_is_in_health_until_a_restart() {
 }
 
 #[test]
+fn one_execution_by_its_id() {
+    for (version, zone, missing) in [(Version::V4_1, "Z", 404), (Version::V4_0, "+09:00", 200)] {
+        let emulator = Emulator::start(Options::new().version(version)).unwrap();
+        let url = emulator.url();
+        emulator.put(&with(with(job("a"), "timezone", "Asia/Tokyo"), "executor", "nope")).unwrap();
+        assert_eq!(http::ask(&url, "POST", "/v1/jobs/a/run", "").status, 200);
+        let id = emulator.executions("a")[0]["id"].as_str().unwrap().to_owned();
+        let one = http::get(&url, &format!("/v1/jobs/a/executions/{id}")).json();
+        assert_eq!(one["id"], id);
+        assert!(one["started_at"].as_str().unwrap().ends_with(zone), "{version:?}: {one}");
+        let unknown = http::get(&url, "/v1/jobs/a/executions/nope");
+        assert_eq!((unknown.status, unknown.text().as_str()), (missing, ""), "{version:?}");
+    }
+}
+
+#[test]
+fn retries_of_a_stream_that_broke() {
+    for (version, runs) in [(Version::V4_1, 2), (Version::V4_0, 1)] {
+        let emulator = Emulator::start(Options::new().version(version)).unwrap();
+        emulator.put(&with(with(job("a"), "retries", 1), "executor", "")).unwrap();
+        assert_eq!(http::ask(&emulator.url(), "POST", "/v1/jobs/a/run", "").status, 200);
+        assert_eq!(emulator.executions("a").len(), runs, "{version:?}");
+    }
+}
+
+#[test]
 fn the_shell_executor() {
     let emulator = Emulator::start(Options::new().shell()).unwrap();
     let run = |config: Value| {

@@ -1,7 +1,7 @@
-//! A Dkron 4.0 for tests: our own, in this process, on loopback.
+//! A Dkron 4.1 or 4.0 for tests: our own, in this process, on loopback.
 //!
-//! [`Emulator::start`] gives a server that answers as the recordings of a real Dkron 4.0.9 do, really schedules, and really
-//! sends its http jobs. Each of Dkron's traps, and of a network's, is a switch: see [`Fault`], [`Rule`] and the methods of
+//! [`Emulator::start`] gives a server that answers as the recordings of a real Dkron 4.1.2 or 4.0.9 do, really schedules, and
+//! really sends its http jobs. Each of Dkron's traps, and of a network's, is a switch: see [`Fault`], [`Rule`] and the methods of
 //! [`Emulator`]. The handle is synchronous; the server has a thread of its own.
 //!
 //! | module | what it is |

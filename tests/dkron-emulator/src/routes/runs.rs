@@ -67,19 +67,19 @@ pub(super) async fn delete_executions(core: &Arc<Core>, request: &Request, name:
     job.map_or_else(|| Reply::empty(500), |job| request.json(200, job.as_ref()))
 }
 
-/// One execution, its instants in UTC; an unknown one is a 404. A 4.0 gives a 200 without a body for any (FACTS 33d).
+/// One execution, its instants in UTC; an unknown one is a 404 (FACTS 33d). A 4.0 gives the job's zone, and for an unknown one a 200
+/// without a body.
 pub(super) fn execution(core: &Core, request: &Request, name: &str, key: &str) -> Reply {
     let state = &mut *core.lock();
     let job = state.cluster.job(request.node, name, &mut state.store);
     let Some(job) = job.filter(|_| !request.leaderless) else {
         return Reply::empty(404);
     };
-    if state.cluster.nodes[request.node].version < Version::V4_1 {
-        return Reply::empty(200);
-    }
-    match state.store.executions(&job.name).find(|execution| execution.key() == key) {
-        Some(execution) => request.json(200, &execution.to_wire(&TimeZone::UTC, None)),
-        None => Reply::empty(404),
+    let is_old = state.cluster.nodes[request.node].version < Version::V4_1;
+    let (zone, missing) = if is_old { (job.zone(), 200) } else { (TimeZone::UTC, 404) };
+    match state.store.executions(name).find(|execution| execution.key() == key) {
+        Some(execution) => request.json(200, &execution.to_wire(&zone, None)),
+        None => Reply::empty(missing),
     }
 }
 
