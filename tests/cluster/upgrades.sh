@@ -13,7 +13,7 @@ both_versions() {
   if [ "$tag" != "$newer" ]; then echo "FIGURE skipped: it runs with $newer"; return 1; fi
 }
 
-# A target that logs the name of each job that calls it.
+# A target that logs which job of which release calls it.
 target() {
   k create namespace "$1"
   k -n "$1" run target --image=toy:1 --image-pull-policy=IfNotPresent --port=8080 --expose -- serve :8080
@@ -33,7 +33,7 @@ jobsTemplates:
     for_each: counted
     name: "{{ item.name }}"
     schedule: "{{ item.schedule }}"
-    executor_config: {method: POST, url: "http://target.$1.svc.cluster.local:8080/items", body: "{{ item.name }}"}
+    executor_config: {method: POST, url: "http://target.$1.svc.cluster.local:8080/items", body: "{{ release }}-{{ item.name }}"}
 data:
   counted:
 YAML
@@ -51,9 +51,9 @@ settled() {
   sleep 15
 }
 
-# The runs of thirty seconds are these: namespace, half of ten seconds for the `changed` jobs, number of `new` ones, prefixes of names.
+# The runs of thirty seconds are these: namespace, half of ten seconds for the `changed` jobs, number of `new` ones, releases.
 runs_are() {
-  local namespace=$1 half=$2 new=$3 begin prefix i
+  local namespace=$1 half=$2 new=$3 begin release i
   shift 3
   begin=$((($(date +%s) / 10 + 1) * 10))
   sleep $((begin + 34 - $(date +%s)))
@@ -63,9 +63,9 @@ runs_are() {
         gsub(/"/, "", $4)
         print $4, ($4 ~ /changed/ ? (substr($2, 8, 1) < 5 ? "first" : "second") : "any")
       }' | sort | uniq -c | awk '{ print $1, $2, $3 }' | sort >runs.txt
-  for prefix in "$@"; do
-    for i in $(seq 20); do echo "3 ${prefix}changed-$i $half"; done
-    for i in $(seq "$new"); do echo "3 ${prefix}new-$i any"; done
+  for release in "$@"; do
+    for i in $(seq 20); do echo "3 $release-changed-$i $half"; done
+    for i in $(seq "$new"); do echo "3 $release-new-$i any"; done
   done | sort >wanted.txt
   diff wanted.txt runs.txt
   echo "FIGURE $(wc -l <wanted.txt) of $(wc -l <wanted.txt) run as written"
@@ -93,14 +93,14 @@ upgraded_and_back() { # upgraded_and_back NAMESPACE SERVERS
   both_versions || return 0
   target "$1"
   chart install shop "$1" --set dkron.replicas="$2" --set dkron.image.tag="$older" -f <(counted "$1" "$first" 0)
-  runs_are "$1" first 0 ''
+  runs_are "$1" first 0 shop
   begin=$(date +%s.%N)
   to_newer "$1" "$2"
   hook_was_in_time "$1" shop "$begin"
   k -n "$1" logs job/shop-apply | tee hook.log
   grep -q '20 created, 20 updated, 0 deleted' hook.log
   settled "$1"
-  runs_are "$1" second 20 ''
+  runs_are "$1" second 20 shop
   helm test shop -n "$1" --timeout 4m
   begin=$(date +%s.%N)
   helm rollback shop 1 -n "$1" --timeout 5m
@@ -108,7 +108,7 @@ upgraded_and_back() { # upgraded_and_back NAMESPACE SERVERS
   k -n "$1" logs job/shop-apply | tee hook.log
   grep -q '0 created, 20 updated, 20 deleted' hook.log
   settled "$1"
-  runs_are "$1" first 0 ''
+  runs_are "$1" first 0 shop
   helm test shop -n "$1" --timeout 4m
   helm uninstall shop -n "$1"
   gone "$1"
@@ -135,7 +135,7 @@ two_releases() { # two_releases NAMESPACE SERVERS
   hook_was_in_time "$1" shop "$begin"
   hook_was_in_time "$1" other "$begin"
   settled "$1"
-  runs_are "$1" second 20 '' other-
+  runs_are "$1" second 20 shop other
   helm test shop -n "$1" --timeout 4m
   helm test other -n "$1" --timeout 4m
   helm uninstall other -n "$1"; helm uninstall shop -n "$1"
@@ -162,7 +162,7 @@ reconciled() { # reconciled NAMESPACE SERVERS
   k -n "$1" wait --for=condition=Complete job/during --timeout=240s
   k -n "$1" logs job/during
   settled "$1"
-  runs_are "$1" second 20 ''
+  runs_are "$1" second 20 shop
   helm test shop -n "$1" --timeout 4m
   helm uninstall shop -n "$1"
   gone "$1"
