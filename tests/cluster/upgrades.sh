@@ -118,9 +118,9 @@ scenario_upgrade_of_one_server_and_back() { upgraded_and_back shop-o 1; }
 
 scenario_upgrade_of_three_servers_and_back() { upgraded_and_back shop-p 3; }
 
-# Two releases with jobs in the same Dkron are upgraded at once, and one of them replaces Dkron.
+# Two releases with jobs in the same Dkron are upgraded at once, while its servers are replaced.
 two_releases() { # two_releases NAMESPACE SERVERS
-  local begin other url
+  local begin upgrade url
   both_versions || return 0
   target "$1"
   chart install shop "$1" --set dkron.replicas="$2" --set dkron.image.tag="$older" -f <(counted "$1" "$first" 0)
@@ -128,10 +128,11 @@ two_releases() { # two_releases NAMESPACE SERVERS
   other() { chart "$1" other "$2" --set dkron.enabled=false --set dkron.url="$url" --set namePrefix=other- -f <(counted "$2" "$3" "$4"); }
   other install "$1" "$first" 0
   begin=$(date +%s.%N)
-  other upgrade "$1" "$second" 20 >other.log 2>&1 &
-  other=$!
-  to_newer "$1" "$2"
-  wait $other || { cat other.log; return 1; }
+  to_newer "$1" "$2" >upgrade.log 2>&1 &
+  upgrade=$!
+  is_going_on "$1"
+  other upgrade "$1" "$second" 20
+  wait $upgrade || { cat upgrade.log; return 1; }
   hook_was_in_time "$1" shop "$begin"
   hook_was_in_time "$1" other "$begin"
   settled "$1"
