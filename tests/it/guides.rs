@@ -342,7 +342,8 @@ fn matches(page: &[String], printed: &[String]) -> bool {
     }
 }
 
-/// The line without what is another one each time: instants, digests, sizes in bytes, how long until or since, and the width of a table's columns.
+/// The line without what is another one each time: instants, digests, sizes in bytes, how long until or since, Dkron's version, and the width
+/// of a table's columns.
 fn timeless(line: &str) -> String {
     let is_duration = |word: &str| {
         let digits = word.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -356,7 +357,9 @@ fn timeless(line: &str) -> String {
         // Of a file: Dkron's own fields are as long as its version and its runs make them.
         let is_size = digits >= 5 && digits == part.len();
         let is_digest = part.len() >= 12 && digits > 0 && part.chars().all(|c| c.is_ascii_hexdigit());
+        let is_version = part.contains('.') && part.starts_with(|c: char| c.is_ascii_digit());
         match words.last().copied() {
+            Some("Dkron") if is_version => words.push("*"),
             Some("in" | "in *") if is_duration(part) => {
                 words.pop();
                 words.push("in *");

@@ -16,7 +16,7 @@ use crate::scheduled::program;
 use crate::scheduled::target::Target;
 
 /// How many points are tried at once: they mostly wait.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 /// How long each request takes, so that there is time to strike between two.
 const SLOW: Duration = Duration::from_millis(30);
 /// How late the scheduler starts: longer than the program takes to see a new leader.

@@ -41,7 +41,7 @@ impl World {
             "executor": "http", "concurrency": "allow", "tags": {"server": "true:1"}, "metadata": {"version": version},
             "executor_config": {
                 "method": "POST", "url": self.called(&version), "timeout": "10",
-                "expectCode": "200", "body": "}{ \n \"\\ 'x",
+                "expectCode": "200", "body": "}{ \n \"\\ 'x <é>&",
             },
         });
         match parent {

@@ -19,7 +19,7 @@ impl World {
     /// Where a job of this version calls, so that its runs are told from others.
     pub(super) fn called(&self, version: &str) -> String {
         let base = if self.server.emulator().is_some() { self.target.url() } else { "http://127.0.0.1:9".to_owned() };
-        format!("{base}/{version}/?a=<é>")
+        format!("{base}/{version}/?a=1&b=2")
     }
 
     /// The jobs of a release that Dkron schedules itself.
@@ -81,7 +81,7 @@ impl World {
     }
 }
 
-/// `/123/?a=…`: 123.
+/// `/123/?a=1&b=2`: 123.
 fn version(path: &str) -> String {
     path.split('/').nth(1).unwrap_or_default().to_owned()
 }
