@@ -227,6 +227,11 @@ fn of_dkron() -> Vec<Row> {
     ]
 }
 
+/// `status` does not wait for the scheduler: that it does not run is what it tells.
+fn told_at_once(column: &Column) -> Vec<i32> {
+    vec![if column.name == "status" { 7 } else { column.code }]
+}
+
 /// Nodes that come, go and lag.
 fn of_nodes() -> Vec<Row> {
     vec![
@@ -262,6 +267,35 @@ fn of_nodes() -> Vec<Row> {
             vec![
                 Strike::passing("a leader before its jobs", |world| world.restart(None, 50, 50, 800)).by_the_clock(),
                 Strike::passing("jobs before a leader", |world| world.restart(None, 50, 800, 200)).by_the_clock(),
+            ],
+        ),
+        row(
+            "scheduler-late",
+            vec![
+                Strike::passing("after a restart", |world| {
+                    world.emulator.set_scheduler_delay(A_WHILE * 2);
+                    world.restart(None, 50, 50, 0);
+                })
+                .ends(told_at_once)
+                .by_the_clock(),
+                Strike::passing("of a new leader, in the middle", hold)
+                    .of_three()
+                    .meanwhile(|world| {
+                        world.until_mid_run();
+                        world.emulator.set_scheduler_delay(A_WHILE * 2);
+                        world.emulator.set_leader(1);
+                    })
+                    .ends(told_at_once),
+                Strike::staying("for ever", |world| {
+                    world.emulator.set_scheduler_delay(Duration::from_hours(1));
+                    world.emulator.set_leader(0);
+                })
+                .ends(|column| match column.name {
+                    "status" => vec![7],
+                    "check" => vec![4, 7],
+                    _ if column.writes() || column.name == "wait" => vec![4],
+                    _ => vec![column.code],
+                }),
             ],
         ),
         row(

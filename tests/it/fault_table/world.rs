@@ -317,6 +317,10 @@ impl World {
         if self.emulator.leader().is_none() {
             self.emulator.set_leader(0);
         }
+        self.emulator.set_scheduler_delay(Duration::ZERO);
+        if !self.emulator.is_scheduling() {
+            self.emulator.set_leader(0);
+        }
     }
 
     /// What Dkron holds.
