@@ -308,7 +308,7 @@ fn a_4_0_knows_no_after() {
 fn what_a_4_0_cannot_read_is_gone_or_keeps_its_scheduler_from_starting() {
     let emulator = start();
     let url = emulator.url();
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     emulator.put(&every("after", "@after 2099-01-01T00:00:00Z <PT2H")).unwrap();
     emulator.put(&with(job("child"), "parent_job", "after")).unwrap();
     emulator.put(&every("plain", "@every 1h")).unwrap();

@@ -14,6 +14,7 @@ pub const ENCRYPT_KEY: &str = "ZW11bGF0b3ItbWFkZS11cA==";
 
 /// What to start. One node of Dkron 4.1.2 on a free port of 127.0.0.1, unless said otherwise.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own, and off unless asked for")]
 pub struct Options {
     pub(crate) port: u16,
     pub(crate) everywhere: bool,

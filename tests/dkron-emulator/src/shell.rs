@@ -28,20 +28,17 @@ pub(crate) async fn execute(job: &Job) -> Outcome {
     let ended = wait(reader, child, Arc::clone(&group));
     tokio::pin!(ended);
     let mut message = String::new();
-    let (status, output) = match limit(job) {
-        None => ended.await,
-        Some(limit) => match tokio::time::timeout(limit, &mut ended).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                group.kill();
-                message = format!(
-                    "shell: Job '{}' execution time exceeding defined timeout {}. Job was killed",
-                    job.config("command"),
-                    job.config("timeout")
-                );
-                ended.await
-            }
-        },
+    let limit = limit(job).unwrap_or(Duration::MAX);
+    let (status, output) = if let Ok(ended) = tokio::time::timeout(limit, &mut ended).await {
+        ended
+    } else {
+        group.kill();
+        message = format!(
+            "shell: Job '{}' execution time exceeding defined timeout {}. Job was killed",
+            job.config("command"),
+            job.config("timeout")
+        );
+        ended.await
     };
     let text = format!("{}{message}", String::from_utf8_lossy(&output));
     match status {

@@ -35,7 +35,7 @@ pub(super) fn stats(core: &Core, request: &Request) -> Reply {
     let days = request.get("days").and_then(|days| days.parse::<i64>().ok()).filter(|days| *days > 0).unwrap_or(30);
     let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
     let state = core.lock();
-    let stats: Vec<Stat> = (0..days.min(MAX_DAYS))
+    let days: Vec<Stat> = (0..days.min(MAX_DAYS))
         .rev()
         .filter_map(|back| today.checked_sub(back.days()).ok())
         .map(|day| {
@@ -43,7 +43,7 @@ pub(super) fn stats(core: &Core, request: &Request) -> Reply {
             Stat { date: format!("{day}T00:00:00Z"), success_count, failed_count }
         })
         .collect();
-    request.json(200, &Stats { stats })
+    request.json(200, &Stats { stats: days })
 }
 
 /// More days are not given.
