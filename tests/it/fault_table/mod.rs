@@ -136,7 +136,8 @@ fn struck(strike: &Strike, column: &'static Column, references: &References) -> 
     (strike.before)(&world);
     let most =
         if strike.ends_well(column) { SOON } else { strike.limits.wait * column.waits + strike.limits.request * 4 }
-            + MARGIN;
+            + MARGIN
+            + strike.more;
     let url = (strike.url)(&world);
     let pending = world.emulator.pending_faults().len();
     let run = world.run_while(&url, strike.limits, strike.named, most, || match strike.rival {

@@ -249,6 +249,8 @@ fn of_nodes() -> Vec<Row> {
                     url: |world| world.emulator.node_url(1),
                     // Each search for the leader is 32 connections to the one address that there is.
                     reads: 300,
+                    // Where the leader's scheduler cannot be asked, the first write waits 15 s.
+                    more: Duration::from_secs(30),
                     ..Strike::passing("its address alone", |world| {
                         world.emulator.set_lag(Duration::from_millis(300));
                     })

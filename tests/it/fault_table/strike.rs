@@ -17,6 +17,8 @@ pub(super) struct Strike {
     pub(super) name: &'static str,
     pub(super) options: fn() -> Options,
     pub(super) limits: Limits,
+    /// How much longer than others a run may take.
+    pub(super) more: Duration,
     /// Whether the binary is given names of its own.
     pub(super) named: bool,
     pub(super) url: fn(&World) -> String,
@@ -48,6 +50,7 @@ impl Strike {
             name,
             options: Options::new,
             limits: AMPLE,
+            more: Duration::ZERO,
             named: false,
             url: |world| world.emulator.url(),
             before,
