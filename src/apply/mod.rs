@@ -307,9 +307,10 @@ impl Run<'_> {
             suspects.insert(index);
             return None;
         }
-        let sure = self.written_in.borrow().get(&index).is_none_or(|epoch| *epoch == proof.epoch);
-        let is_unseen = || proof.mismatched.is_none() || item.changes().iter().any(|c| UNSEEN.contains(&&*c.field));
-        if !sure && is_unseen() && !item.runs_on_post() {
+        if !self.is_sure(index, proof.epoch)
+            && (proof.mismatched.is_none() || changes_unseen(item))
+            && !item.runs_on_post()
+        {
             return Some(Wrong::Unsure);
         }
         self.written_in.borrow_mut().remove(&index);
@@ -411,21 +412,36 @@ impl Run<'_> {
 
     /// After a signal: what was written and cannot be seen to be scheduled with one request says so.
     async fn after_signal(&self, due: Vec<usize>) {
-        let open: Vec<_> = {
-            let written_in = self.written_in.borrow();
-            let is_open =
-                |index: &usize| written_in.contains_key(index) && self.plan.items[*index].definition().is_some();
-            due.into_iter().filter(is_open).collect()
+        let is_open = |index: &usize| {
+            self.written_in.borrow().contains_key(index) && self.plan.items[*index].definition().is_some()
         };
-        let epoch = open.iter().filter_map(|index| self.written_in.borrow().get(index).copied()).min();
-        let Some(epoch) = epoch else { return };
+        let open: Vec<usize> = due.into_iter().filter(is_open).collect();
+        if open.is_empty() {
+            return;
+        }
         let jobs = open.iter().filter_map(|index| self.plan.items[*index].definition());
-        if !self.session.are_scheduled(epoch, jobs).await {
-            for index in open {
+        let seen = self.session.mismatched_now(jobs).await;
+        for index in open {
+            let item = &self.plan.items[index];
+            let is_proven = seen.as_ref().is_some_and(|(mismatched, goes_on)| {
+                let sure = *goes_on && self.is_sure(index, self.session.epoch());
+                !mismatched.contains_key(&item.name) && (sure || !changes_unseen(item))
+            });
+            if !is_proven {
                 self.outcomes.borrow_mut()[index] = Outcome::Failed(NOT_PROVEN.to_owned());
             }
         }
     }
+
+    /// Whether one and the same scheduler ran since an item was last sent.
+    fn is_sure(&self, index: usize, epoch: u64) -> bool {
+        self.written_in.borrow().get(&index).is_none_or(|sent| *sent == epoch)
+    }
+}
+
+/// Whether an item changes what the scheduler's entries do not show.
+fn changes_unseen(item: &Item) -> bool {
+    item.changes().iter().any(|change| UNSEEN.contains(&&*change.field))
 }
 
 /// How often what stands is looked at.

@@ -182,19 +182,21 @@ impl<'a> Session<'a> {
         Ok(Proof { live, leader, epoch: self.epoch(), mismatched, seen })
     }
 
-    /// Whether these jobs, which were written since `epoch`, are scheduled as they are stored, as far as one request can tell: after a
-    /// signal there is no time for more.
-    pub async fn are_scheduled<'j>(&self, epoch: u64, jobs: impl Iterator<Item = &'j Packed> + Clone) -> bool {
+    /// Which of these jobs the scheduler has otherwise than they are stored, by one request, and whether it is the same process still:
+    /// after a signal there is no time for more. `None` where that cannot be told.
+    pub async fn mismatched_now<'j>(
+        &self,
+        jobs: impl Iterator<Item = &'j Packed> + Clone,
+    ) -> Option<(BTreeMap<Arc<str>, Mismatch>, bool)> {
         let trusted = self.trusted.borrow().clone();
         let look = async {
-            let scheduler = trusted.scheduler().await.ok()?;
+            let scheduler = trusted.scheduler().await.ok().filter(|scheduler| scheduler.started)?;
             let now = Running { leader: trusted.leader.clone(), allocated: scheduler.allocated };
-            let ran = scheduler.started && epoch == self.epoch() && self.running.borrow().goes_on_as(&now);
-            Some(ran && trusted.compare(&scheduler, jobs).is_ok_and(|mismatched| mismatched.is_empty()))
+            Some((trusted.compare(&scheduler, jobs).ok()?, self.running.borrow().goes_on_as(&now)))
         };
         tokio::select! {
-            answer = timeout(LOOKS_APART, look) => answer.ok().flatten().unwrap_or(false),
-            () = self.shutdown.out_of_grace() => false,
+            answer = timeout(LOOKS_APART, look) => answer.ok().flatten(),
+            () = self.shutdown.out_of_grace() => None,
         }
     }
 

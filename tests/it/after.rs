@@ -132,8 +132,8 @@ fn a_job_with_after_is_written_once_and_then_left_alone() {
     }
     server.requests();
     assert_eq!(report(&cli, &["apply"], 0)["summary"]["unchanged"], 3);
-    let _ = cli.run(&["check"]).ok();
     let requests = server.requests();
+    let _ = cli.run(&["check"]).ok();
     assert!(!requests.iter().any(|line| line.ends_with("/v1/members") || line.ends_with("/v1/busy")), "{requests:?}");
     let status = cli.run(&["status", "--output", "json"]).ok().json();
     let jobs = status["jobs"].as_array().expect("jobs");

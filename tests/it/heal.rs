@@ -200,7 +200,9 @@ fn a_dkron_killed_in_mid_run_runs_again() {
     let after: Vec<_> = STUCK.iter().chain(&["child-by-hand"]).map(|name| server.job(name)).collect();
     for (before, after) in before.iter().zip(&after).filter(|(job, _)| {
         let is_healed = |job: &Value| {
-            ["alone", "parent", "mixed"][..if forgets { 3 } else { 2 }].iter().any(|name| job["name"] == *name)
+            ["alone", "parent", "mixed", "child-by-hand"][..if forgets { 4 } else { 2 }]
+                .iter()
+                .any(|name| job["name"] == *name)
         };
         job.as_ref().is_some_and(|job| !is_healed(job))
     }) {
