@@ -294,7 +294,7 @@ fn of_nodes() -> Vec<Row> {
                 })
                 .ends(|column| match column.name {
                     "status" => vec![7],
-                    "check" => vec![4, 7],
+                    "check" => vec![7],
                     _ if column.writes() || column.name == "wait" => vec![4],
                     _ => vec![column.code],
                 }),
