@@ -93,7 +93,8 @@ async fn find(settings: &Settings, shutdown: &Shutdown) -> Result<Found, Error> 
         // Whether a cache has a job is to be seen in all of them.
         let all = Settings { source: SourceSettings { only: Vec::new(), ..source.clone() }, ..settings.clone() };
         let jobs = jobs(&all, *live);
-        let ((saved, refused), caches) = or_stop(shutdown, async { tokio::try_join!(jobs, gathered.caches()) }).await?;
+        let ((saved, refused), caches) =
+            or_stop(shutdown, Box::pin(async { tokio::try_join!(jobs, gathered.caches()) })).await?;
         let refused = refused.iter().filter_map(|problem| Finding::of_flaw(problem, &masker)).collect();
         judge.found(saved.source, saved.jobs, refused, &Places::default(), caches, masker)
     };

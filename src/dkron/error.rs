@@ -198,9 +198,8 @@ fn remedy(phase: Phase, last: Option<&Failure>, blocking: &[String]) -> Cow<'sta
         (_, Phase::Leader) => {
             "see the logs of Dkron's servers: they elect one once more than half of them are up and see one another"
         }
-        (_, Phase::Barrier) => "see the log of Dkron's leader, or wait longer with `--wait-timeout`",
+        (_, Phase::Barrier | Phase::Scheduler) => "see the log of Dkron's leader, or wait longer with `--wait-timeout`",
         (_, Phase::Unpause) => "unpause it, or wait longer with `--wait-timeout`",
-        (_, Phase::Scheduler) => "see the log of Dkron's leader, or wait longer with `--wait-timeout`",
         (_, Phase::Read) => {
             "see the logs of Dkron's servers and of what stands before them, or wait longer with `--wait-timeout`"
         }

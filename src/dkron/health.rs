@@ -80,7 +80,7 @@ impl Reading {
             .live
             .jobs
             .values()
-            .filter(|live| live.is_late(now) && live.job.look(|job| job.forbids_overlap()))
+            .filter(|live| live.is_late(now) && live.job.forbids_overlap())
             .map(|live| live.job.name().clone())
             .collect();
         if late.is_empty() {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{CONCURRENCY_FORBID, Job, Packed, STAMP_KEYS, StringMap};
+use super::{Job, Packed, STAMP_KEYS, StringMap};
 
 /// The fields of a job in canonical form, as those of a [`Job`], borrowed from wherever they are.
 #[derive(Debug, Clone)]
@@ -84,11 +84,6 @@ impl<'a> Fields<'a> {
     /// The parent's name, if it has one.
     pub fn parent(&self) -> Option<&'a str> {
         Some(self.parent_job).filter(|parent| !parent.is_empty())
-    }
-
-    /// Whether an execution that has not ended keeps all others from beginning (FACTS 24c).
-    pub fn forbids_overlap(&self) -> bool {
-        self.concurrency == CONCURRENCY_FORBID
     }
 
     /// The canonical JSON of the definition alone.

@@ -55,7 +55,10 @@ impl LiveJob {
     /// node may still be in flight as long as its time is not up.
     pub fn stuck(&self, unfinished: &[Timestamp], now: Timestamp) -> Option<Stuck> {
         let late_since = self.next.filter(|_| self.is_late(now))?;
-        let limit = self.job.look(|job| job.forbids_overlap().then(|| job.timeout().unwrap_or(NO_TIMEOUT)))?;
+        if !self.job.forbids_overlap() {
+            return None;
+        }
+        let limit = self.job.look(|job| job.timeout().unwrap_or(NO_TIMEOUT));
         let began = *unfinished.iter().max()?;
         let over = since(began, now) > limit.saturating_add(CLOCKS);
         over.then_some(Stuck { since: late_since, began })

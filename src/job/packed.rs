@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::diff::diff_fields;
-use super::{Change, Fields, Job, Owner, Stamp, WireJob, stamp};
+use super::{CONCURRENCY_FORBID, Change, Fields, Job, Owner, Stamp, WireJob, stamp};
 
 /// A job as its canonical JSON: two are equal exactly when all their fields are. [`Packed::unpack`] gives the fields.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,6 +86,11 @@ impl Packed {
     /// Whether its schedule is an `@after`, which Dkron takes from 4.1 on only.
     pub fn is_after(&self) -> bool {
         self.look(|job| job.schedule.starts_with("@after "))
+    }
+
+    /// Whether an execution that has not ended keeps all others from beginning (FACTS 24c).
+    pub fn forbids_overlap(&self) -> bool {
+        self.look(|job| job.concurrency == CONCURRENCY_FORBID)
     }
 
     /// Whether posting it makes Dkron run it at once while its grace period lasts, whether it has run before or not (FACTS 41). So

@@ -114,7 +114,7 @@ fn heal(item: &mut Item, stuck: Stuck, live: &Packed, children: &[Child], forget
         // It shall not run any more.
         return;
     }
-    let blocked = to.look(|job| job.forbids_overlap());
+    let blocked = to.forbids_overlap();
     // A Dkron 4.1 needs no delete of the job, and so no child is in the way.
     let (forget, anew) = (blocked && forgets, blocked && !forgets);
     let foreign: Vec<_> =

@@ -54,7 +54,7 @@ impl Cluster {
 
     /// Starts a node, on the data that it had.
     pub(crate) fn start_node(&mut self, node: usize) {
-        let [http, rpc, serf] = self.ports[node];
+        let [api, rpc, serf] = self.ports[node];
         let name = format!("d{}", node + 1);
         let mut command = Command::new(&self.binary);
         command
@@ -63,7 +63,7 @@ impl Cluster {
             .arg(format!("--bootstrap-expect={}", self.ports.len()))
             .arg(format!("--bind-addr=127.0.0.1:{serf}"))
             .arg(format!("--advertise-addr=127.0.0.1:{serf}"))
-            .arg(format!("--http-addr=127.0.0.1:{http}"))
+            .arg(format!("--http-addr=127.0.0.1:{api}"))
             .arg(format!("--rpc-port={rpc}"))
             .arg(format!("--data-dir={}", self.data.path().join(name).display()));
         for [_, _, serf] in &self.ports {

@@ -10,6 +10,7 @@ pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// Schedules that the recordings lack, and how robfig/cron v3.0.1 under Dkron's own grammar refuses them.
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn refusals() {
     let table = [
         // Whole numbers: overflow is said where it happens, before what follows is looked at.

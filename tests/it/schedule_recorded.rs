@@ -27,7 +27,7 @@ const RECORDED_4_1_2: &str = include_str!("../data/schedules-4.1.2.ndjson");
 fn agreed(dialect: Dialect, lines: &str) -> usize {
     let mut agreed = 0;
     for line in lines.lines() {
-        let recorded: Recorded = serde_json::from_str(line).unwrap();
+        let recorded: Recorded = serde_json::from_str(line).expect("a line of the recordings");
         let parsed = Schedule::parse_as(dialect, &recorded.schedule, &recorded.name, &recorded.timezone);
         let (status, error) = match &parsed {
             Ok(_) => (201, None),
@@ -36,11 +36,11 @@ fn agreed(dialect: Dialect, lines: &str) -> usize {
         };
         assert_eq!((recorded.status, &recorded.error), (status, &error), "{line}");
         if let Ok(schedule) = parsed {
-            let next = recorded.next.unwrap();
-            let mut posted_at = recorded.posted_at.unwrap();
+            let next = recorded.next.expect("a next run");
+            let mut posted_at = recorded.posted_at.expect("when it was posted");
             // Within its grace period `@after` runs at once, and the recording has the second of the post only.
             if schedule.after().is_some_and(|after| after.runs_at_once(posted_at)) {
-                let recorded: Timestamp = next.parse().unwrap();
+                let recorded: Timestamp = next.parse().expect("an instant");
                 assert!((posted_at..posted_at + 1.second()).contains(&recorded), "{line}");
                 posted_at = recorded - 1.nanosecond();
             }
@@ -64,7 +64,7 @@ fn recordings_of_a_real_dkron() {
 fn an_older_dkron_refuses_after() {
     let mut refused = 0;
     for line in RECORDED_4_1_2.lines() {
-        let recorded: Recorded = serde_json::from_str(line).unwrap();
+        let recorded: Recorded = serde_json::from_str(line).expect("a line of the recordings");
         let schedule = &recorded.schedule;
         let older = Schedule::parse_as(Dialect::V4_0, schedule, "sched", "");
         if schedule.starts_with("@after ") {

@@ -293,8 +293,7 @@ fn of_nodes() -> Vec<Row> {
                     world.emulator.set_leader(0);
                 })
                 .ends(|column| match column.name {
-                    "status" => vec![7],
-                    "check" => vec![7],
+                    "status" | "check" => vec![7],
                     _ if column.writes() || column.name == "wait" => vec![4],
                     _ => vec![column.code],
                 }),

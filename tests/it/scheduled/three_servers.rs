@@ -59,9 +59,12 @@ fn what_is_applied_while_a_leader_begins_runs_as_written() {
     for combination in combinations() {
         // Directly, and through a follower.
         let mut seen = [0, 0];
-        let is_done = |seen: [usize; 2]| match combination.both_ways {
-            true => seen.iter().all(|seen| *seen >= combination.times),
-            false => seen.iter().sum::<usize>() >= combination.times,
+        let is_done = |seen: [usize; 2]| {
+            if combination.both_ways {
+                seen.iter().all(|seen| *seen >= combination.times)
+            } else {
+                seen.iter().sum::<usize>() >= combination.times
+            }
         };
         for _ in 0..combination.times * GUESSES {
             if is_done(seen) {

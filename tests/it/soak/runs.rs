@@ -13,7 +13,7 @@ use super::world::World;
 
 /// How long runs that were begun before may still come, and how long runs are counted.
 const IN_FLIGHT: Duration = Duration::from_millis(400);
-const WINDOW: Duration = Duration::from_millis(3000);
+const WINDOW: Duration = Duration::from_secs(3);
 
 impl World {
     /// Where a job of this version calls, so that its runs are told from others.
