@@ -54,16 +54,16 @@ impl Cluster {
 
     /// Starts a node, on the data that it had.
     pub(crate) fn start_node(&mut self, node: usize) {
-        let [api, rpc, serf] = self.ports[node];
+        let [web, rpc, gossip] = self.ports[node];
         let name = format!("d{}", node + 1);
         let mut command = Command::new(&self.binary);
         command
             .args(["agent", "--server", "--disable-usage-stats", "--log-level=error", "--retry-interval=1s"])
             .arg(format!("--node-name={name}"))
             .arg(format!("--bootstrap-expect={}", self.ports.len()))
-            .arg(format!("--bind-addr=127.0.0.1:{serf}"))
-            .arg(format!("--advertise-addr=127.0.0.1:{serf}"))
-            .arg(format!("--http-addr=127.0.0.1:{api}"))
+            .arg(format!("--bind-addr=127.0.0.1:{gossip}"))
+            .arg(format!("--advertise-addr=127.0.0.1:{gossip}"))
+            .arg(format!("--http-addr=127.0.0.1:{web}"))
             .arg(format!("--rpc-port={rpc}"))
             .arg(format!("--data-dir={}", self.data.path().join(name).display()));
         for [_, _, serf] in &self.ports {
