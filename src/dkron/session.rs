@@ -325,6 +325,8 @@ impl<'a> Session<'a> {
             }
             sleep_until(until).await;
             self.waits.set(false);
+            // Dkron had no write to accept meanwhile.
+            self.accepted.set(Instant::now());
         }
         Ok(())
     }
