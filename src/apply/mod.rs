@@ -356,17 +356,16 @@ impl Run<'_> {
                 }
             }
             wrong.retain(|wave| !wave.is_empty());
+            let mut later = if suspects.is_empty() { Instant::now() } else { proof.seen + LASTS };
             if wrong.is_empty() {
                 if suspects.is_empty() && !look_again {
                     return Ok(());
                 }
-                let later = if look_again { written + IN_FLIGHT } else { written };
-                look_again = false;
-                tokio::select! {
-                    () = sleep_until(later.max(proof.seen + LASTS)) => {}
-                    // Said at the top.
-                    _ = self.shutdown.stopping() => {}
+                if look_again {
+                    later = later.max(written + IN_FLIGHT);
+                    look_again = false;
                 }
+                self.pause(later).await;
                 continue;
             }
             rounds += 1;
@@ -380,6 +379,15 @@ impl Run<'_> {
             }
             look_again |= wrong.iter().flatten().any(|(index, _)| risky(index));
             written = Instant::now();
+            self.pause(later).await;
+        }
+    }
+
+    /// Waits before the next look, unless a signal says stop.
+    async fn pause(&self, until: Instant) {
+        tokio::select! {
+            () = sleep_until(until) => {}
+            _ = self.shutdown.stopping() => {}
         }
     }
 

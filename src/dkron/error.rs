@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
-use crate::job::printable;
-
 use super::Phase;
 
 /// Why one request did not give what was asked for.
@@ -150,7 +148,7 @@ pub enum WaitError {
         phase: Phase,
         /// The last cause.
         last: Option<Failure>,
-        /// In [`Phase::Scheduler`]: the jobs to delete so that the scheduler can start, in this order (FACTS 44).
+        /// In [`Phase::Scheduler`]: the requests after which the scheduler can start (FACTS 44).
         blocking: Vec<String>,
     },
     /// A proxy in front wants other credentials.
@@ -172,11 +170,10 @@ pub enum WaitError {
 /// What whoever reads it can do about a wait that was given up.
 fn remedy(phase: Phase, last: Option<&Failure>, blocking: &[String]) -> Cow<'static, str> {
     if !blocking.is_empty() {
-        let deletes: Vec<_> = blocking.iter().map(|name| format!("DELETE /v1/jobs/{}", printable(name))).collect();
         return Cow::Owned(format!(
             "this Dkron cannot read the schedules of some jobs, and starts no scheduler while it stores them; save the jobs with \
              `dkron-jobs backup`, then send it: {}",
-            deletes.join(", ")
+            blocking.join("; ")
         ));
     }
     Cow::Borrowed(match (last, phase) {

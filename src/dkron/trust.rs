@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::job::{Fields, Live, Packed, Pool, Scheduler};
+use crate::job::{Fields, Live, LiveJob, Packed, Pool, Scheduler, printable};
 use crate::report;
 use crate::schedule::Schedule;
 
@@ -269,8 +269,8 @@ impl Dkron {
         }
     }
 
-    /// The jobs that keep the leader's scheduler from starting, because this Dkron cannot read their schedules, and their children
-    /// before them: the order in which they can be deleted (FACTS 11, 44). Nothing where that cannot be found out.
+    /// The requests that take away the jobs that keep the leader's scheduler from starting, because this Dkron cannot read their
+    /// schedules (FACTS 44). Nothing where that cannot be found out.
     async fn blocking_jobs(&self) -> Vec<String> {
         let read = async {
             let trusted = self.find_leader().await.ok()?;
@@ -467,7 +467,8 @@ async fn a_few_times<T>(ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, 
     }
 }
 
-/// The jobs whose schedules a Dkron of this version cannot read, with all their descendants, children first.
+/// The requests that take away the jobs whose schedules a Dkron of this version cannot read. One with children is posted instead: a
+/// Dkron 4.0.9 that is asked to delete such a child answers 404, deletes it, and then never deletes the parent (FACTS 44).
 fn blocking(live: &Live, version: Option<&str>) -> Vec<String> {
     let knows_after = version.and_then(release).is_some_and(|release| release >= KNOWS_AFTER);
     let unreadable = |job: &Packed| {
@@ -475,20 +476,16 @@ fn blocking(live: &Live, version: Option<&str>) -> Vec<String> {
         let is_child_without = job.parent().is_some() && job.look(|job| job.schedule.is_empty());
         !is_child_without && !(job.look(is_readable) && (knows_after || !job.is_after()))
     };
-    let mut blocking: Vec<&str> = Vec::new();
-    for live in live.jobs.values().filter(|live| unreadable(&live.job)) {
-        blocking.push(live.job.name());
-    }
-    let mut at = 0;
-    while let Some(parent) = blocking.get(at).copied() {
-        for child in live.jobs.values().filter(|live| live.job.parent() == Some(parent)) {
-            if !blocking.contains(&&**child.job.name()) {
-                blocking.push(child.job.name());
-            }
+    let is_parent = |name: &str| live.jobs.values().any(|live| live.job.parent() == Some(name));
+    let request = |live: &LiveJob| {
+        let name = printable(live.job.name());
+        if live.dependents.is_empty() && !is_parent(live.job.name()) {
+            format!("DELETE /v1/jobs/{name}")
+        } else {
+            format!("POST /v1/jobs with job `{name}` and its schedule changed to `@manually`, since it has children")
         }
-        at += 1;
-    }
-    blocking.into_iter().rev().map(str::to_owned).collect()
+    };
+    live.jobs.values().filter(|live| unreadable(&live.job)).map(request).collect()
 }
 
 impl Phase {

@@ -62,7 +62,7 @@ const HEADER_WITHOUT_COLON: Rule = Rule {
     id: "header-without-colon",
     severity: Severity::Error,
     summary: "a header without a colon",
-    reason: "It ends the http executor: every later http job of that node fails until Dkron is restarted, while Dkron says that it is well (FACTS 22b).",
+    reason: "It ends the http executor: every later http job of that node fails until Dkron is restarted, and only `/health` of Dkron 4.1 shows it (FACTS 22b, 32).",
     remedy: "write `Name: value`, or headers as a map",
     wrong: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh, headers: ['Content-Type']}",
     right: "name: refresh-accounts\nschedule: 0 */5 * * * *\nexecutor_config: {method: POST, url: http://cache-manager:8080/refresh, headers: ['Content-Type: application/json']}",

@@ -168,18 +168,22 @@ fn a_signal_ends_the_wait_for_the_scheduler() {
 }
 
 #[test]
-fn the_jobs_that_keep_the_scheduler_from_starting_are_named_with_their_deletes() {
+fn the_jobs_that_keep_the_scheduler_from_starting_are_named_with_what_ends_it() {
     let emulator = Emulator::start(Options::new()).expect("an emulator");
     let far = "@after 2099-01-01T00:00:00Z <PT1H";
     emulator.put(&json!({ "name": "once", "schedule": far, "executor": "http" })).expect("a good job");
     emulator.put(&json!({ "name": "then", "parent_job": "once", "executor": "http" })).expect("a good job");
+    emulator.put(&json!({ "name": "alone", "schedule": far, "executor": "http" })).expect("a good job");
     emulator.put(&json!({ "name": "daily", "schedule": "@daily", "executor": "http" })).expect("a good job");
     emulator.restart(RestartOptions::new().version(Version::V4_0).from_snapshot());
     assert!(emulator.wait_until_replayed(10 * SECOND));
     let cli = Cli::new().dkron(&emulator.url());
     let ran = cli.run(&["wait", "--wait-timeout", "1s"]).exits(4);
-    assert!(ran.stderr.contains("then send it: DELETE /v1/jobs/then, DELETE /v1/jobs/once"), "{ran}");
-    assert!(emulator.delete("then") && emulator.delete("once"));
+    let requests =
+        "then send it: DELETE /v1/jobs/alone; POST /v1/jobs with job `once` and its schedule changed to `@manually`";
+    assert!(ran.stderr.contains(requests), "{ran}");
+    assert!(emulator.delete("alone"));
+    emulator.put(&json!({ "name": "once", "schedule": "@manually", "executor": "http" })).expect("a good job");
     let _ = cli.run(&["wait", "--wait-timeout", "20s"]).ok();
 }
 
