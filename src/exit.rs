@@ -69,7 +69,9 @@ impl ExitCode {
                 "refused by a guard, for an ownership conflict, or because a server is too old for `@after`; nothing was written"
             }
             Self::Lint => "lint errors (`lint`, `plan`, `apply`); nothing was written",
-            Self::Failing => "stale, stuck or failing jobs (`status`, `check`)",
+            Self::Failing => {
+                "stale, stuck or failing jobs, or jobs that Dkron does not run as they are stored (`status`, `check`)"
+            }
             Self::Interrupted => "stopped by SIGINT, after the write in hand",
             Self::Terminated => "stopped by SIGTERM, after the write in hand",
         }

@@ -15,11 +15,12 @@ use super::{ROUNDS, Run};
 const AGAIN: Duration = Duration::from_millis(200);
 
 impl Run<'_> {
-    /// Deletes the executions of a job, after what changes of it is posted.
-    pub(super) async fn forget(&self, item: &Item, job: &Packed) -> Written {
-        if item.from.as_ref() != Some(job) {
+    /// Deletes the executions of a job, after what changes of it is posted. Where that did not suffice the job is only posted again.
+    pub(super) async fn forget(&self, index: usize, item: &Item, job: &Packed) -> Written {
+        let again = !self.renewed.borrow_mut().insert(index);
+        if again || item.reschedules() || item.from.as_ref() != Some(job) {
             let written = self.session.put(job).await;
-            if written != Written::Accepted {
+            if again || written != Written::Accepted {
                 return written;
             }
         }

@@ -166,7 +166,7 @@ impl Run<'_> {
             (Action::Delete, _) => self.session.delete(&item.name).await,
             (_, Some(job)) => match &item.heal {
                 Some(Heal::Anew { children }) => return self.renew(index, job, children).await,
-                Some(Heal::Forget) => self.forget(item, job).await,
+                Some(Heal::Forget) => self.forget(index, item, job).await,
                 Some(Heal::Post) | None => self.put(index, job).await,
             },
             (_, None) => return Outcome::Unchanged,
@@ -284,13 +284,13 @@ impl Run<'_> {
     }
 
     /// What is wrong with an item that must be seen in Dkron now, if something is. `before` are the differences that were seen at least
-    /// [`LASTS`] ago; one that is new is noted in `suspects`.
+    /// [`LASTS`] ago, `None` where each counts; one that is new is noted in `suspects`.
     fn wrong(
         &self,
         index: usize,
         proof: &Proof,
         look: Look,
-        before: &BTreeSet<usize>,
+        before: Option<&BTreeSet<usize>>,
         suspects: &mut BTreeSet<usize>,
     ) -> Option<Wrong> {
         let item = &self.plan.items[index];
@@ -301,16 +301,13 @@ impl Run<'_> {
             return None;
         }
         if let Some(mismatch) = proof.mismatched.as_ref().and_then(|mismatched| mismatched.get(&item.name)) {
-            if before.contains(&index) {
+            if before.is_none_or(|before| before.contains(&index)) {
                 return Some(Wrong::Scheduled(*mismatch));
             }
             suspects.insert(index);
             return None;
         }
-        if !self.is_sure(index, proof.epoch)
-            && (proof.mismatched.is_none() || changes_unseen(item))
-            && !item.runs_on_post()
-        {
+        if !self.is_sure(index, proof.epoch) && (proof.mismatched.is_none() || changes_unseen(item)) {
             return Some(Wrong::Unsure);
         }
         self.written_in.borrow_mut().remove(&index);
@@ -341,14 +338,20 @@ impl Run<'_> {
                 }
                 proof = self.session.prove(|name| self.wanted(name)) => proof?,
             };
-            let before = std::mem::take(&mut suspects);
+            if look == Look::AgainLater
+                && let Some(problem) = &proof.problem
+                && !warnings.contains(problem)
+            {
+                warnings.push(problem.clone());
+            }
+            let is_final = rounds == ROUNDS || begun.elapsed() > self.session.wait_timeout();
+            let before = Some(std::mem::take(&mut suspects)).filter(|_| !is_final);
             let mut wrong: Vec<Vec<(usize, Wrong)>> = Vec::new();
             for wave in waves {
-                let look_at = |index| Some((index, self.wrong(index, &proof, look, &before, &mut suspects)?));
+                let look_at = |index| Some((index, self.wrong(index, &proof, look, before.as_ref(), &mut suspects)?));
                 wrong.push(wave.iter().copied().filter(due).filter_map(look_at).collect());
             }
             // Posting a job with `@after` again would run it again (FACTS 41).
-            let is_final = rounds == ROUNDS || begun.elapsed() > self.session.wait_timeout();
             for wave in &mut wrong {
                 for (index, why) in wave.extract_if(.., |(index, _)| is_final || self.plan.items[*index].runs_on_post())
                 {

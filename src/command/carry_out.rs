@@ -41,7 +41,8 @@ pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdo
 
     let Applied { outcomes, warnings, unproven, stopped } = applied;
     let mut report = Report::new(command, &plan, &outcomes, &settings.templates.owner(), &masker);
-    report.add_warnings(before.into_iter().chain(warnings));
+    let new: Vec<_> = warnings.into_iter().filter(|warning| !before.contains(warning)).collect();
+    report.add_warnings(before.into_iter().chain(new));
     report.add_errors(left_out);
     report.add_errors(unproven.as_ref().map(ToString::to_string));
     report.add_errors(stopped.map(|signal| format!("stopped by {}", signal.name())));

@@ -23,6 +23,13 @@ pub(super) const LOOKS_APART: Duration = Duration::from_secs(1);
 /// Up to this many jobs are read again one by one; for more the whole list costs less.
 const ONE_BY_ONE: usize = 32;
 
+/// What is said where the scheduler's entries cannot be compared with the stored jobs.
+pub(super) fn cannot_compare(leader: &str, problem: &str) -> String {
+    format!(
+        "what the leader `{leader}` schedules could not be compared with what it stores: its /debug/vars: {problem}"
+    )
+}
+
 impl Reading {
     /// Looks for jobs that do not run as they are stored, and notes them in `live`. What cannot be found out is a warning: it keeps
     /// nothing else from being done.
@@ -59,15 +66,12 @@ impl Reading {
                 }
                 self.live.mismatched = mismatched;
             }
-            Err(failure) => self.cannot_compare(&failure.to_string()),
+            Err(problem) => self.cannot_compare(&problem),
         }
     }
 
     fn cannot_compare(&mut self, problem: &str) {
-        let warning = format!(
-            "what the leader `{}` schedules could not be compared with what it stores: its /debug/vars: {problem}",
-            self.trusted.leader
-        );
+        let warning = cannot_compare(&self.trusted.leader, problem);
         warn!("{warning}");
         self.warnings.push(warning);
     }
@@ -120,22 +124,22 @@ impl Trusted {
     }
 
     /// Reads these jobs and the scheduler again: the jobs as they are now, and those that still differ.
-    async fn look_again(&self, names: Vec<Arc<str>>) -> Result<(Vec<LiveJob>, BTreeMap<Arc<str>, Mismatch>), Failure> {
+    async fn look_again(&self, names: Vec<Arc<str>>) -> Result<(Vec<LiveJob>, BTreeMap<Arc<str>, Mismatch>), String> {
         let mut again = Vec::new();
         if names.len() > ONE_BY_ONE {
-            let (live, _) = self.list(Live::default()).await?;
+            let (live, _) = self.list(Live::default()).await.map_err(|failure| failure.to_string())?;
             again.extend(names.iter().filter_map(|name| live.jobs.get(name).cloned()));
         } else {
             for name in names {
-                again.extend(self.ask(&format!("{LIST}/{name}"), found).await?);
+                let job = self.ask(&format!("{LIST}/{name}"), found).await;
+                again.extend(job.map_err(|failure| failure.to_string())?);
             }
         }
-        let scheduler = self.scheduler().await?;
+        let scheduler = self.scheduler().await.map_err(|failure| failure.to_string())?;
         if !scheduler.started {
-            return Err(Failure::NotScheduling { leader: self.leader.clone() });
+            return Err(Failure::NotScheduling { leader: self.leader.clone() }.to_string());
         }
-        // What could be compared a second ago can be compared now.
-        let mismatched = self.compare(&scheduler, again.iter().map(|live| &live.job)).unwrap_or_default();
+        let mismatched = self.compare(&scheduler, again.iter().map(|live| &live.job))?;
         Ok((again, mismatched))
     }
 }

@@ -21,9 +21,12 @@ use crate::shutdown::Shutdown;
 use super::answer::Answer;
 use super::conn::{Conn, LIST};
 use super::error::seconds;
-use super::health::LOOKS_APART;
+use super::health::{LOOKS_APART, cannot_compare};
 use super::trust::{PARENT_NOT_FOUND, Phase, READS_APART, Reading, SURELY_SCHEDULES, Scheduling, Trusted};
 use super::{Dkron, Failure, WaitError, backoff};
+
+/// How often a scheduler that could be asked before is asked until it counts as hidden.
+const HIDDEN_TRIES: usize = 4;
 
 /// What came of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +55,13 @@ pub struct Session<'a> {
     /// The number of the last renewal of `trusted` that was begun, and of the last that came to its end.
     begun: Cell<u64>,
     renewed: Cell<u64>,
-    /// Whether an answer was doubtful since Dkron was last trusted.
-    in_doubt: Cell<bool>,
+    /// How many answers were doubtful, and how many of them lie before the last time that Dkron was trusted.
+    doubts: Cell<u64>,
+    settled: Cell<u64>,
     /// Whether writes wait until the leader surely schedules, which is logged once.
     waits: Cell<bool>,
+    /// Whether that has been waited for before.
+    waited: Cell<bool>,
     /// The leader whose scheduler was last seen to run, or whose scheduler could not be asked.
     running: RefCell<Running>,
     /// Counts how often it was not sure that the same scheduler ran on.
@@ -106,6 +112,8 @@ pub struct Proof {
     pub epoch: u64,
     /// The jobs that the scheduler has otherwise than they are stored; `None` where that cannot be told.
     pub mismatched: Option<BTreeMap<Arc<str>, Mismatch>>,
+    /// Why what the scheduler said could not be compared, in words.
+    pub problem: Option<String>,
     /// When the scheduler was asked.
     pub seen: Instant,
 }
@@ -120,8 +128,10 @@ impl<'a> Session<'a> {
             looking: tokio::sync::Mutex::new(()),
             begun: Cell::new(0),
             renewed: Cell::new(0),
-            in_doubt: Cell::new(false),
+            doubts: Cell::new(0),
+            settled: Cell::new(0),
             waits: Cell::new(false),
+            waited: Cell::new(false),
             running: RefCell::new(Running::of(&reading.trusted)),
             epoch: Cell::new(0),
             accepted: Cell::new(Instant::now()),
@@ -161,8 +171,8 @@ impl<'a> Session<'a> {
             let answer = conn.delete(&path).await?;
             if answer.status == 200 { Ok(true) } else { Err(answer.refusal()) }
         };
-        // Nothing in the job shows it: in doubt it is sent again, which harms nothing.
-        self.insist(name, delete, |_| false).await
+        // Nothing in the job shows it: in doubt it is sent again, which harms nothing, unless the job is gone (FACTS 33b).
+        self.insist(name, delete, |live| live.is_none()).await
     }
 
     /// Trusts Dkron again, reads all jobs as [`Dkron::read_beside`], and compares them with the leader's scheduler. A Dkron that was given
@@ -172,14 +182,27 @@ impl<'a> Session<'a> {
     /// As [`Dkron::wait`].
     pub async fn prove<'k>(&self, known: impl Fn(&str) -> Option<&'k Packed>) -> Result<Proof, WaitError> {
         let limit = if self.lost.borrow().is_some() { self.least() } else { self.dkron.wait_timeout };
-        let Reading { live, trusted, .. } = self.dkron.read_within(limit, known).await?;
-        let (mismatched, seen) = match &trusted.scheduling {
-            Scheduling::Seen(scheduler, seen) => (trusted.compare(scheduler, jobs(&live)).ok(), *seen),
-            Scheduling::Hidden(_) | Scheduling::NotAsked => (None, trusted.found),
+        let doubts = self.doubts.get();
+        let was_seen = matches!(self.trusted.borrow().scheduling, Scheduling::Seen(..));
+        let mut tries = 1;
+        let Reading { live, trusted, .. } = loop {
+            let reading = self.dkron.read_within(limit, &known).await?;
+            // A scheduler that could be asked before is asked again: one bad answer must not make every write doubtful.
+            if !was_seen || tries == HIDDEN_TRIES || !matches!(reading.trusted.scheduling, Scheduling::Hidden(_)) {
+                break reading;
+            }
+            tries += 1;
+            sleep(LOOKS_APART).await;
+        };
+        let (compared, seen) = match &trusted.scheduling {
+            Scheduling::Seen(scheduler, seen) => (trusted.compare(scheduler, jobs(&live)), *seen),
+            Scheduling::Hidden(_) | Scheduling::NotAsked => (Err(""), trusted.found),
         };
         let leader = trusted.leader.clone();
-        self.trust(trusted);
-        Ok(Proof { live, leader, epoch: self.epoch(), mismatched, seen })
+        let problem = compared.as_ref().err().filter(|problem| !problem.is_empty());
+        let problem = problem.map(|problem| cannot_compare(&leader, problem));
+        self.trust(trusted, doubts);
+        Ok(Proof { live, leader, epoch: self.epoch(), mismatched: compared.ok(), problem, seen })
     }
 
     /// Which of these jobs the scheduler has otherwise than they are stored, by one request, and whether it is the same process still:
@@ -251,7 +274,7 @@ impl<'a> Session<'a> {
                 Err(failure) => Some(failure),
             };
             if let Some(failure) = &doubt {
-                self.in_doubt.set(true);
+                self.doubts.set(self.doubts.get() + 1);
                 if said {
                     debug!(job = name, cause = %failure, "trying again");
                 } else {
@@ -303,12 +326,12 @@ impl<'a> Session<'a> {
     /// Returns once a write may go out: after a doubtful answer Dkron is trusted again first. Where the leader's scheduler cannot be
     /// asked, a leader must have been there for a while.
     async fn ready(&self) -> Result<(), WaitError> {
-        if self.in_doubt.get() {
+        if self.is_in_doubt() {
             let _turn = self.looking.lock().await;
             if let Some(error) = &*self.lost.borrow() {
                 return Err(error.clone());
             }
-            if self.in_doubt.get() {
+            while self.is_in_doubt() {
                 self.renew().await?;
             }
         }
@@ -325,27 +348,35 @@ impl<'a> Session<'a> {
             }
             sleep_until(until).await;
             self.waits.set(false);
-            // Dkron had no write to accept meanwhile.
-            self.accepted.set(Instant::now());
+            // Dkron had no write to accept meanwhile. Only once: a write that is never accepted must come to an end.
+            if !self.waited.replace(true) {
+                self.accepted.set(Instant::now());
+            }
         }
         Ok(())
     }
 
-    fn trust(&self, mut trusted: Trusted) {
+    /// Whether an answer was doubtful since Dkron was last trusted.
+    fn is_in_doubt(&self) -> bool {
+        self.settled.get() < self.doubts.get()
+    }
+
+    /// Goes on with a Dkron that was found to be trusted; `doubts` is how many there were when that was begun.
+    fn trust(&self, mut trusted: Trusted, doubts: u64) {
         let running = Running::of(&trusted);
         let asked = running.allocated.is_some();
         // A doubtful answer may mean a restart, which the leader's name alone does not show.
-        let same = self.running.replace(running.clone()).goes_on_as(&running) && !(asked && self.in_doubt.get());
+        let same = self.running.replace(running.clone()).goes_on_as(&running) && !(asked && self.is_in_doubt());
         if !same {
             self.epoch.set(self.epoch.get() + 1);
-        } else if !self.in_doubt.get() {
+        } else if !self.is_in_doubt() {
             // It was seen before.
             trusted.found = self.trusted.borrow().found;
         }
         // Connections to a node that died may still look open: writes begin anew as well.
         self.writer.replace(trusted.conn.another());
         self.trusted.replace(trusted);
-        self.in_doubt.set(false);
+        self.settled.set(doubts);
     }
 
     /// What is left of `--wait-timeout` since Dkron last accepted anything.
@@ -429,7 +460,7 @@ impl<'a> Session<'a> {
 
     /// Finds the leader again and passes the barrier, or gives Dkron up.
     async fn renew(&self) -> Result<(), WaitError> {
-        let number = self.begun.get() + 1;
+        let (number, doubts) = (self.begun.get() + 1, self.doubts.get());
         self.begun.set(number);
         match self.dkron.trusted_within(self.left().max(self.least())).await {
             Ok(trusted) => {
@@ -437,7 +468,7 @@ impl<'a> Session<'a> {
                     // A follower may lag: it is given time to catch up (FACTS 5).
                     sleep(READS_APART).await;
                 }
-                self.trust(trusted);
+                self.trust(trusted, doubts);
                 self.renewed.set(number);
                 Ok(())
             }

@@ -473,8 +473,9 @@ fn blocking(live: &Live, version: Option<&str>) -> Vec<String> {
     let knows_after = version.and_then(release).is_some_and(|release| release >= KNOWS_AFTER);
     let unreadable = |job: &Packed| {
         let is_readable = |job: &Fields<'_>| Schedule::parse(job.schedule, job.name, job.timezone).is_ok();
-        let is_child_without = job.parent().is_some() && job.look(|job| job.schedule.is_empty());
-        !is_child_without && !(job.look(is_readable) && (knows_after || !job.is_after()))
+        // Dkron reads the schedule only of what it schedules.
+        let is_scheduled = !job.disabled() && job.parent().is_none();
+        is_scheduled && !(job.look(is_readable) && (knows_after || !job.is_after()))
     };
     let is_parent = |name: &str| live.jobs.values().any(|live| live.job.parent() == Some(name));
     let request = |live: &LiveJob| {

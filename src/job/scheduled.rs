@@ -75,6 +75,8 @@ struct Entries {
 const ENTRY: &[u8] = b"\": \"Job: ";
 /// What follows the name within an entry.
 const SCHEDULED_AT: &[u8] = b", scheduled at: ";
+/// What follows the schedule.
+const TAGS: &[u8] = b", tags:map[";
 
 impl Scheduler {
     /// Reads the body of `/debug/vars`, which Go's `expvar` writes with one variable a line, sorted by name.
@@ -124,7 +126,8 @@ impl Entries {
                 let start = memchr::memrchr(b'"', &text[..end])? + 1;
                 let name = &text[start..end];
                 let rest = text[end + ENTRY.len()..].strip_prefix(name)?;
-                rest.starts_with(SCHEDULED_AT).then_some((start, end, end + b"\": ".len()))
+                let is_known = rest.starts_with(SCHEDULED_AT) && memmem::find(rest, TAGS).is_some();
+                is_known.then_some((start, end, end + b"\": ".len()))
             })
             .collect();
         // Go sorts them; a tag that looks like an entry would stand in between.

@@ -21,6 +21,8 @@ const JOB: &str = "dkron-jobs.job";
 const DIGEST: &str = "dkron-jobs.digest";
 const DISABLED: &str = "dkron-jobs.disabled";
 const PARKED: &str = "dkron-jobs.parked";
+/// Ends the note of a job that is switched off; no schedule ends so.
+const PARKED_OFF: &str = " off";
 
 /// The digest's scheme: SHA-256 over the canonical JSON, in hexadecimal. Another prefix is another tool version's.
 const SCHEME: &str = "v1:";
@@ -196,7 +198,8 @@ fn word(disabled: bool) -> &'static str {
 impl Job {
     /// Takes the job out of its parent's way: no parent, run by hand only, and both noted in its stamp.
     pub(super) fn park(&mut self) {
-        let parked = format!("{} {}", self.parent_job, self.schedule);
+        let off = if self.disabled { PARKED_OFF } else { "" };
+        let parked = format!("{} {}{off}", self.parent_job, self.schedule);
         self.metadata.insert(PARKED.to_owned(), parked);
         self.parent_job.clear();
         "@manually".clone_into(&mut self.schedule);
@@ -208,8 +211,10 @@ impl Job {
         let Some((parent, schedule)) = parked.as_deref().and_then(|parked| parked.split_once(' ')) else {
             return false;
         };
+        let off = schedule.strip_suffix(PARKED_OFF);
+        self.disabled |= off.is_some();
         parent.clone_into(&mut self.parent_job);
-        schedule.clone_into(&mut self.schedule);
+        off.unwrap_or(schedule).clone_into(&mut self.schedule);
         true
     }
 

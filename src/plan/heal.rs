@@ -91,7 +91,7 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
         // A job that is adopted or taken over belongs to this release from now on.
         let Some(index) = position(items, name).filter(|&index| ours || items[index].action == Action::Update) else {
             warnings.push(format!(
-                "job `{name}` of another owner does not run as it is stored: {ailment}; it is left alone"
+                "job `{name}`, which this release does not own, does not run as it is stored: {ailment}; it is left alone"
             ));
             continue;
         };
@@ -100,6 +100,10 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
             Ailment::Stuck(stuck) => {
                 let children = children.get(name).map_or(&[][..], Vec::as_slice);
                 heal(item, stuck, job, children, live.deletes_executions, policy);
+                // Deleting executions does not put it into the scheduler.
+                if let Some(mismatch) = live.mismatched.get(name).filter(|_| item.heal.is_some()) {
+                    item.reasons.push(Reason::Rescheduled(*mismatch));
+                }
             }
             Ailment::Mismatched(mismatch) => reschedule(item, mismatch, job, policy),
         }

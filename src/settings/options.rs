@@ -189,7 +189,7 @@ options! {
     KEEP_DISABLED = "keep-disabled", "JOBS_KEEP_DISABLED", Bool "", "true", Policy;
     /// Delete jobs of ours that no template wants any more
     PRUNE = "prune", "JOBS_PRUNE", Bool "", "true", Policy;
-    /// Heal jobs of ours that Dkron does not run any more: what a run that never ended blocks is deleted and created again
+    /// Repair jobs of this release that do not run as they are stored: post what is not scheduled so, and heal what a run without an end blocks
     HEAL_STUCK = "heal-stuck", "JOBS_HEAL_STUCK", Bool "", "true", Policy;
     /// Let the guard pass this many deletes
     ALLOW_DELETES = "allow-deletes", "JOBS_ALLOW_DELETES", Value "N", "0", Policy;

@@ -93,7 +93,9 @@ fn a_job_of_another_owner_is_only_reported() {
     rig.emulator.unschedule("by-hand");
     let ran = rig.cli.run(&["apply", "--output", "json"]).ok().json();
     assert!(
-        ran["warnings"].to_string().contains("job `by-hand` of another owner does not run as it is stored"),
+        ran["warnings"]
+            .to_string()
+            .contains("job `by-hand`, which this release does not own, does not run as it is stored"),
         "{ran:#}"
     );
     assert_eq!(rig.emulator.writes(), 0);
