@@ -108,7 +108,7 @@ fn a_keyboard_is_enough() {
     assert_eq!(shown(&mut browser, ".note"), 0);
     browser.eval("document.getElementById('words').focus()");
     browser.press("Escape");
-    assert_eq!(settle(&mut browser), "6 notes, 30 lanes, 56 rows");
+    assert_eq!(settle(&mut browser), "5 notes, 30 lanes, 56 rows");
     assert_eq!(shown(&mut browser, ".grade.warning"), 0);
     browser.eval("document.querySelector('[name=severity]').focus()");
     browser.eval("document.querySelector('[name=severity]').click()");
