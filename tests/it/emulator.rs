@@ -72,7 +72,7 @@ fn journal_counts_writes_but_not_the_barrier() {
     let post = &journal[2];
     assert_eq!((post.method.as_str(), post.path.as_str(), post.status), ("POST", "/v1/jobs", Some(201)));
     assert_eq!(post.header("content-type"), Some("application/json"));
-    assert_eq!((post.body_len, post.job.as_deref(), post.node), (job("a").to_string().len(), Some("a"), 0));
+    assert_eq!((post.body.len(), post.job.as_deref(), post.node), (job("a").to_string().len(), Some("a"), 0));
     assert_eq!(list(&emulator).names(), ["a", "c"]);
     assert_eq!(emulator.job("a").unwrap()["disabled"], true);
 

@@ -26,6 +26,7 @@ mod emulator_runs;
 mod emulator_scheduler;
 mod fault_table;
 mod fuzzed;
+mod golden;
 mod guides;
 mod heal;
 mod heal_faults;

@@ -9,6 +9,7 @@ use dkron_jobs::job::{Desired, Job, Owner};
 use dkron_jobs::plan::{Drift, Policy, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Report, Style};
 
+use crate::golden;
 use crate::healings::HEALINGS;
 use crate::model::{Dkron, WaveOrder, default_policy, desired, text};
 use crate::recoveries::RECOVERIES;
@@ -43,14 +44,18 @@ const SEQUENCES: [(&str, Steps); 19] = [
 
 #[test]
 fn every_sequence_goes_as_its_text_says() {
+    let mut plans = String::new();
     for (name, steps) in SEQUENCES.into_iter().chain(RECOVERIES).chain(HEALINGS) {
         let mut story = Story::new();
         steps(&mut story);
+        writeln!(plans, "{name}\n{}", story.plans).expect("a string takes everything");
         assert!(story.settled, "{name}: the last step still writes:\n{}", story.text);
         insta::with_settings!({ snapshot_path => "../cases/sequences", prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(name, story.text.trim_end());
         });
     }
+    // The same plans for machines, with every field: as the commit before the planner was rebuilt made them.
+    golden::check("plans.ndjson", &plans);
 }
 
 #[test]
@@ -70,6 +75,8 @@ fn every_text_belongs_to_a_sequence() {
 pub(crate) struct Story {
     pub(crate) dkron: Dkron,
     text: String,
+    /// The plans as JSON, one on each line.
+    plans: String,
     steps: usize,
     /// Whether the last step planned to write nothing.
     settled: bool,
@@ -77,7 +84,7 @@ pub(crate) struct Story {
 
 impl Story {
     fn new() -> Self {
-        Self { dkron: Dkron::default(), text: String::new(), steps: 0, settled: false }
+        Self { dkron: Dkron::default(), text: String::new(), plans: String::new(), steps: 0, settled: false }
     }
 
     /// Plans under the usual policy of this owner, tells it, and carries it out.
@@ -102,6 +109,8 @@ impl Story {
                 let masker = Masker::default();
                 let report = Report::of_plan("plan", &plan, &policy.owner, &masker);
                 self.settled = !report.has_changes();
+                self.plans.push_str(&serde_json::to_string(&report).expect("a report is JSON"));
+                self.plans.push('\n');
                 self.tell_report(&report);
                 let outcomes = self.dkron.carry_out(&plan, WaveOrder::Forwards);
                 let report = Report::new("apply", &plan, &outcomes, &policy.owner, &masker);

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -11,8 +13,8 @@ pub struct Request {
     pub path: String,
     /// Its headers, names in lower case; a value that is no text is left out.
     pub headers: Vec<(String, String)>,
-    /// Bytes of the body.
-    pub body_len: usize,
+    /// The body, as sent.
+    pub body: Bytes,
     /// The job that the body or the path names.
     pub job: Option<String>,
     /// The node that it reached, from 0.

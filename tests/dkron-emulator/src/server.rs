@@ -95,7 +95,7 @@ async fn handle(
                 .iter()
                 .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
                 .collect(),
-            body_len: request.body.len(),
+            body: request.body.clone(),
             job: request.job().map(str::to_owned),
             node,
             at: Instant::now(),
