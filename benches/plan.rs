@@ -99,8 +99,8 @@ fn desired(jobs: usize) -> Desired {
 fn list(desired: &Desired) -> Vec<u8> {
     let owner = default_policy(OWNER).owner;
     let all = desired.jobs.values().enumerate().map(|(index, wanted)| {
-        let stamped = wanted.job.stamped(&owner, wanted.job.disabled());
-        let mut job = serde_json::to_value(stamped.unpack()).expect("JSON");
+        let stamped = wanted.job.stamped(&owner, wanted.job.disabled);
+        let mut job = serde_json::to_value(stamped.clone()).expect("JSON");
         let fields = job.as_object_mut().expect("an object");
         let own = json!({
             "id": fields["name"], "success_count": 12, "error_count": 0, "last_success": "2026-11-24T10:00:00Z",

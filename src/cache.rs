@@ -10,7 +10,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
-use crate::job::{Fields, Packed};
+use crate::job::Job;
 use crate::schedule::allowed_interval;
 use crate::sort;
 use crate::table::{Row, Table};
@@ -174,10 +174,10 @@ pub enum BadTtl {
 
 /// The TTLs that a job's own metadata gives (`soft_ttl`, `hard_ttl`), which count where no table gives them. `bad` is told of each
 /// that counts as none, by its key.
-pub fn own_ttl(job: &Fields<'_>, mut bad: impl FnMut(&'static str, BadTtl)) -> Option<Ttl> {
+pub fn own_ttl(job: &Job, mut bad: impl FnMut(&'static str, BadTtl)) -> Option<Ttl> {
     let mut read = |key| {
         let said = job.metadata.get(key)?;
-        match ttl(key, &Value::from(said)) {
+        match ttl(key, &Value::from(said.as_str())) {
             Ok(Some(ttl)) if ttl.is_positive() => return Some(ttl),
             Ok(Some(_)) => bad(key, BadTtl::NotPositive),
             Ok(None) => {}
@@ -195,7 +195,6 @@ const EXPRESSION: &str = "cache key";
 /// How a job says which cache it is for.
 pub struct Key {
     text: String,
-    /// By far the most keys are one of metadata, and a job need not be taken apart for that.
     kind: KeyKind,
 }
 
@@ -256,9 +255,9 @@ impl Key {
     }
 
     /// The name of the cache that a job is for; `None` where the job does not say.
-    pub fn of(&self, job: &Fields<'_>) -> Option<String> {
+    pub fn of(&self, job: &Job) -> Option<String> {
         let name = match &self.kind {
-            KeyKind::Metadata(key) => job.metadata.get(key).map(ToOwned::to_owned),
+            KeyKind::Metadata(key) => job.metadata.get(key).cloned(),
             KeyKind::Expression(environment) => {
                 let template = environment.get_template(EXPRESSION).ok()?;
                 // A job that has not what the expression wants is for no cache.
@@ -284,12 +283,12 @@ pub struct Keeper {
 
 /// The job because of which this one does not run by itself: the nearest that is switched off, of it and of those that it runs
 /// after. `find` gives a job by its name, and `jobs` is how many it knows.
-pub fn off<'j>(job: &'j Packed, jobs: usize, find: impl Fn(&str) -> Option<&'j Packed>) -> Option<Arc<str>> {
+pub fn off<'j>(job: &'j Job, jobs: usize, find: impl Fn(&str) -> Option<&'j Job>) -> Option<Arc<str>> {
     let mut at = job;
     // A walk longer than the number of jobs goes round in a circle.
     for _ in 0..=jobs {
-        if at.disabled() {
-            return Some(at.name().clone());
+        if at.disabled {
+            return Some(at.name.clone());
         }
         at = find(at.parent()?)?;
     }

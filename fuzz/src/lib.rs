@@ -10,8 +10,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use dkron_jobs::dkron::decode_jobs;
-use dkron_jobs::job::{Desired, Fields, History, Live, LiveJob, Owner, Packed, WireJob};
-use dkron_jobs::plan::{Action, Drift, Policy, TakeOwnership, plan};
+use dkron_jobs::job::{Desired, Job, Live, LiveJob, Owner};
+use dkron_jobs::plan::{Drift, Policy, TakeOwnership, plan};
 use dkron_jobs::render::{Context, Problem, Source, Sources, TableFormat, Var, examine, to_yaml, values};
 use dkron_jobs::schedule::Schedule;
 use dkron_jobs::snapshot::{Lines, Manifest, Packing, Reader, Record};
@@ -51,11 +51,10 @@ pub fn templates(bytes: &[u8]) {
     rendered.problems.iter().for_each(|problem| is_told(problem, text));
     assert_eq!(examine(&sources, &context).desired, rendered.desired, "the same templates, the same jobs");
     for (name, wanted) in &rendered.desired.jobs {
-        let job = wanted.job.unpack();
+        let job = wanted.job.clone();
         assert_eq!(*job.name, **name, "a job goes by its name");
         // What else is wrong with a job may keep Dkron's own refusal from being said: then that is.
-        let fields = Fields::of(&job);
-        let refusal = fields.refusal().or_else(|| fields.unknown_time());
+        let refusal = job.refusal().or_else(|| job.unknown_time());
         let is_good = refusal.is_none() || !rendered.problems.is_empty();
         assert!(is_good, "Dkron would refuse `{name}`, and nobody says so: {refusal:?}");
         comes_back(&wanted.job);
@@ -74,8 +73,8 @@ fn is_told(problem: &Problem, text: &str) {
 }
 
 /// A job that is sent is the same when it is read again.
-fn comes_back(job: &Packed) {
-    let text = serde_json::to_string(&job.unpack()).expect("a job has a JSON form");
+fn comes_back(job: &Job) {
+    let text = serde_json::to_string(job).expect("a job has a JSON form");
     let live = decode_jobs(format!("[{text}]").as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
     let read: Vec<_> = live.jobs.values().map(|live| &live.job).collect();
     assert_eq!(read, [job], "{text}");
@@ -90,13 +89,13 @@ pub fn backups(bytes: &[u8]) {
     let mut lines = Lines::default();
     for record in &whole.0 {
         comes_back(&record.live.job);
-        let text = serde_json::to_string(&record.live.job.unpack()).expect("a job has a JSON form");
+        let text = serde_json::to_string(&record.live.job).expect("a job has a JSON form");
         lines.add(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
     }
     let text = lines.parents_first().collect::<Vec<_>>().concat();
     let (again, problems) = read(&text, 64);
-    let jobs = |records: &[Record]| -> BTreeMap<Arc<str>, Packed> {
-        records.iter().map(|record| (record.live.job.name().clone(), record.live.job.clone())).collect()
+    let jobs = |records: &[Record]| -> BTreeMap<Arc<str>, Job> {
+        records.iter().map(|record| (record.live.job.name.clone(), record.live.job.clone())).collect()
     };
     assert_eq!((jobs(&again), problems), (jobs(&whole.0), Vec::new()), "what is saved again");
     if let Ok(manifest) = Manifest::parse(bytes) {
@@ -136,10 +135,9 @@ fn read(bytes: &[u8], size: usize) -> (Vec<Record>, Vec<String>) {
 
 /// Dkron's list of jobs, and one job of it.
 pub fn answers(bytes: &[u8]) {
-    if let Ok(job) = serde_json::from_slice::<WireJob<'_>>(bytes) {
-        comes_back(&LiveJob::from(job).job);
+    if let Ok(live) = serde_json::from_slice::<LiveJob>(bytes) {
+        comes_back(&live.job);
     }
-    let _ = History::of_json(bytes);
     match decode_jobs(bytes) {
         Err(words) => assert!(!words.is_empty() && !words.contains('\n'), "{words:?}"),
         Ok(live) => is_planned(&live),
@@ -167,14 +165,14 @@ fn is_planned(live: &Live) {
         heal_stuck: true,
     };
     for (name, live) in &live.jobs {
-        assert_eq!(name, live.job.name(), "a job goes by its name");
+        assert_eq!(name, &live.job.name, "a job goes by its name");
         comes_back(&live.job);
     }
     let Ok(plan) = plan(&Desired::default(), live, &policy) else { return };
     for item in &plan.items {
         let stamp = live.jobs.get(&item.name).and_then(|live| live.job.own_stamp());
         let is_ours = stamp.is_some_and(|stamp| stamp.owner == policy.owner);
-        assert!(is_ours || item.action == Action::Unchanged, "`{}` is not ours: {:?}", item.name, item.action);
+        assert!(is_ours || !item.change.is_write(), "`{}` is not ours: {:?}", item.name, item.change);
     }
 }
 

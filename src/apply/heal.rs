@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::dkron::Written;
-use crate::job::Packed;
-use crate::plan::{Item, named};
+use crate::job::Job;
+use crate::plan::named;
 use crate::report::Outcome;
 
 use super::{ROUNDS, Run};
@@ -16,29 +16,29 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 impl Run<'_> {
     /// Deletes the executions of a job, after what changes of it is posted. Where that did not suffice the job is only posted again.
-    pub(super) async fn forget(&self, index: usize, item: &Item, job: &Packed) -> Written {
+    pub(super) async fn forget(&self, index: usize, job: &Job, changes: bool) -> Written {
         let again = !self.renewed.borrow_mut().insert(index);
-        if again || item.reschedules() || item.from.as_ref() != Some(job) {
+        if again || changes {
             let written = self.session.put(job).await;
             if again || written != Written::Accepted {
                 return written;
             }
         }
-        self.session.forget(&item.name).await
+        self.session.forget(&job.name).await
     }
 
     /// Sets the children aside, deletes the job, creates it, and puts the children back. Once it has begun, no signal ends it
     /// half way. Where the job was deleted by this run before, what does not stand is only written again.
-    pub(super) async fn renew(&self, index: usize, job: &Packed, children: &[Packed]) -> Outcome {
+    pub(super) async fn renew(&self, index: usize, job: &Job, children: &[Job]) -> Outcome {
         if !self.renewed.borrow().contains(&index) {
             for (count, child) in children.iter().enumerate() {
                 let written = self.session.put(&child.parked()).await;
                 if written != Written::Accepted {
-                    let why = format!("its child `{}` could not be set aside: {}", child.name(), words(written));
+                    let why = format!("its child `{}` could not be set aside: {}", child.name, words(written));
                     return self.not_begun(&children[..=count], why).await;
                 }
             }
-            match self.session.delete(job.name()).await {
+            match self.session.delete(&job.name).await {
                 // In doubt it is gone.
                 Written::Accepted | Written::Stopped => drop(self.renewed.borrow_mut().insert(index)),
                 other => return self.not_begun(children, format!("it could not be deleted: {}", words(other))).await,
@@ -67,18 +67,18 @@ impl Run<'_> {
     }
 
     /// Nothing was deleted: the children that were set aside, perhaps, are put back.
-    async fn not_begun(&self, children: &[Packed], why: String) -> Outcome {
+    async fn not_begun(&self, children: &[Job], why: String) -> Outcome {
         match self.put_back(children).await {
             Ok(()) => Outcome::Failed(format!("not healed: {why}")),
             Err((child, written)) => Outcome::Failed(format!(
                 "not healed: {why}; and its child `{}` could not be put back: {}; the next `apply` does it",
-                child.name(),
+                child.name,
                 words(written)
             )),
         }
     }
 
-    async fn put_back<'c>(&self, children: &'c [Packed]) -> Result<(), (&'c Packed, Written)> {
+    async fn put_back<'c>(&self, children: &'c [Job]) -> Result<(), (&'c Job, Written)> {
         for child in children {
             let written = self.surely(child).await;
             if written != Written::Accepted {
@@ -89,7 +89,7 @@ impl Run<'_> {
     }
 
     /// A write that is tried on when everything else stops.
-    async fn surely(&self, job: &Packed) -> Written {
+    async fn surely(&self, job: &Job) -> Written {
         loop {
             let written = self.session.put(job).await;
             let stopped = matches!(written, Written::NotDone(_) | Written::Stopped) && self.shutdown.is_stopping();
@@ -104,19 +104,19 @@ impl Run<'_> {
     }
 }
 
-fn half(child: &Packed, written: Written) -> Outcome {
+fn half(child: &Job, written: Written) -> Outcome {
     Outcome::Failed(format!(
         "healed, and its child `{}` is still set aside, without a parent and run by hand only: {}; the next `apply` puts it back",
-        child.name(),
+        child.name,
         words(written)
     ))
 }
 
-fn left_aside(children: &[Packed]) -> String {
+fn left_aside(children: &[Job]) -> String {
     if children.is_empty() {
         return String::new();
     }
-    let names: Vec<_> = children.iter().map(|child| child.name().to_string()).collect();
+    let names: Vec<_> = children.iter().map(|child| child.name.to_string()).collect();
     format!("set aside until then: {}; ", named(&names))
 }
 

@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::dkron::{Phase, Proof, Session, WaitError, Written};
-use crate::job::{Live, Mismatch, Packed};
-use crate::plan::{Action, Ailment, Heal, Item, Plan, named};
+use crate::job::{Job, Live, Mismatch};
+use crate::plan::{Ailment, Change, Heal, Item, Plan, named};
 use crate::report::Outcome;
 use crate::shutdown::{Shutdown, Signal};
 use crate::words::counted;
@@ -57,10 +57,12 @@ pub async fn apply(
     shutdown: &Shutdown,
     progress: &dyn Fn(),
 ) -> Applied {
-    let untried = |item: &Item| match item.action {
-        Action::Unchanged => Outcome::Unchanged,
+    let untried = |item: &Item| match item.change {
+        Change::Keep { .. } => Outcome::Unchanged,
         // What still says so at the end was never reached.
-        _ => Outcome::Skipped("not done: Dkron could not be read to prove the writes before it".to_owned()),
+        Change::Create { .. } | Change::Update { .. } | Change::Delete => {
+            Outcome::Skipped("not done: Dkron could not be read to prove the writes before it".to_owned())
+        }
     };
     let run = Run {
         plan,
@@ -162,14 +164,18 @@ impl Run<'_> {
     async fn send(&self, index: usize, item: &Item) -> Outcome {
         self.orphans.borrow_mut().remove(&index);
         self.written_in.borrow_mut().insert(index, self.session.epoch());
-        let written = match (item.action, item.definition()) {
-            (Action::Delete, _) => self.session.delete(&item.name).await,
-            (_, Some(job)) => match &item.heal {
-                Some(Heal::Anew { children }) => return self.renew(index, job, children).await,
-                Some(Heal::Forget) => self.forget(index, item, job).await,
-                Some(Heal::Post) | None => self.put(index, job).await,
-            },
-            (_, None) => return Outcome::Unchanged,
+        let written = match &item.change {
+            Change::Create { to } | Change::Update { to, heal: Some(Heal::Post) | None, .. } => {
+                self.put(index, to).await
+            }
+            Change::Update { from, to, heal: Some(Heal::Forget) } => {
+                self.forget(index, to, item.reschedules() || from != to).await
+            }
+            Change::Update { to, heal: Some(Heal::Anew { children }), .. } => {
+                return self.renew(index, to, children).await;
+            }
+            Change::Delete => self.session.delete(&item.name).await,
+            Change::Keep { .. } => return Outcome::Unchanged,
         };
         match written {
             Written::Accepted => Outcome::Done,
@@ -185,9 +191,9 @@ impl Run<'_> {
 
     /// Posts a job. One that is switched off and that the scheduler still shows is posted as `@manually` before: a run that began while it
     /// was switched off leaves its entry behind, and Dkron takes an entry away only where it finds the job scheduled.
-    async fn put(&self, index: usize, job: &Packed) -> Written {
+    async fn put(&self, index: usize, job: &Job) -> Written {
         let lingers = self.plan.items[index].ailment() == Some(Ailment::Mismatched(Mismatch::StillScheduled));
-        if (lingers || self.lingering.borrow().contains(&index)) && job.disabled() {
+        if (lingers || self.lingering.borrow().contains(&index)) && job.disabled {
             let written = self.session.put(&job.parked().with_disabled(false)).await;
             if written != Written::Accepted {
                 return written;
@@ -203,12 +209,6 @@ impl Run<'_> {
             return None;
         }
         matches!(self.outcomes.borrow()[index], Outcome::Failed(_) | Outcome::Skipped(_)).then_some(name)
-    }
-
-    /// What the plan knows of a job.
-    fn wanted(&self, name: &str) -> Option<&Packed> {
-        let item = self.plan.item(name)?;
-        item.to.as_ref().or(item.from.as_ref())
     }
 
     /// The parent that an item is to have, where the plan has something to say about it.
@@ -241,12 +241,10 @@ impl Run<'_> {
     }
 
     /// A child that was set aside and is not as it was. One that goes is gone by now, or not yet.
-    fn astray<'i>(&self, item: &'i Item, live: &Live) -> Option<&'i Packed> {
-        let goes = |name: &str| self.plan.item(name).is_some_and(|item| item.action == Action::Delete);
-        let is_back = |child: &Packed| {
-            live.jobs.get(child.name()).map_or_else(|| child.look(|child| child.ephemeral), |live| live.job == *child)
-        };
-        item.set_aside()?.iter().find(|child| !is_back(child) && !goes(child.name()))
+    fn astray<'i>(&self, item: &'i Item, live: &Live) -> Option<&'i Job> {
+        let goes = |name: &str| self.plan.item(name).is_some_and(|item| item.change == Change::Delete);
+        let is_back = |child: &Job| live.jobs.get(&child.name).map_or(child.ephemeral, |live| live.job == *child);
+        item.set_aside()?.iter().find(|child| !is_back(child) && !goes(&child.name))
     }
 
     /// What Dkron holds in place of what it accepted again and again.
@@ -275,7 +273,7 @@ impl Run<'_> {
             (Wrong::Stored, Some(_), None) => "it is not there".to_owned(),
             (Wrong::Stored, Some(job), Some(live_job)) => {
                 match self.astray(item, &proof.live).filter(|_| live_job == job) {
-                    Some(child) => format!("its child `{}`, set aside meanwhile, is not as it was", child.name()),
+                    Some(child) => format!("its child `{}`, set aside meanwhile, is not as it was", child.name),
                     None => format!("it differs in {}", differences(live_job, job)),
                 }
             }
@@ -297,7 +295,7 @@ impl Run<'_> {
         if !self.stands(index, &proof.live) {
             return Some(Wrong::Stored);
         }
-        if look == Look::Once || item.action == Action::Delete {
+        if look == Look::Once || item.change == Change::Delete {
             return None;
         }
         if let Some(mismatch) = proof.mismatched.as_ref().and_then(|mismatched| mismatched.get(&item.name)) {
@@ -317,7 +315,9 @@ impl Run<'_> {
     /// Looks whether everything done stands and is scheduled, and writes again what is not.
     async fn prove(&self, waves: &[Vec<usize>], look: Look, warnings: &mut Vec<String>) -> Result<(), WaitError> {
         let due = |index: &usize| self.is_due(*index);
-        let risky = |index: &usize| look == Look::AgainLater && self.plan.items[*index].action != Action::Create;
+        let risky = |index: &usize| {
+            look == Look::AgainLater && !matches!(self.plan.items[*index].change, Change::Create { .. })
+        };
         if !waves.iter().flatten().any(due) {
             // Nothing to look for, and where Dkron was given up on the way, that is how the run ends.
             return self.session.given_up().map_or(Ok(()), Err);
@@ -336,7 +336,7 @@ impl Run<'_> {
                         .push(format!("stopped by {} before Dkron was read again to prove the writes", signal.name()));
                     return Ok(());
                 }
-                proof = self.session.prove(|name| self.wanted(name)) => proof?,
+                proof = self.session.prove() => proof?,
             };
             if look == Look::AgainLater
                 && let Some(problem) = &proof.problem
@@ -467,15 +467,15 @@ enum Look {
 /// Whether Dkron holds what this item wanted.
 fn stands(item: &Item, live: &Live) -> bool {
     let live = live.jobs.get(&item.name).map(|live| &live.job);
-    match (item.action, item.definition()) {
-        (Action::Delete, _) => live.is_none(),
+    match &item.change {
         // An ephemeral job is gone after its first success: its absence proves nothing either way.
-        (_, Some(job)) => live.map_or_else(|| job.look(|job| job.ephemeral), |live| live == job),
-        (_, None) => true,
+        Change::Create { to } | Change::Update { to, .. } => live.map_or(to.ephemeral, |live| live == to),
+        Change::Delete => live.is_none(),
+        Change::Keep { .. } => true,
     }
 }
 
-fn differences(live: &Packed, job: &Packed) -> String {
+fn differences(live: &Job, job: &Job) -> String {
     let fields: Vec<_> = live.diff(job).into_iter().map(|change| format!("`{}`", change.field)).collect();
     if fields.is_empty() { "its stamp".to_owned() } else { fields.join(", ") }
 }

@@ -1,7 +1,7 @@
 //! `apply`: the hook's main job.
 
 use crate::dkron::Role;
-use crate::plan::Reason;
+use crate::plan::{Change, Reason};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
@@ -21,7 +21,10 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
     let policy = policy(settings);
     let (plan, left_out) = planned(&mut desired, &reading, &policy, TooNew::LeaveOut, shutdown).await?;
     // Jobs made by hand are in no template: what they were is saved before the first of them changes.
-    let adopts = plan.items.iter().any(|item| item.reasons.contains(&Reason::Adopted) && item.from.is_some());
+    let adopts = plan
+        .items
+        .iter()
+        .any(|item| matches!(item.change, Change::Update { .. }) && item.reasons.contains(&Reason::Adopted));
     if adopts && let Some(store) = saved::store(settings)? {
         let saved = or_stop(shutdown, backup::save(&store, &dkron, settings)).await?;
         warnings.push(format!("jobs made by hand are adopted; all jobs were saved before in {}", saved.file));

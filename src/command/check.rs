@@ -13,7 +13,7 @@ use tracing::info;
 use crate::dkron::{Before, Phase, Ran, Reading, Role, RunError, Runner, WaitError};
 use crate::exit::ExitCode;
 use crate::job::{Desired, Live, printable};
-use crate::plan::{self, Action, Plan};
+use crate::plan::{self, Plan};
 use crate::report::{Report, RunReport};
 use crate::settings::{RunSettings, Settings};
 use crate::shutdown::Shutdown;
@@ -60,7 +60,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         report.add_warnings([why]);
     }
     print(&report, settings.output)?;
-    let differs = plan.items.iter().any(|item| item.action != Action::Unchanged && !item.only_heals());
+    let differs = plan.items.iter().any(|item| item.change.is_write() && !item.only_heals());
     let exit = match (differs, failing) {
         (true, _) => ExitCode::Changes,
         (false, true) => ExitCode::Failing,
@@ -97,7 +97,7 @@ enum Turn {
 
 /// Chooses the jobs to run.
 fn turns(desired: &Desired, live: &Live, settings: &RunSettings) -> Result<BTreeMap<Arc<str>, Turn>, Error> {
-    let is_off = |name: &str| live.jobs.get(name).is_none_or(|live| live.job.disabled());
+    let is_off = |name: &str| live.jobs.get(name).is_none_or(|live| live.job.disabled);
     let mut chosen: BTreeSet<Arc<str>> = BTreeSet::new();
     if !settings.jobs.is_empty() {
         all_match(&settings.jobs, &desired.jobs.keys(), "--run")?;
@@ -172,7 +172,7 @@ async fn family(
         let Some((_, next, _)) = waiting.get(at) else { break };
         parent = next;
     }
-    let retries = |name: &str| reading.live.jobs.get(name).map_or(0, |live| live.job.look(|job| job.retries));
+    let retries = |name: &str| reading.live.jobs.get(name).map_or(0, |live| live.job.retries);
     let mut runs = vec![told(first, runner.run(first, retries(first)).await)];
     for (parent, child, before) in waiting {
         let parent = &runs[parent];

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::dkron::{Dkron, Role};
 use crate::exit::ExitCode;
-use crate::job::{Desired, Job, Live, Packed, Wanted, printable};
-use crate::plan::{Action, Item, Plan, Reason};
+use crate::job::{Desired, Job, Live, Wanted, printable};
+use crate::plan::{Change, Item, Plan, Reason};
 use crate::report::{Outcome, Report, shown_url};
 use crate::rewrite::{Leftover, Move, rewrite};
 use crate::settings::{DkronSettings, Output, Settings};
@@ -45,7 +45,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 /// What is to be said where copies are not written because jobs of another namespace, such as the originals, have their names.
 fn names_taken(work: &Work, namespace: &str) -> Option<String> {
     let theirs = |item: &&Item| {
-        let stamp = work.reading.live.jobs.get(&item.name).and_then(|live| live.job.stamp());
+        let stamp = work.reading.live.jobs.get(&item.name).and_then(|live| live.job.stamp.as_ref());
         item.reasons.contains(&Reason::LeftAsItIs) && stamp.is_some_and(|stamp| stamp.owner.namespace() != namespace)
     };
     let first = work.plan.items.iter().find(theirs)?;
@@ -85,13 +85,13 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         None => or_stop(shutdown, saved::read(settings, &given.from)).await?,
     };
     let (jobs, origins): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut saved.jobs).into_iter().map(|(_, wanted)| (wanted.job.unpack(), wanted.origin)).unzip();
+        std::mem::take(&mut saved.jobs).into_iter().map(|(_, wanted)| (wanted.job.clone(), wanted.origin)).unzip();
     let rewritten = rewrite(jobs, &with)?;
     let mentioned = rewritten.places > 0 || !rewritten.leftovers.is_empty();
     if may_be_misspelt && !mentioned && with.from != with.to && !rewritten.jobs.is_empty() {
         return Err(Error::NotMentioned { namespace: with.from, place: saved.source });
     }
-    let by_name: BTreeMap<_, _> = rewritten.jobs.iter().map(|job| (job.name.as_str(), job)).collect();
+    let by_name: BTreeMap<_, _> = rewritten.jobs.iter().map(|job| (&*job.name, job)).collect();
     let shown = |leftover: &Leftover| shown(leftover, by_name.get(leftover.job.as_str()).copied(), &with.from);
     let leftovers: Vec<_> = rewritten.leftovers.iter().map(shown).collect();
     if !leftovers.is_empty() && !given.allow_leftovers {
@@ -101,10 +101,7 @@ async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error
         .jobs
         .iter()
         .zip(origins)
-        .map(|(job, origin)| {
-            let job = Packed::new(job);
-            (job.name().clone(), Wanted::as_is(job, origin))
-        })
+        .map(|(job, origin)| (job.name.clone(), Wanted::as_is(job.clone(), origin)))
         .collect();
     saved.warn_of_unknown_times();
     for leftover in leftovers {
@@ -138,7 +135,7 @@ fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Er
     let desired = Desired { jobs: copies.jobs, ..Desired::default() };
     let mut text = Vec::new();
     for wanted in desired.parents_first() {
-        serde_json::to_writer(&mut text, &wanted.job.unpack()).map_err(|error| Error::Output(error.into()))?;
+        serde_json::to_writer(&mut text, &wanted.job).map_err(|error| Error::Output(error.into()))?;
         text.push(b'\n');
     }
     write_new(file, &text, settings.policy.force)?;
@@ -161,10 +158,5 @@ fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Er
 
 /// A job in a new file, as the report shows it.
 fn copied(wanted: &Wanted) -> Item {
-    Item {
-        action: Action::Create,
-        reasons: vec![Reason::Restored],
-        to: Some(wanted.job.clone()),
-        ..Item::unchanged(wanted)
-    }
+    Item::of(wanted, Change::Create { to: wanted.job.clone() }, vec![Reason::Restored])
 }

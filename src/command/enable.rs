@@ -35,14 +35,14 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
         .filter(|(name, _)| is_named(only, name))
         .map(|(name, live)| {
             // What its own template switches off is not a copy that waits: the next apply would switch it off again.
-            let off = live.job.stamp().is_some_and(|stamp| stamp.disabled == Some(true));
-            let job = live.job.with_disabled(live.job.disabled() && off);
+            let off = live.job.stamp.as_ref().is_some_and(|stamp| stamp.disabled == Some(true));
+            let job = live.job.with_disabled(live.job.disabled && off);
             (name.clone(), Wanted::as_is(job, origin.clone()))
         })
         .collect();
     let mut warnings = reading.warnings.clone();
-    let off = jobs.values().filter(|wanted| wanted.job.disabled());
-    warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name())));
+    let off = jobs.values().filter(|wanted| wanted.job.disabled);
+    warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name)));
     let mut desired = Desired { restored: jobs, scope: Scope::Part, overwrite: true, ..Desired::default() };
     let policy = policy(settings);
     let (plan, left_out) = planned(&mut desired, &reading, &policy, TooNew::Refuse, shutdown).await?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use serde_json::Value;
@@ -11,10 +10,10 @@ use crate::cache::{self, Caches};
 use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
-use crate::job::{Desired, JobMap, Live, Packed, Pool};
+use crate::job::{Desired, JobMap, Live};
 use crate::lint::SCHEDULE_INVALID;
 use crate::plan::{self, Policy};
-use crate::render::{Context, Problems, Rendered, Var, examine_into};
+use crate::render::{Context, Problems, Rendered, Var, examine};
 use crate::report::Masker;
 use crate::settings::{Restore, Settings, TemplateSettings};
 use crate::shutdown::Shutdown;
@@ -73,15 +72,6 @@ impl Gathered {
         self,
         judge: impl FnOnce(Prepared) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        self.prepare_into(|job| job, judge).await
-    }
-
-    /// The same; `keep` may give back the same job in less memory.
-    async fn prepare_into<T: Send + 'static>(
-        self,
-        keep: impl Fn(Packed) -> Packed + Send + 'static,
-        judge: impl FnOnce(Prepared) -> T + Send + 'static,
-    ) -> Result<T, Error> {
         let Self { context, folders, tables, remote, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::sources(&folders, &tables)).await?) };
         let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetch(remote))?;
@@ -91,7 +81,7 @@ impl Gathered {
         sources.tables.extend(fetched);
         let work = move || {
             let caches = sources.tables.get(cache::TABLE).map(Caches::of);
-            let rendered = examine_into(&sources, &context, keep);
+            let rendered = examine(&sources, &context);
             // A large table is not kept while its jobs are looked at.
             drop(sources);
             judge(Prepared { rendered, caches, warnings })
@@ -257,12 +247,9 @@ pub(super) async fn sides<T: Send + 'static>(
     let gathered = gather(settings)?;
     let masker = gathered.masker.clone();
     let known = masker.clone();
-    let pool = Arc::new(Pool::default());
-    let shared = Arc::clone(&pool);
-    let keep = move |job: Packed| job.pooled(&shared);
-    let render = Box::pin(async { gathered.prepare_into(keep, move |prepared| judge(prepared, &known)).await? });
+    let render = Box::pin(async { gathered.prepare(move |prepared| judge(prepared, &known)).await? });
     let read = Box::pin(async {
-        let mut reading = dkron.read_into(role, &pool).await?;
+        let mut reading = dkron.read(role).await?;
         reading.look_for_ailments().await;
         Ok(reading)
     });

@@ -41,13 +41,12 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         cluster_domain: given.cluster_domain.clone(),
         name_prefix: given.name_prefix.clone(),
     };
-    let jobs: Vec<_> = saved.jobs.values().map(|wanted| wanted.job.unpack()).collect();
+    let jobs: Vec<_> = saved.jobs.values().map(|wanted| wanted.job.clone()).collect();
     let (count, owner) = (jobs.len(), settings.templates.owner());
     let mut warnings = saved.warnings;
     for wanted in saved.jobs.values() {
-        if let Some(stamp) = wanted.job.stamp().filter(|stamp| stamp.owner != owner) {
-            let name = wanted.job.name();
-            let other = stamp.owner;
+        if let Some(stamp) = wanted.job.stamp.as_ref().filter(|stamp| stamp.owner != owner) {
+            let (name, other) = (&wanted.job.name, &stamp.owner);
             warnings.push(format!("job `{name}` is kept by {other}: its templates have it already"));
         }
     }

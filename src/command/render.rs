@@ -31,8 +31,7 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 /// The jobs as they are shown, in an order in which they can be posted.
 fn shown(desired: &Desired, show_secrets: bool, masker: &Masker) -> impl Iterator<Item = Job> {
     desired.parents_first().into_iter().map(move |wanted| {
-        let job = wanted.job.unpack();
-        if show_secrets { job } else { masker.job(&job, &wanted.secret_fields) }
+        if show_secrets { wanted.job.clone() } else { masker.job(&wanted.job, &wanted.secret_fields) }
     })
 }
 

@@ -1,6 +1,7 @@
 //! `restore`: jobs as they were.
 
-use crate::job::{Desired, Scope};
+use crate::dkron::Role;
+use crate::job::{Desired, Live, Scope};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
@@ -34,8 +35,7 @@ pub(super) async fn bring_back(
     shutdown: &Shutdown,
 ) -> Result<Work, Error> {
     let overwrite = settings.source.overwrite;
-    let known = |name: &str| saved.jobs.get(name).map(|wanted| &wanted.job);
-    let reading = or_stop(shutdown, async { Ok(dkron.read_beside(known).await?) }).await?;
+    let reading = or_stop(shutdown, async { Ok(dkron.read::<Live>(Role::Writer).await?) }).await?;
     let mut desired = Desired { restored: saved.jobs, scope: Scope::Part, overwrite, ..Desired::default() };
     let policy = policy(settings);
     let (plan, left_out) = planned(&mut desired, &reading, &policy, too_new, shutdown).await?;

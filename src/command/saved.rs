@@ -44,13 +44,11 @@ impl Saved {
     /// Tells of the jobs whose schedule or time zone we do not know. They stay as they are: the server decides.
     pub(super) fn warn_of_unknown_times(&mut self) {
         let warning = |wanted: &Wanted| {
-            wanted.job.look(|job| {
-                let (field, words) = job.unknown_time()?;
-                Some(format!(
-                    "{}: job `{}`: its `{field}` is not one that this version of dkron-jobs knows ({words}); it is kept as it is, and Dkron decides",
-                    wanted.origin, job.name
-                ))
-            })
+            let (field, words) = wanted.job.unknown_time()?;
+            Some(format!(
+                "{}: job `{}`: its `{field}` is not one that this version of dkron-jobs knows ({words}); it is kept as it is, and Dkron decides",
+                wanted.origin, wanted.job.name
+            ))
         };
         let warnings: Vec<_> = self.jobs.values().filter_map(warning).collect();
         for warning in warnings {
@@ -251,7 +249,7 @@ impl Taken {
         match piece {
             Ok(record) => {
                 let origin = Origin { file: self.file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
-                let name = record.live.job.name().clone();
+                let name = record.live.job.name.clone();
                 self.jobs.push((name, Wanted::as_is(record.live.job, origin)));
             }
             // What lint has a rule for.

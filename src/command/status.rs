@@ -10,10 +10,10 @@ use terminal_size::{Height, Width, terminal_size};
 use tracing::warn;
 
 use crate::cache;
-use crate::dkron::{Reading, WaitError};
+use crate::dkron::{Reading, Role, WaitError};
 use crate::exit::ExitCode;
-use crate::job::{Desired, History, Live};
-use crate::plan::{self, Action, Plan, Policy, TakeOwnership};
+use crate::job::{Desired, Live};
+use crate::plan::{self, Change, Plan, Policy, TakeOwnership};
 use crate::render::Problems;
 use crate::report::{Masker, shown_url};
 use crate::settings::{DEFAULT_TEMPLATES, Output, Settings};
@@ -102,12 +102,12 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         gathered.prepare(jobs).await?
     });
     let read = Box::pin(async {
-        let (mut reading, histories) = dkron.observe().await?;
+        let mut reading = dkron.read::<Live>(Role::Observer).await?;
         reading.look_for_ailments().await;
         let nodes = reading.health(&dkron).await;
-        Ok((reading, histories, nodes))
+        Ok((reading, nodes))
     });
-    let ((desired, caches, mut warnings), (reading, histories, nodes)) =
+    let ((desired, caches, mut warnings), (reading, nodes)) =
         or_stop(shutdown, async { tokio::try_join!(rendered, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
     let mut ours = Vec::new();
@@ -120,7 +120,7 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         drift(&desired, &reading.live, settings).map_err(|warning| ours.push(warning)).ok()
     };
     let only = only(settings, &reading.live, plan.as_ref())?;
-    let seen = runs(&reading, &histories, only.as_ref(), &mut ours);
+    let seen = runs(&reading, only.as_ref(), &mut ours);
     let (running, outputs) = or_stop(shutdown, async { Ok(seen.await) }).await?;
     let (owner, url) = (settings.templates.owner(), shown_url(&settings.dkron.url));
     let now = reading.now.unwrap_or_else(|| {
@@ -141,7 +141,6 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         live: &reading.live,
         scheduler_runs: reading.scheduler_runs(),
         nodes: &nodes,
-        histories: &histories,
         running: &running,
         outputs: &outputs,
         plan: plan.as_ref(),
@@ -171,7 +170,7 @@ fn only(settings: &Settings, live: &Live, plan: Option<&Plan>) -> Result<Option<
     if settings.source.only.is_empty() {
         return Ok(None);
     }
-    let created = plan.iter().flat_map(|plan| &plan.items).filter(|item| item.action == Action::Create);
+    let created = plan.iter().flat_map(|plan| &plan.items).filter(|item| matches!(item.change, Change::Create { .. }));
     let names = created.map(|item| &item.name).chain(live.jobs.keys());
     all_match(&settings.source.only, &names, "--only")?;
     Ok(Some(names.filter(|name| is_named(&settings.source.only, name)).cloned().collect()))
@@ -180,7 +179,6 @@ fn only(settings: &Settings, live: &Live, plan: Option<&Plan>) -> Result<Option<
 /// The runs in flight, and what the newest failed ones left as output. What cannot be told is a warning.
 async fn runs(
     reading: &Reading,
-    histories: &BTreeMap<Arc<str>, History>,
     only: Option<&BTreeSet<Arc<str>>>,
     warnings: &mut Vec<String>,
 ) -> (BTreeMap<String, Timestamp>, BTreeMap<Arc<str>, String>) {
@@ -188,10 +186,12 @@ async fn runs(
         warnings.push(format!("what is running could not be told: {failure}"));
         BTreeMap::new()
     });
-    let mut failed: Vec<_> = histories
+    let mut failed: Vec<_> = reading
+        .live
+        .jobs
         .iter()
-        .filter(|(name, history)| history.failed_last() && only.is_none_or(|only| only.contains(*name)))
-        .map(|(name, history)| (history.last_error, name))
+        .filter(|(name, live)| live.history.failed_last() && only.is_none_or(|only| only.contains(*name)))
+        .map(|(name, live)| (live.history.last_error, name))
         .collect();
     sort::by(&mut failed, |a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     if failed.len() > OUTPUTS {

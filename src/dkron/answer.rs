@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::job::{LiveJob, WireJob};
+use crate::job::LiveJob;
 use crate::telemetry;
 
 use super::Failure;
@@ -106,7 +106,7 @@ impl Answer {
 
     /// One job.
     pub(super) fn job(&self) -> Result<LiveJob, Failure> {
-        serde_json::from_slice::<WireJob<'_>>(&self.body).map(LiveJob::from).map_err(|error| self.not_dkron(&error))
+        serde_json::from_slice(&self.body).map_err(|error| self.not_dkron(&error))
     }
 
     /// Refuses a list that is longer or shorter than its count (FACTS 3).

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::sleep_until;
 use tracing::warn;
 
-use crate::job::{Live, LiveJob, Mismatch, Packed, Scheduler, Stuck};
+use crate::job::{Job, Live, LiveJob, Mismatch, Scheduler, Stuck};
 
 use super::Failure;
 use super::conn::LIST;
@@ -62,7 +62,7 @@ impl Reading {
         match self.trusted.look_again(first).await {
             Ok((again, mismatched)) => {
                 for job in again {
-                    self.live.jobs.insert(job.job.name().clone(), job);
+                    self.live.jobs.insert(job.job.name.clone(), job);
                 }
                 self.live.mismatched = mismatched;
             }
@@ -85,7 +85,7 @@ impl Reading {
             .jobs
             .values()
             .filter(|live| live.is_late(now) && live.job.forbids_overlap())
-            .map(|live| live.job.name().clone())
+            .map(|live| live.job.name.clone())
             .collect();
         if late.is_empty() {
             return;
@@ -114,13 +114,13 @@ impl Trusted {
     pub(super) fn compare<'j>(
         &self,
         scheduler: &Scheduler,
-        jobs: impl Iterator<Item = &'j Packed> + Clone,
+        jobs: impl Iterator<Item = &'j Job> + Clone,
     ) -> Result<BTreeMap<Arc<str>, Mismatch>, &'static str> {
         if !has_known_entries(self.version.as_deref()) {
             return Err("the form of its entries is known for Dkron 4.0 and 4.1 only");
         }
         let differing = scheduler.compare(jobs)?.into_iter();
-        Ok(differing.map(|(job, mismatch)| (job.name().clone(), mismatch)).collect())
+        Ok(differing.map(|(job, mismatch)| (job.name.clone(), mismatch)).collect())
     }
 
     /// Reads these jobs and the scheduler again: the jobs as they are now, and those that still differ.

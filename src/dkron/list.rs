@@ -1,8 +1,6 @@
 //! A list of jobs, read as it arrives: it is never there as a whole, neither as text nor as values.
 
-use std::sync::Arc;
-
-use crate::job::{Live, LiveJob, Packed, Pool, WireJob};
+use crate::job::{Live, LiveJob};
 use crate::snapshot::{LONGEST_JOB, Lines, Objects, Piece, Shape};
 
 /// What a list is read into.
@@ -19,7 +17,8 @@ pub trait Collect {
 
 impl Collect for Live {
     fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        self.take(job).map(drop)
+        self.put(live_job(job)?);
+        Ok(())
     }
 
     fn agrees(&self, other: &Self) -> bool {
@@ -28,71 +27,11 @@ impl Collect for Live {
 }
 
 impl Live {
-    /// Takes one job's JSON, and tells its name.
-    pub(super) fn take(&mut self, job: &[u8]) -> Result<Arc<str>, String> {
-        let live = live_job(job)?;
-        let name = live.job.name().clone();
-        self.put(live);
-        Ok(name)
-    }
-
     /// Adds a job. Dkron's list is in the order of the names; in any other it takes longer.
     fn put(&mut self, live: LiveJob) {
-        if let Some((name, live)) = self.jobs.try_append(live.job.name().clone(), live) {
+        if let Some((name, live)) = self.jobs.try_append(live.job.name.clone(), live) {
             self.jobs.insert(name, live);
         }
-    }
-}
-
-/// Jobs many of which are known already: what is the same is in memory only once.
-pub(super) struct Sharing<K> {
-    pub(super) live: Live,
-    known: K,
-}
-
-impl<'k, K: Fn(&str) -> Option<&'k Packed>> Sharing<K> {
-    pub(super) fn new(known: K) -> Self {
-        Self { live: Live::default(), known }
-    }
-}
-
-impl<'k, K: Fn(&str) -> Option<&'k Packed>> Collect for Sharing<K> {
-    fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        let mut live = live_job(job)?;
-        if let Some(known) = (self.known)(live.job.name()) {
-            live.job = live.job.sharing(known);
-        }
-        self.live.put(live);
-        Ok(())
-    }
-
-    fn agrees(&self, other: &Self) -> bool {
-        self.live.agrees(&other.live)
-    }
-}
-
-/// Jobs whose definitions may be known already, or be made elsewhere meanwhile.
-pub(super) struct Pooling<'p> {
-    pub(super) live: Live,
-    pool: &'p Pool,
-}
-
-impl<'p> Pooling<'p> {
-    pub(super) fn new(pool: &'p Pool) -> Self {
-        Self { live: Live::default(), pool }
-    }
-}
-
-impl Collect for Pooling<'_> {
-    fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        let mut live = live_job(job)?;
-        live.job = live.job.pooled(self.pool);
-        self.live.put(live);
-        Ok(())
-    }
-
-    fn agrees(&self, other: &Self) -> bool {
-        self.live.agrees(&other.live)
     }
 }
 
@@ -110,11 +49,11 @@ impl Collect for Lines {
 fn live_job(job: &[u8]) -> Result<LiveJob, String> {
     let read = match str::from_utf8(job) {
         // Looked at as a whole, so that it need not be text by text.
-        Ok(text) => serde_json::from_str::<WireJob<'_>>(text),
+        Ok(text) => serde_json::from_str::<LiveJob>(text),
         // What is no text may stand where nobody reads it.
         Err(_) => serde_json::from_slice(job),
     };
-    read.map(LiveJob::from).map_err(|error| error.to_string())
+    read.map_err(|error| error.to_string())
 }
 
 /// Reads `GET /v1/jobs` piece by piece.

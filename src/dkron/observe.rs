@@ -1,47 +1,13 @@
-//! What came of runs: more fields of the list than writing needs, the runs in flight, and the output of the last failures.
+//! What came of runs: the runs in flight, and the output of the last failures.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::job::{History, Live};
-
-use super::list::Collect;
+use super::Failure;
 use super::runs::{self, Execution};
-use super::trust::{Reading, Role};
-use super::{Dkron, Failure, WaitError};
-
-/// All jobs with what came of their runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Observed {
-    live: Live,
-    histories: BTreeMap<Arc<str>, History>,
-}
-
-impl Collect for Observed {
-    fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        let history = History::of_json(job)?;
-        let name = self.live.take(job)?;
-        self.histories.insert(name, history);
-        Ok(())
-    }
-
-    fn agrees(&self, other: &Self) -> bool {
-        self.live.agrees(&other.live)
-    }
-}
-
-impl Dkron {
-    /// As [`Dkron::read`] for somebody who only looks, with what came of each job's runs.
-    ///
-    /// # Errors
-    /// As [`Dkron::wait`].
-    pub async fn observe(&self) -> Result<(Reading, BTreeMap<Arc<str>, History>), WaitError> {
-        let Reading { live: observed, warnings, version, now, trusted } = self.read::<Observed>(Role::Observer).await?;
-        Ok((Reading { live: observed.live, warnings, version, now, trusted }, observed.histories))
-    }
-}
+use super::trust::Reading;
 
 impl Reading {
     /// When the oldest run in flight of each job began, on whichever server.

@@ -14,7 +14,7 @@ use backon::BackoffBuilder;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info};
 
-use crate::job::{Live, LiveJob, Mismatch, Packed};
+use crate::job::{Job, Live, LiveJob, Mismatch};
 use crate::report;
 use crate::shutdown::Shutdown;
 
@@ -141,12 +141,12 @@ impl<'a> Session<'a> {
     }
 
     /// Creates or replaces a job (FACTS 6).
-    pub async fn put(&self, job: &Packed) -> Written {
+    pub async fn put(&self, job: &Job) -> Written {
         let post = async |conn: Conn| {
             let answer = conn.post(LIST, job.body().into_bytes()).await?;
             if answer.status == 201 { Ok(true) } else { Err(answer.refusal()) }
         };
-        self.insist(job.name(), post, |live| live.is_some_and(|live| live.job == *job)).await
+        self.insist(&job.name, post, |live| live.is_some_and(|live| live.job == *job)).await
     }
 
     /// Deletes a job. One that is not there is deleted already.
@@ -175,18 +175,18 @@ impl<'a> Session<'a> {
         self.insist(name, delete, |live| live.is_none()).await
     }
 
-    /// Trusts Dkron again, reads all jobs as [`Dkron::read_beside`], and compares them with the leader's scheduler. A Dkron that was given
+    /// Trusts Dkron again, reads all jobs as [`Dkron::read`], and compares them with the leader's scheduler. A Dkron that was given
     /// up gets one more chance of one request's length.
     ///
     /// # Errors
     /// As [`Dkron::wait`].
-    pub async fn prove<'k>(&self, known: impl Fn(&str) -> Option<&'k Packed>) -> Result<Proof, WaitError> {
+    pub async fn prove(&self) -> Result<Proof, WaitError> {
         let limit = if self.lost.borrow().is_some() { self.least() } else { self.dkron.wait_timeout };
         let doubts = self.doubts.get();
         let was_seen = matches!(self.trusted.borrow().scheduling, Scheduling::Seen(..));
         let mut tries = 1;
         let Reading { live, trusted, .. } = loop {
-            let reading = self.dkron.read_within(limit, &known).await?;
+            let reading = self.dkron.read_within(limit).await?;
             // A scheduler that could be asked before is asked again: one bad answer must not make every write doubtful.
             if !was_seen || tries == HIDDEN_TRIES || !matches!(reading.trusted.scheduling, Scheduling::Hidden(_)) {
                 break reading;
@@ -209,7 +209,7 @@ impl<'a> Session<'a> {
     /// after a signal there is no time for more. `None` where that cannot be told.
     pub async fn mismatched_now<'j>(
         &self,
-        jobs: impl Iterator<Item = &'j Packed> + Clone,
+        jobs: impl Iterator<Item = &'j Job> + Clone,
     ) -> Option<(BTreeMap<Arc<str>, Mismatch>, bool)> {
         let trusted = self.trusted.borrow().clone();
         let look = async {
@@ -481,7 +481,7 @@ impl<'a> Session<'a> {
 }
 
 /// The definitions of all jobs.
-pub(super) fn jobs(live: &Live) -> impl Iterator<Item = &Packed> + Clone {
+pub(super) fn jobs(live: &Live) -> impl Iterator<Item = &Job> + Clone {
     live.jobs.values().map(|live| &live.job)
 }
 

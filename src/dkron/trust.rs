@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::job::{Fields, Live, LiveJob, Packed, Pool, Scheduler, printable};
+use crate::job::{Job, Live, LiveJob, Scheduler, printable};
 use crate::report;
 use crate::schedule::Schedule;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
-use super::list::{Collect, List, Pooling, Sharing};
+use super::list::{Collect, List};
 use super::version::{KNOWS_AFTER, release};
 use super::{Dkron, Failure, WaitError, backoff};
 
@@ -107,14 +107,6 @@ pub struct Reading<C = Live> {
     pub(super) trusted: Trusted,
 }
 
-impl<C> Reading<C> {
-    /// The same reading of what `to` makes of the jobs.
-    fn map<T>(self, to: impl FnOnce(C) -> T) -> Reading<T> {
-        let Self { live, warnings, version, now, trusted } = self;
-        Reading { live: to(live), warnings, version, now, trusted }
-    }
-}
-
 /// A Dkron whose leader has applied its whole log.
 #[derive(Debug, Clone)]
 pub(super) struct Trusted {
@@ -168,32 +160,9 @@ impl Dkron {
         self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, C::default, at).await).await
     }
 
-    /// The same, while the other side of a plan is made elsewhere: definitions that both have are in memory once.
-    ///
-    /// # Errors
-    /// As [`Dkron::wait`].
-    pub async fn read_into(&self, role: Role, pool: &Pool) -> Result<Reading, WaitError> {
-        let empty = || Pooling::new(pool);
-        let read = self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, empty, at).await);
-        Ok(read.await?.map(|pooling| pooling.live))
-    }
-
-    /// The same, to write afterwards, where it is known what many of the jobs should be: memory is shared with those.
-    ///
-    /// # Errors
-    /// As [`Dkron::wait`].
-    pub async fn read_beside<'k>(&self, known: impl Fn(&str) -> Option<&'k Packed>) -> Result<Reading, WaitError> {
-        self.read_within(self.wait_timeout, known).await
-    }
-
-    pub(super) async fn read_within<'k>(
-        &self,
-        limit: Duration,
-        known: impl Fn(&str) -> Option<&'k Packed>,
-    ) -> Result<Reading, WaitError> {
-        let empty = || Sharing::new(&known);
-        let read = self.repeat(limit, async |at| self.trust_and_read(Role::Writer, empty, at).await);
-        Ok(read.await?.map(|sharing| sharing.live))
+    /// The same for a writer, within `limit`.
+    pub(super) async fn read_within(&self, limit: Duration) -> Result<Reading, WaitError> {
+        self.repeat(limit, async |at| self.trust_and_read(Role::Writer, Live::default, at).await).await
     }
 
     pub(super) async fn trusted_within(&self, limit: Duration) -> Result<Trusted, WaitError> {
@@ -471,16 +440,16 @@ async fn a_few_times<T>(ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, 
 /// Dkron 4.0.9 that is asked to delete such a child answers 404, deletes it, and then never deletes the parent (FACTS 44).
 fn blocking(live: &Live, version: Option<&str>) -> Vec<String> {
     let knows_after = version.and_then(release).is_some_and(|release| release >= KNOWS_AFTER);
-    let unreadable = |job: &Packed| {
-        let is_readable = |job: &Fields<'_>| Schedule::parse(job.schedule, job.name, job.timezone).is_ok();
+    let unreadable = |job: &Job| {
+        let is_readable = Schedule::parse(&job.schedule, &job.name, &job.timezone).is_ok();
         // Dkron reads the schedule only of what it schedules.
-        let is_scheduled = !job.disabled() && job.parent().is_none();
-        is_scheduled && !(job.look(is_readable) && (knows_after || !job.is_after()))
+        let is_scheduled = !job.disabled && job.parent().is_none();
+        is_scheduled && !(is_readable && (knows_after || !job.is_after()))
     };
     let is_parent = |name: &str| live.jobs.values().any(|live| live.job.parent() == Some(name));
     let request = |live: &LiveJob| {
-        let name = printable(live.job.name());
-        if live.dependents.is_empty() && !is_parent(live.job.name()) {
+        let name = printable(&live.job.name);
+        if live.dependents.is_empty() && !is_parent(&live.job.name) {
             format!("DELETE /v1/jobs/{name}")
         } else {
             format!("POST /v1/jobs with job `{name}` and its schedule changed to `@manually`, since it has children")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::job::{Desired, Job, diff};
+use crate::job::{Desired, Job};
 use crate::render::{Problems, Source, Sources, TableFormat, render};
 use crate::table::Table;
 
@@ -13,13 +13,13 @@ pub(super) fn names(jobs: &[Job], given: &Given) -> Vec<Refused> {
     let prefix = given.name_prefix.as_str();
     let mut refused = Vec::new();
     let mut refuse = |job: &Job, field: &str, problem: String| {
-        refused.push(Refused { job: job.name.clone(), field: field.to_owned(), problem });
+        refused.push(Refused { job: job.name.to_string(), field: field.to_owned(), problem });
     };
     for (index, job) in jobs.iter().enumerate() {
         if index > 0 && jobs.get(index - 1).is_some_and(|before| before.name == job.name) {
             refuse(job, "name", "there are two jobs of this name".to_owned());
         }
-        for (field, name) in [("name", job.name.as_str()), ("parent_job", job.parent_job.as_str())] {
+        for (field, name) in [("name", &*job.name), ("parent_job", job.parent_job.as_str())] {
             if !name.starts_with(prefix) && (field == "name" || !name.is_empty()) {
                 refuse(job, field, format!("`{name}` does not begin with the name prefix `{prefix}`"));
             } else if !name.is_empty() && name == prefix {
@@ -44,20 +44,19 @@ pub(super) fn compare<'j>(
     jobs: impl Iterator<Item = &'j Job> + Clone,
     given: &Given,
 ) -> Result<(), Refused> {
-    let first = jobs.clone().next().map(|job| job.name.clone()).unwrap_or_default();
+    let first = jobs.clone().next().map(|job| job.name.to_string()).unwrap_or_default();
     let desired = rendered(files, given).map_err(|problems| refused(first, files, &problems))?;
     let mut count = 0;
     for job in jobs {
         count += 1;
-        let Some(wanted) = desired.jobs.get(job.name.as_str()) else {
+        let Some(wanted) = desired.jobs.get(&job.name) else {
             let problem = "it is not among the jobs that come out".to_owned();
-            return Err(Refused { job: job.name.clone(), field: String::new(), problem });
+            return Err(Refused { job: job.name.to_string(), field: String::new(), problem });
         };
-        let rendered = wanted.job.unpack();
-        if rendered != *job {
-            let field = diff(job, &rendered).into_iter().next().map(|change| change.field).unwrap_or_default();
+        if wanted.job != *job {
+            let field = job.diff(&wanted.job).into_iter().next().map(|change| change.field).unwrap_or_default();
             let problem = "another value comes out when it is rendered".to_owned();
-            return Err(Refused { job: job.name.clone(), field, problem });
+            return Err(Refused { job: job.name.to_string(), field, problem });
         }
     }
     if desired.jobs.len() == count {

@@ -1,7 +1,7 @@
 //! A job as the document that a person would write for it.
 
 use crate::job::http::{DEFAULT_TIMEOUT, EXPECT_CODE, HTTP, TIMEOUT, fitting_timeout};
-use crate::job::{CONCURRENCY_ALLOW, Job, StringMap};
+use crate::job::{Concurrency, Job, StringMap};
 use crate::render::ONE_SERVER;
 use crate::schedule::Schedule;
 
@@ -41,7 +41,7 @@ pub(super) fn document(job: &Job, given: &Given, care: Care) -> Vec<Entry> {
     }
     doc.map("executor_config", doc.executor_config(job));
     doc.optional("retries", Node::Number(job.retries.to_string()), job.retries == 0);
-    doc.optional("concurrency", Node::text(&job.concurrency), job.concurrency == CONCURRENCY_ALLOW);
+    doc.optional("concurrency", Node::text(job.concurrency.as_str()), job.concurrency == Concurrency::Allow);
     let one_server = job.tags.len() == 1 && job.tags.get(ONE_SERVER.0).is_some_and(|value| value == ONE_SERVER.1);
     if job.tags.is_empty() {
         doc.push("tags", Node::Null, Presence::Always);

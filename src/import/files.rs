@@ -130,7 +130,7 @@ impl<'a> Set<'a> {
     fn families(&self) -> Vec<Vec<&Unit>> {
         let mut unit_of = BTreeMap::new();
         for (index, unit) in self.units.iter().enumerate() {
-            unit_of.extend(unit.members.iter().filter_map(|&job| Some((self.jobs.get(job)?.name.as_str(), index))));
+            unit_of.extend(unit.members.iter().filter_map(|&job| Some((&*self.jobs.get(job)?.name, index))));
         }
         let parents: Vec<BTreeSet<usize>> = self
             .units

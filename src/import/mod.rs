@@ -20,7 +20,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use crate::job::{Fields, Job, printable};
+use crate::job::{Job, printable};
 use crate::render::Context;
 use crate::sort;
 
@@ -118,20 +118,20 @@ impl Refused {
 /// # Errors
 /// Every job that no template gives, such as one whose name Dkron would refuse.
 pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError> {
-    jobs.iter_mut().for_each(Job::unstamp);
+    jobs.iter_mut().for_each(|job| job.stamp = None);
     sort::by(&mut jobs, |one, other| one.name.cmp(&other.name));
     let refused = check::names(&jobs, given);
     if !refused.is_empty() {
         return Err(ImportError::Refused(refused));
     }
     let neat: Vec<_> = jobs.iter().map(|job| document(job, given, Care::Neat)).collect();
-    let names: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let names: Vec<_> = jobs.iter().map(|job| &*job.name).collect();
     let (units, tables) = fold(&neat, &names);
     let mut set = Set::new(&jobs, given, units, tables);
     loop {
         let files = set.files();
         let Err(problem) = check::files(&files, &jobs, given) else {
-            let needs_allowance = jobs.iter().any(|job| Fields::of(job).unknown_time().is_some());
+            let needs_allowance = jobs.iter().any(|job| job.unknown_time().is_some());
             return Ok(Imported { notes: notes::notes(&jobs), files, needs_allowance });
         };
         let mut units = Vec::with_capacity(set.units.len());

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{Fields, Job, printable};
+use crate::job::{Job, printable};
 use crate::lint::SCHEDULE_INVALID;
 use crate::report::carries_secret;
 
 /// One sentence each, in the order of the jobs.
 pub(super) fn notes(jobs: &[Job]) -> Vec<String> {
-    let names: BTreeSet<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let names: BTreeSet<&str> = jobs.iter().map(|job| &*job.name).collect();
     let mut notes = Vec::new();
     for job in jobs {
         let name = printable(&job.name);
@@ -18,7 +18,7 @@ pub(super) fn notes(jobs: &[Job]) -> Vec<String> {
                 printable(parent)
             ));
         }
-        if let Some((field, words)) = Fields::of(job).unknown_time() {
+        if let Some((field, words)) = job.unknown_time() {
             notes.push(format!(
                 "`{name}`: its `{field}` is not one that this version of dkron-jobs knows ({}); it is kept as it is, and the \
                  commands that read the templates need `--allow {}`",

@@ -41,14 +41,12 @@ impl LiveJob {
     /// next run are never late: switched off, children, run by hand or once (FACTS 39), expired or not begun. Nor are those whose
     /// schedule we do not know.
     pub fn is_late(&self, now: Timestamp) -> bool {
-        // Asked of every job of every list: the fields are looked at only where it matters.
-        if self.job.disabled() || self.job.parent().is_some() || self.next.is_none_or(|next| since(next, now) <= LATE) {
+        if self.job.disabled || self.job.parent().is_some() || self.next.is_none_or(|next| since(next, now) <= LATE) {
             return false;
         }
-        self.job.look(|job| {
-            let repeats = Schedule::parse(job.schedule, job.name, "").is_ok_and(|schedule| schedule.repeats());
-            repeats && within(now, None, job.expires_at) && job.starts_at.is_none_or(|start| since(start, now) > LATE)
-        })
+        let job = &self.job;
+        let repeats = Schedule::parse(&job.schedule, &job.name, "").is_ok_and(|schedule| schedule.repeats());
+        repeats && within(now, None, job.expires_at) && job.starts_at.is_none_or(|start| since(start, now) > LATE)
     }
 
     /// Whether it is stuck, where no execution of it is in flight and these, by their start, are stored without an end. A run on another
@@ -58,7 +56,7 @@ impl LiveJob {
         if !self.job.forbids_overlap() {
             return None;
         }
-        let limit = self.job.look(|job| job.timeout().unwrap_or(NO_TIMEOUT));
+        let limit = self.job.timeout().unwrap_or(NO_TIMEOUT);
         let began = *unfinished.iter().max()?;
         let over = since(began, now) > limit.saturating_add(CLOCKS);
         over.then_some(Stuck { since: late_since, began })

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use crate::sort;
 
-use super::{Fields, Packed};
+use super::Job;
 
 /// How what the scheduler holds for a job differs from the stored job (FACTS 37c).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,13 +108,13 @@ impl Scheduler {
     /// Why nothing can be compared: this Dkron writes no entries, or writes them in a form that is not known.
     pub fn compare<'j>(
         &self,
-        jobs: impl Iterator<Item = &'j Packed> + Clone,
-    ) -> Result<Vec<(&'j Packed, Mismatch)>, &'static str> {
+        jobs: impl Iterator<Item = &'j Job> + Clone,
+    ) -> Result<Vec<(&'j Job, Mismatch)>, &'static str> {
         let entries = self.entries.as_ref().ok_or("it has no `cron_entries`")?;
-        if entries.places.is_empty() && jobs.clone().any(|job| entries.mentions(job.name())) {
+        if entries.places.is_empty() && jobs.clone().any(|job| entries.mentions(&job.name)) {
             return Err("no entry in its `cron_entries` has the known form");
         }
-        let differs = |job: &'j Packed| Some((job, job.look(|fields| entries.compare(fields))?));
+        let differs = |job: &'j Job| Some((job, entries.compare(job)?));
         Ok(jobs.filter(|job| job.parent().is_none()).filter_map(differs).collect())
     }
 }
@@ -140,7 +140,7 @@ impl Entries {
         memmem::find(&self.text, format!("\"{name}\": ").as_bytes()).is_some()
     }
 
-    fn compare(&self, job: &Fields<'_>) -> Option<Mismatch> {
+    fn compare(&self, job: &Job) -> Option<Mismatch> {
         let name = job.name.as_bytes();
         let first = self.places.partition_point(|(start, end, _)| &self.text[*start..*end] < name);
         let mut found = self.places[first..].iter().take_while(|(start, end, _)| &self.text[*start..*end] == name);
@@ -161,7 +161,7 @@ impl Entries {
 
 /// A job's entry as Dkron writes it: `%v` of Go for the tags, keys sorted, nothing escaped. Entries are ambiguous to parse, so the
 /// expected text is compared with what is there.
-fn entry(job: &Fields<'_>) -> String {
+fn entry(job: &Job) -> String {
     let mut text = format!("\"Job: {}, scheduled at: {}, tags:map[", job.name, job.schedule);
     for (at, (key, value)) in job.tags.iter().enumerate() {
         let between = if at == 0 { "" } else { " " };

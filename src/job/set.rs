@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use litemap::LiteMap;
+use serde_json::Value;
 
 use crate::sort;
 
-use super::{Mismatch, Packed, Stuck, generations, printable};
+use super::{History, Job, Mismatch, Stuck, generations, printable};
 
 /// Jobs by name: a sorted list, which takes less memory than a tree, and is made in one piece of what comes in order.
 pub type JobMap<T> = LiteMap<Arc<str>, T>;
@@ -58,7 +59,7 @@ impl Desired {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Its definition: unstamped where it is from a template, as it was where it is from a backup.
-    pub job: Packed,
+    pub job: Job,
     /// The fields (`executor_config.headers`) that hold a secret, and must be masked wherever they are shown.
     pub secret_fields: BTreeSet<String>,
     /// Where it was written down.
@@ -67,7 +68,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// A job that no template made: what is secret in it is known by its looks only.
-    pub fn as_is(job: Packed, origin: Origin) -> Self {
+    pub fn as_is(job: Job, origin: Origin) -> Self {
         Self { job, secret_fields: BTreeSet::new(), origin }
     }
 }
@@ -105,23 +106,34 @@ pub struct Live {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveJob {
     /// Its definition, with the stamp if it has one.
-    pub job: Packed,
+    pub job: Job,
     /// When Dkron means to run it next; `None` for never.
     pub next: Option<Timestamp>,
     /// The children as the server keeps them (FACTS 9).
     pub dependents: Vec<String>,
+    /// What came of its runs.
+    pub history: History,
+    /// Fields that are none of Dkron's that we know, with their values.
+    pub unknown: Vec<(Box<str>, Value)>,
+}
+
+/// A job of which the server has said nothing yet.
+impl From<Job> for LiveJob {
+    fn from(job: Job) -> Self {
+        Self { job, next: None, dependents: Vec::new(), history: History::default(), unknown: Vec::new() }
+    }
 }
 
 impl FromIterator<LiveJob> for Live {
     fn from_iter<I: IntoIterator<Item = LiveJob>>(jobs: I) -> Self {
-        let jobs = by_name(jobs.into_iter().map(|live| (live.job.name().clone(), live)).collect());
+        let jobs = by_name(jobs.into_iter().map(|live| (live.job.name.clone(), live)).collect());
         Self { jobs, ..Self::default() }
     }
 }
 
 impl FromIterator<Wanted> for Desired {
     fn from_iter<I: IntoIterator<Item = Wanted>>(jobs: I) -> Self {
-        let jobs = by_name(jobs.into_iter().map(|wanted| (wanted.job.name().clone(), wanted)).collect());
+        let jobs = by_name(jobs.into_iter().map(|wanted| (wanted.job.name.clone(), wanted)).collect());
         Self { jobs, ..Self::default() }
     }
 }

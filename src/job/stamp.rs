@@ -3,13 +3,11 @@
 //! Four metadata keys, on jobs rendered from templates and on no others, and a fifth while a job is set aside. There is no version
 //! and no time in it, so an unchanged job keeps an unchanged stamp.
 
-use std::fmt::{self, Write};
-use std::iter;
-use std::sync::Arc;
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::{Fields, Job, printable};
+use super::{Job, StringMap, printable};
 
 /// The keys of the stamp. Other `dkron-jobs.*` keys are the template's own words to us.
 pub const STAMP_KEYS: [&str; 5] = [OWNER, JOB, DIGEST, DISABLED, PARKED];
@@ -82,7 +80,7 @@ pub enum Compared {
     NotComparable,
 }
 
-/// A job's stamp as found in its metadata.
+/// A job's stamp as found in its metadata. It needs an owner and a job's name to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// Who wrote it.
@@ -98,46 +96,34 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a job with this name and this definition's digest.
-    pub(super) fn new(owner: &Owner, job: &str, digest: String, template_disabled: bool) -> Self {
-        Self { owner: owner.clone(), job: job.to_owned(), digest, disabled: Some(template_disabled), parked: None }
-    }
-
-    /// The stamp in this job's metadata, whoever's it is. A stamp needs an owner and a job's name to be one.
-    pub fn of(job: &Job) -> Option<Self> {
-        let field = |key| job.metadata.get(key).map(String::as_str);
-        Self::read(field(OWNER), field(JOB), field(DIGEST), field(DISABLED), field(PARKED))
-    }
-
-    /// The stamp that [`pack`] made.
-    pub(super) fn of_packed(packed: &str) -> Option<Self> {
-        let field = |key| pairs(packed).find(|(known, _)| *known == key).map(|(_, value)| value);
-        Self::read(field(OWNER), field(JOB), field(DIGEST), field(DISABLED), field(PARKED))
-    }
-
-    fn read(
-        owner: Option<&str>,
-        job: Option<&str>,
-        digest: Option<&str>,
-        disabled: Option<&str>,
-        parked: Option<&str>,
-    ) -> Option<Self> {
+    /// Takes the stamp out of a job's metadata, whoever's it is.
+    pub fn take(metadata: &mut StringMap) -> Option<Self> {
+        let owner = Owner::parse(metadata.get(OWNER)?);
+        metadata.get(JOB)?;
+        metadata.remove(OWNER);
+        // Another word than these two is not the stamp's, and stays as it is.
+        let disabled = metadata.get(DISABLED).and_then(|text| text.parse().ok());
+        disabled.and_then(|_| metadata.remove(DISABLED));
         Some(Self {
-            owner: Owner::parse(owner?),
-            job: job?.to_owned(),
-            digest: digest.unwrap_or_default().to_owned(),
-            disabled: disabled.and_then(|text| text.parse().ok()),
-            parked: parked.map(ToOwned::to_owned),
+            owner,
+            job: metadata.remove(JOB).unwrap_or_default(),
+            digest: metadata.remove(DIGEST).unwrap_or_default(),
+            disabled,
+            parked: metadata.remove(PARKED),
         })
     }
 
-    /// The metadata that this stamp is, in the order of the keys.
-    pub(super) fn fields(&self) -> Vec<(&'static str, &str)> {
-        let mut fields = vec![(DIGEST, self.digest.as_str())];
-        fields.extend(self.disabled.map(|disabled| (DISABLED, word(disabled))));
-        fields.extend([(JOB, self.job.as_str()), (OWNER, self.owner.as_str())]);
-        fields.extend(self.parked.as_deref().map(|parked| (PARKED, parked)));
-        fields
+    /// The metadata that this stamp is.
+    pub fn metadata(&self) -> impl Iterator<Item = (String, String)> {
+        let Self { owner, job, digest, disabled, parked } = self;
+        let fields = [
+            (OWNER, Some(owner.0.clone())),
+            (JOB, Some(job.clone())),
+            (DIGEST, Some(digest.clone()).filter(|digest| !digest.is_empty())),
+            (DISABLED, disabled.map(|disabled| disabled.to_string())),
+            (PARKED, parked.clone()),
+        ];
+        fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)))
     }
 
     /// Whether the definition is still what this stamp's writer wrote.
@@ -152,99 +138,84 @@ impl Stamp {
     }
 }
 
-/// A stamp in little memory: of each key its number, the length of its value, and its value. The pairs are in the order of their
-/// keys, so that equal stamps are equal texts.
-pub(super) fn pack(stamp: &[(&str, &str)]) -> Arc<str> {
-    debug_assert!(stamp.is_sorted(), "metadata is in order");
-    let mut packed = String::with_capacity(160);
-    for (key, value) in stamp {
-        if let Some(number) = STAMP_KEYS.iter().position(|known| known == key) {
-            // Writing to a string does not fail.
-            let _ = write!(packed, "{number} {}:{value}", value.len());
-        }
-    }
-    packed.into()
-}
-
-/// The pairs of a stamp that [`pack`] made.
-pub(super) fn pairs(packed: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = packed;
-    iter::from_fn(move || {
-        let (number, more) = rest.split_once(' ')?;
-        let (length, more) = more.split_once(':')?;
-        let (value, next) = more.split_at_checked(length.parse().ok()?)?;
-        rest = next;
-        Some((*STAMP_KEYS.get(number.parse::<usize>().ok()?)?, value))
-    })
-}
-
-/// Whether a stamp that [`pack`] made has the note of a job that is set aside.
-pub(super) fn is_parked(packed: &str) -> bool {
-    pairs(packed).any(|(key, _)| key == PARKED)
-}
-
-/// Changes nothing of a stamp that [`pack`] made but its note of the template's `disabled`.
-pub(super) fn with_disabled(packed: &str, template_disabled: bool) -> Arc<str> {
-    let others = pairs(packed).filter(|(key, _)| *key != DISABLED);
-    let mut stamp: Vec<_> = others.chain([(DISABLED, word(template_disabled))]).collect();
-    stamp.sort_unstable();
-    pack(&stamp)
-}
-
-fn word(disabled: bool) -> &'static str {
-    if disabled { "true" } else { "false" }
-}
-
 impl Job {
-    /// Takes the job out of its parent's way: no parent, run by hand only, and both noted in its stamp.
-    pub(super) fn park(&mut self) {
-        let off = if self.disabled { PARKED_OFF } else { "" };
-        let parked = format!("{} {}{off}", self.parent_job, self.schedule);
-        self.metadata.insert(PARKED.to_owned(), parked);
-        self.parent_job.clear();
-        "@manually".clone_into(&mut self.schedule);
+    /// The stamp, if it was written for this job: one that names another job came with a copy made by hand, which nobody keeps.
+    pub fn own_stamp(&self) -> Option<&Stamp> {
+        self.stamp.as_ref().filter(|stamp| *stamp.job == *self.name)
     }
 
-    /// Undoes [`Job::park`]; whether there was a note of it.
-    pub(super) fn unpark(&mut self) -> bool {
-        let parked = self.metadata.remove(PARKED);
-        let Some((parent, schedule)) = parked.as_deref().and_then(|parked| parked.split_once(' ')) else {
-            return false;
+    /// The release that keeps it.
+    pub fn kept_by(&self) -> Option<&Owner> {
+        self.own_stamp().map(|stamp| &stamp.owner)
+    }
+
+    /// Whether this release keeps it.
+    pub fn is_of(&self, owner: &Owner) -> bool {
+        self.kept_by() == Some(owner)
+    }
+
+    /// The digest of name and definition, without `disabled` and without the stamp, with its scheme in front.
+    pub fn digest(&self) -> String {
+        let mut text = String::with_capacity(SCHEME.len() + 64);
+        text.push_str(SCHEME);
+        for byte in Sha256::digest(self.canonical()) {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or_default());
+            }
+        }
+        text
+    }
+
+    /// The same job with the stamp of `owner`. `template_disabled` is what the template says, whatever the job's switch is.
+    #[must_use]
+    pub fn stamped(&self, owner: &Owner, template_disabled: bool) -> Self {
+        let stamp = Stamp {
+            owner: owner.clone(),
+            job: self.name.to_string(),
+            digest: self.digest(),
+            disabled: Some(template_disabled),
+            parked: None,
         };
+        Self { stamp: Some(stamp), ..self.clone() }
+    }
+
+    /// The same job, with nothing of its stamp changed but the note of the template's `disabled`.
+    #[must_use]
+    pub fn with_disabled_noted(&self, template_disabled: bool) -> Self {
+        let stamp = self.stamp.clone().map(|stamp| Stamp { disabled: Some(template_disabled), ..stamp });
+        Self { stamp, ..self.clone() }
+    }
+
+    /// The same job without a stamp.
+    #[must_use]
+    pub fn unstamped(&self) -> Self {
+        Self { stamp: None, ..self.clone() }
+    }
+
+    /// The same job set aside: without a parent, run by hand only, and its stamp says what it was. It keeps its history, and its
+    /// parent can be deleted (FACTS 24d).
+    #[must_use]
+    pub fn parked(&self) -> Self {
+        let mut job = self.clone();
+        let off = if job.disabled { PARKED_OFF } else { "" };
+        let parked = format!("{} {}{off}", job.parent_job, job.schedule);
+        if let Some(stamp) = &mut job.stamp {
+            stamp.parked = Some(parked);
+        }
+        job.parent_job.clear();
+        "@manually".clone_into(&mut job.schedule);
+        job
+    }
+
+    /// What a job that is set aside was before; `None` for any other.
+    pub fn unparked(&self) -> Option<Self> {
+        let mut job = self.clone();
+        let parked = job.stamp.as_mut()?.parked.take()?;
+        let (parent, schedule) = parked.split_once(' ')?;
         let off = schedule.strip_suffix(PARKED_OFF);
-        self.disabled |= off.is_some();
-        parent.clone_into(&mut self.parent_job);
-        off.unwrap_or(schedule).clone_into(&mut self.schedule);
-        true
+        job.disabled |= off.is_some();
+        parent.clone_into(&mut job.parent_job);
+        off.unwrap_or(schedule).clone_into(&mut job.schedule);
+        Some(job)
     }
-
-    /// Puts the stamp of `owner` into the metadata. `template_disabled` is what the template says, whatever `self.disabled` is.
-    pub fn stamp(&mut self, owner: &Owner, template_disabled: bool) {
-        let stamp = Stamp::new(owner, &self.name, digest(self), template_disabled);
-        self.metadata.extend(stamp.fields().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
-    }
-
-    /// Takes the stamp away.
-    pub fn unstamp(&mut self) {
-        for key in STAMP_KEYS {
-            self.metadata.remove(key);
-        }
-    }
-}
-
-/// The digest of a definition, without `disabled` and without the stamp, with its scheme in front.
-pub fn digest(job: &Job) -> String {
-    digest_of(&Fields::of(job).definition())
-}
-
-/// The digest of a definition's canonical JSON.
-pub(super) fn digest_of(definition: &str) -> String {
-    let mut text = String::with_capacity(SCHEME.len() + 64);
-    text.push_str(SCHEME);
-    for byte in Sha256::digest(definition) {
-        for nibble in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or_default());
-        }
-    }
-    text
 }

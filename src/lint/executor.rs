@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::job::CONCURRENCY_ALLOW;
+use crate::job::Concurrency;
 use crate::job::http::{self, EXPECT_CODE, TIMEOUT};
 use crate::render::nearest;
 use crate::schedule::spoken;
@@ -160,7 +160,7 @@ const FORBID_CAN_STICK: Rule = Rule {
 
 pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
     let job = subject.job;
-    if job.concurrency != CONCURRENCY_ALLOW {
+    if job.concurrency != Concurrency::Allow {
         notes.add(
             &FORBID_CAN_STICK,
             subject,
@@ -168,12 +168,12 @@ pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
             "`concurrency: forbid` can stick: for ever on Dkron 4.0, for four hours from 4.1 on",
         );
     }
-    if !EXECUTORS.contains(&job.executor) {
-        let message = match job.executor {
+    if !EXECUTORS.contains(&&*job.executor) {
+        let message = match job.executor.as_str() {
             "" => "the job has no executor, and each of its runs fails".to_owned(),
             executor => format!("Dkron brings no executor `{executor}` along"),
         };
-        let near = nearest(job.executor, EXECUTORS);
+        let near = nearest(&job.executor, EXECUTORS);
         let remedy = near.map_or_else(|| UNKNOWN_EXECUTOR.remedy.to_owned(), |near| format!("did you mean `{near}`?"));
         notes.add_with(&UNKNOWN_EXECUTOR, subject, "executor", message, remedy);
     }
@@ -197,7 +197,7 @@ fn keys(subject: &Opened<'_, '_>, notes: &mut Notes) {
             notes.add_with(&CONFIG_MISSING, subject, "executor_config", message, format!("add `{key}: …` to it"));
         }
     }
-    for (key, _) in subject.job.executor_config.iter().filter(|(key, _)| !http::KEYS.contains(key)) {
+    for (key, _) in subject.job.executor_config.iter().filter(|(key, _)| !http::KEYS.contains(&key.as_str())) {
         let remedy = match nearest(key, http::KEYS) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it knows {}", http::KEYS.join(", ")),

@@ -142,17 +142,16 @@ fn no_row(subject: &Subject<'_>, caches: &Caches, guesses: &mut usize, notes: &m
 
 /// What of the TTLs that the job's own metadata gives counts as none.
 fn say_bad_ttls(subject: &Subject<'_>, notes: &mut Notes) {
-    subject.look(|job| {
-        cache::own_ttl(job, |key, bad| {
-            let problem = match bad {
-                BadTtl::NoDuration(words) => words,
-                BadTtl::NotPositive => {
-                    let said = job.metadata.get(key).unwrap_or_default();
-                    format!("the {key} `{said}` is not positive")
-                }
-            };
-            notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
-        });
+    let job = subject.job();
+    cache::own_ttl(job, |key, bad| {
+        let problem = match bad {
+            BadTtl::NoDuration(words) => words,
+            BadTtl::NotPositive => {
+                let said = job.metadata.get(key).map_or("", String::as_str);
+                format!("the {key} `{said}` is not positive")
+            }
+        };
+        notes.add(&CACHE_PARAM_INVALID, subject, &format!("metadata.{key}"), problem);
     });
 }
 

@@ -118,7 +118,7 @@ const UNKNOWN_REMEDY: &str =
 
 pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
     let job = subject.job;
-    if let Some(words) = Job::name_problem(job.name) {
+    if let Some(words) = Job::name_problem(&job.name) {
         notes.add(&NAME_INVALID, subject, "name", words);
     }
     let schedule = match &subject.timing.schedule {
@@ -142,7 +142,7 @@ pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, 
     if job.parent().is_some() {
         return;
     }
-    let said = job.schedule;
+    let said = &job.schedule;
     if let Some(given) = schedule.every() {
         if given < SignedDuration::from_secs(1) {
             let message = format!("`{said}` runs each second");
@@ -183,7 +183,7 @@ pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, 
 
 /// `@after`: the forms that Dkron takes and that do not do what they say (FACTS 40 to 42).
 fn look_at_after(subject: &Opened<'_, '_>, after: &After, now: Timestamp, notes: &mut Notes) {
-    let said = subject.job.schedule;
+    let said = &subject.job.schedule;
     let is_to_come = after.at.is_none_or(|at| at > now);
     if !is_to_come && !after.runs_at_once(now) {
         notes.add_with(

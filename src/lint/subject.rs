@@ -11,7 +11,7 @@ use url::{ParseError, Url};
 use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
 use crate::interned::Interned;
 use crate::job::http::HTTP;
-use crate::job::{Fields, JobMap, Origin, Owner, Wanted};
+use crate::job::{Job, JobMap, Origin, Owner, Wanted};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
 
 use super::{ALLOW_KEY, Rule};
@@ -29,11 +29,11 @@ pub struct Timing {
 }
 
 impl Timing {
-    fn of(job: &Fields<'_>) -> Self {
+    fn of(job: &Job) -> Self {
         let schedule = (!(job.schedule.is_empty() && job.parent().is_some()))
-            .then(|| Schedule::parse(job.schedule, job.name, job.timezone));
+            .then(|| Schedule::parse(&job.schedule, &job.name, &job.timezone));
         let gaps = schedule.as_ref().and_then(|schedule| schedule.as_ref().ok()?.gaps());
-        Self { said: job.schedule.to_owned(), timezone: job.timezone.to_owned(), schedule, gaps }
+        Self { said: job.schedule.clone(), timezone: job.timezone.clone(), schedule, gaps }
     }
 
     /// Whether it depends on the job's name as well (FACTS 19: `~`).
@@ -68,8 +68,6 @@ pub struct Subject<'a> {
     pub timeout: Option<SignedDuration>,
     /// How often Dkron tries it again.
     pub retries: u32,
-    /// Whether it has a `starts_at` or an `expires_at`.
-    has_limits: bool,
     allowed: Option<Box<str>>,
     wanted: &'a Wanted,
 }
@@ -93,15 +91,12 @@ impl<'a> Subject<'a> {
 
     /// Before the first it does not run, nor after the second.
     pub fn limits(&self) -> (Option<Timestamp>, Option<Timestamp>) {
-        if !self.has_limits {
-            return (None, None);
-        }
-        self.look(|job| (job.starts_at, job.expires_at))
+        (self.job().starts_at, self.job().expires_at)
     }
 
     /// The release that keeps it, by its stamp.
     pub fn owner(&self) -> Option<Owner> {
-        self.wanted.job.own_stamp().map(|stamp| stamp.owner)
+        self.wanted.job.own_stamp().map(|stamp| stamp.owner.clone())
     }
 
     /// The parent's name, if it has one.
@@ -111,12 +106,12 @@ impl<'a> Subject<'a> {
 
     /// Whether it is switched off itself.
     pub fn disabled(&self) -> bool {
-        self.wanted.job.disabled()
+        self.wanted.job.disabled
     }
 
-    /// Shows all its fields, taken apart once more.
-    pub fn look<T>(&self, look: impl FnOnce(&Fields<'_>) -> T) -> T {
-        self.wanted.job.look(look)
+    /// The job itself.
+    pub fn job(&self) -> &'a Job {
+        &self.wanted.job
     }
 
     /// Whether a secret variable was read for a field.
@@ -143,7 +138,7 @@ impl<'a> Subject<'a> {
 pub struct Opened<'s, 'a> {
     subject: &'s Subject<'a>,
     /// Its fields.
-    pub job: &'s Fields<'s>,
+    pub job: &'a Job,
     /// Its URL, or why it is none; `None` where there is none, or the executor knows none.
     pub url: Option<Result<&'s Url, ParseError>>,
 }
@@ -159,7 +154,7 @@ impl<'a> Deref for Opened<'_, 'a> {
 impl Opened<'_, '_> {
     /// A value of its executor's configuration.
     pub fn config(&self, key: &str) -> Option<&str> {
-        self.job.executor_config.get(key)
+        self.job.executor_config.get(key).map(String::as_str)
     }
 }
 
@@ -182,31 +177,28 @@ impl<'a> Subjects<'a> {
         let mut all = Self { all: Vec::with_capacity(jobs.len()) };
         for (name, wanted) in jobs {
             let find = |name: &str| jobs.get(name).map(|wanted| &wanted.job);
-            let subject = wanted.job.look(|job| {
-                let is_http = job.executor == HTTP;
-                let config = |key: &str| job.executor_config.get(key).filter(|_| is_http);
-                let url = config("url").map(Url::parse);
-                let mut has_bad_ttl = false;
-                let subject = Subject {
-                    name,
-                    timing: shared.timing(job),
-                    family: None,
-                    off: off(&wanted.job, jobs.len(), find),
-                    target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
-                    cache: key.of(job).map(Into::into),
-                    own_ttl: own_ttl(job, |_, _| has_bad_ttl = true).map(Box::new),
-                    has_bad_ttl,
-                    is_http,
-                    timeout: job.timeout().filter(|_| is_http),
-                    retries: job.retries,
-                    has_limits: job.starts_at.is_some() || job.expires_at.is_some(),
-                    allowed: job.metadata.get(ALLOW_KEY).map(Into::into),
-                    wanted,
-                };
-                let url = url.as_ref().map(|url| url.as_ref().map_err(|error| *error));
-                look(&Opened { subject: &subject, job, url });
-                subject
-            });
+            let job = &wanted.job;
+            let is_http = job.executor == HTTP;
+            let config = |key: &str| job.executor_config.get(key).filter(|_| is_http);
+            let url = config("url").map(|url| Url::parse(url));
+            let mut has_bad_ttl = false;
+            let subject = Subject {
+                name,
+                timing: shared.timing(job),
+                family: None,
+                off: off(&wanted.job, jobs.len(), find),
+                target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
+                cache: key.of(job).map(Into::into),
+                own_ttl: own_ttl(job, |_, _| has_bad_ttl = true).map(Box::new),
+                has_bad_ttl,
+                is_http,
+                timeout: job.timeout().filter(|_| is_http),
+                retries: job.retries,
+                allowed: job.metadata.get(ALLOW_KEY).map(|text| text.as_str().into()),
+                wanted,
+            };
+            let url = url.as_ref().map(|url| url.as_ref().map_err(|error| *error));
+            look(&Opened { subject: &subject, job, url });
             all.all.push(subject);
         }
         let inherited = |(at, subject): (usize, &Subject<'a>)| Some((at, all.root(subject)?.timing.clone()));
@@ -253,16 +245,16 @@ struct Shared {
 }
 
 impl Shared {
-    fn timing(&mut self, job: &Fields<'_>) -> Rc<Timing> {
-        let known = self.timings.get(job.timezone).and_then(|zone| zone.get(job.schedule));
+    fn timing(&mut self, job: &Job) -> Rc<Timing> {
+        let known = self.timings.get(&job.timezone).and_then(|zone| zone.get(&job.schedule));
         // An empty schedule is right for a child, and wrong for any other job.
         if let Some(known) = known.filter(|_| !job.schedule.is_empty()) {
             return known.clone();
         }
         let timing = Rc::new(Timing::of(job));
         if !timing.is_by_name() {
-            let zone = self.timings.entry(job.timezone.to_owned()).or_default();
-            zone.insert(job.schedule.to_owned(), timing.clone());
+            let zone = self.timings.entry(job.timezone.clone()).or_default();
+            zone.insert(job.schedule.clone(), timing.clone());
         }
         timing
     }

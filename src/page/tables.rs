@@ -109,10 +109,7 @@ fn job(subject: &Subject<'_>, from: Timestamp) -> JobRow {
         after: subject.parent().unwrap_or_default().to_owned(),
         timezone: shown("timezone", &subject.timing.timezone),
         next: if subject.is_secret("schedule") { MASK.to_owned() } else { next(subject, from) },
-        target: subject
-            .target
-            .as_deref()
-            .map_or_else(|| subject.look(|job| job.executor.to_owned()), |target| shown(url, target)),
+        target: subject.target.as_deref().map_or_else(|| subject.job().executor.clone(), |target| shown(url, target)),
         off: subject.disabled(),
     }
 }

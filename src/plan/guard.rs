@@ -2,7 +2,7 @@
 
 use crate::job::{Desired, Scope};
 
-use super::{Action, Plan, Policy, named};
+use super::{Change, Plan, Policy, named};
 
 /// More deletes than this share of our jobs (in percent) are refused …
 const SHARE: usize = 30;
@@ -47,7 +47,7 @@ pub(super) fn check(plan: &Plan, desired: &Desired, ours: usize, policy: &Policy
     if desired.jobs.is_empty() && policy.allow_deletes < ours {
         return Err(Refusal::NothingDesired { ours });
     }
-    let goes = || plan.items.iter().filter(|item| item.action == Action::Delete);
+    let goes = || plan.items.iter().filter(|item| item.change == Change::Delete);
     let deletes = goes().count();
     let above = |share: usize, count: usize| deletes * 100 > ours * share && deletes > count;
     if deletes > policy.allow_deletes && (above(SHARE, SHARE_ABOVE) || above(HALF, HALF_ABOVE)) {

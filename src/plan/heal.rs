@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Live, Mismatch, Packed, Stuck};
+use crate::job::{Job, Live, Mismatch, Stuck};
 
-use super::{Action, Item, Left, Policy, Reason, after, position};
+use super::{Change, Item, Left, Policy, Reason, after, position};
 
 /// How a job is healed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,17 +22,17 @@ pub enum Heal {
     Forget,
     /// Deleted and created again, as one write.
     Anew {
-        /// Its children as they are to be when it is done; set aside ([`Packed::parked`]) meanwhile.
-        children: Vec<Packed>,
+        /// Its children as they are to be when it is done; set aside ([`Job::parked`]) meanwhile.
+        children: Vec<Job>,
     },
 }
 
 impl Item {
     /// The children that are set aside while this job is deleted and created again; `None` where that is not done.
-    pub fn set_aside(&self) -> Option<&[Packed]> {
-        match &self.heal {
-            Some(Heal::Anew { children }) => Some(children),
-            Some(Heal::Post | Heal::Forget) | None => None,
+    pub fn set_aside(&self) -> Option<&[Job]> {
+        match &self.change {
+            Change::Update { heal: Some(Heal::Anew { children }), .. } => Some(children),
+            _ => None,
         }
     }
 
@@ -48,12 +48,13 @@ impl Item {
 
     /// Whether the write puts the job back into the scheduler as it is stored (FACTS 37).
     pub fn reschedules(&self) -> bool {
-        self.action == Action::Update && self.reasons.iter().any(|reason| matches!(reason, Reason::Rescheduled(_)))
+        matches!(self.change, Change::Update { .. })
+            && self.reasons.iter().any(|reason| matches!(reason, Reason::Rescheduled(_)))
     }
 
     /// Whether the write changes nothing of the job, and only makes Dkron run it as it is stored.
     pub fn only_heals(&self) -> bool {
-        (self.heal.is_some() || self.reschedules()) && self.from == self.to
+        matches!(&self.change, Change::Update { from, to, heal } if from == to && (heal.is_some() || self.reschedules()))
     }
 }
 
@@ -89,7 +90,9 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
         let Some(job) = live.jobs.get(name).map(|live| &live.job) else { continue };
         let ours = job.is_of(&policy.owner);
         // A job that is adopted or taken over belongs to this release from now on.
-        let Some(index) = position(items, name).filter(|&index| ours || items[index].action == Action::Update) else {
+        let Some(index) =
+            position(items, name).filter(|&index| ours || matches!(items[index].change, Change::Update { .. }))
+        else {
             warnings.push(format!(
                 "job `{name}`, which this release does not own, does not run as it is stored: {ailment}; it is left alone"
             ));
@@ -99,11 +102,9 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
         match ailment {
             Ailment::Stuck(stuck) => {
                 let children = children.get(name).map_or(&[][..], Vec::as_slice);
-                heal(item, stuck, job, children, live.deletes_executions, policy);
+                let healed = heal(item, stuck, job, children, live.deletes_executions, policy);
                 // Deleting executions does not put it into the scheduler.
-                if let Some(mismatch) = live.mismatched.get(name).filter(|_| item.heal.is_some()) {
-                    item.reasons.push(Reason::Rescheduled(*mismatch));
-                }
+                item.reasons.extend(live.mismatched.get(name).filter(|_| healed).copied().map(Reason::Rescheduled));
             }
             Ailment::Mismatched(mismatch) => reschedule(item, mismatch, job, policy),
         }
@@ -111,51 +112,56 @@ pub(super) fn add(items: &mut [Item], live: &Live, policy: &Policy) -> Vec<Strin
     warnings
 }
 
-/// Decides for one stuck job of this release.
-fn heal(item: &mut Item, stuck: Stuck, live: &Packed, children: &[Child], forgets: bool, policy: &Policy) {
+/// Decides for one stuck job of this release; whether it is healed.
+fn heal(item: &mut Item, stuck: Stuck, live: &Job, children: &[Child], forgets: bool, policy: &Policy) -> bool {
     let to = item.definition().unwrap_or(live).clone();
-    if item.action == Action::Delete || to.disabled() {
+    if item.change == Change::Delete || to.disabled {
         // It shall not run any more.
-        return;
+        return false;
     }
-    let blocked = to.forbids_overlap();
-    // A Dkron 4.1 needs no delete of the job, and so no child is in the way.
-    let (forget, anew) = (blocked && forgets, blocked && !forgets);
-    let foreign: Vec<_> =
-        children.iter().filter(|child| !child.ours).map(|child| child.job.name().to_string()).collect();
-    if let Some(left) =
-        left(item, policy).or_else(|| (anew && !foreign.is_empty()).then_some(Left::ForeignChildren(foreign)))
-    {
-        item.reasons.push(Reason::LeftAiling(Ailment::Stuck(stuck), left));
-        return;
-    }
-    let children: Vec<_> = children.iter().filter(|_| anew).map(|child| child.job.clone()).collect();
-    item.action = Action::Update;
-    item.from = Some(live.clone());
-    item.to = Some(to);
-    let heal = match (forget, anew) {
-        (true, _) => Heal::Forget,
-        (_, true) => Heal::Anew { children },
-        _ => Heal::Post,
+    let how = match (to.forbids_overlap(), forgets) {
+        (false, _) => Ok(Heal::Post),
+        // A Dkron 4.1 needs no delete of the job, and so no child is in the way.
+        (true, true) => Ok(Heal::Forget),
+        (true, false) => anew(children),
+    };
+    let heal = match (left(item, policy), how) {
+        (Some(left), _) | (None, Err(left)) => {
+            item.reasons.push(Reason::LeftAiling(Ailment::Stuck(stuck), left));
+            return false;
+        }
+        (None, Ok(heal)) => heal,
     };
     item.reasons.insert(0, Reason::Healed(stuck, heal.clone()));
-    item.heal = Some(heal);
+    item.change = Change::Update { from: live.clone(), to, heal: Some(heal) };
+    true
+}
+
+/// Deleting a job and creating it again, its children set aside meanwhile.
+///
+/// # Errors
+/// Children that are not ours.
+fn anew(children: &[Child]) -> Result<Heal, Left> {
+    let foreign: Vec<_> = children.iter().filter(|child| !child.ours).map(|child| child.job.name.to_string()).collect();
+    if foreign.is_empty() {
+        Ok(Heal::Anew { children: children.iter().map(|child| child.job.clone()).collect() })
+    } else {
+        Err(Left::ForeignChildren(foreign))
+    }
 }
 
 /// Decides for one job of this release that the scheduler has otherwise than it is stored: what the plan wants is posted, or what is
 /// stored where the plan leaves it.
-fn reschedule(item: &mut Item, mismatch: Mismatch, live: &Packed, policy: &Policy) {
-    match item.action {
-        Action::Delete => return,
-        Action::Create | Action::Update => {}
-        Action::Unchanged => {
+fn reschedule(item: &mut Item, mismatch: Mismatch, live: &Job, policy: &Policy) {
+    match item.change {
+        Change::Delete => return,
+        Change::Create { .. } | Change::Update { .. } => {}
+        Change::Keep { .. } => {
             if let Some(left) = left(item, policy) {
                 item.reasons.push(Reason::LeftAiling(Ailment::Mismatched(mismatch), left));
                 return;
             }
-            item.action = Action::Update;
-            item.from = Some(live.clone());
-            item.to = Some(live.clone());
+            item.change = Change::Update { from: live.clone(), to: live.clone(), heal: None };
         }
     }
     item.reasons.insert(0, Reason::Rescheduled(mismatch));
@@ -174,14 +180,14 @@ fn left(item: &Item, policy: &Policy) -> Option<Left> {
 
 /// A job that is somebody's child when all other writes are done.
 struct Child {
-    job: Packed,
+    job: Job,
     ours: bool,
 }
 
 /// The children that each job has when all other writes are done and nothing is deleted yet.
 fn children(items: &[Item], live: &Live, policy: &Policy) -> BTreeMap<Arc<str>, Vec<Child>> {
     let mut parents = after(items, live);
-    for item in items.iter().filter(|item| item.action == Action::Delete) {
+    for item in items.iter().filter(|item| item.change == Change::Delete) {
         let parent = live.jobs.get(&item.name).and_then(|live| live.job.parent());
         parents.extend(parent.map(|parent| (&*item.name, parent)));
     }

@@ -7,14 +7,13 @@ mod decide;
 mod guard;
 mod heal;
 mod order;
-mod parked;
 mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::job::{Change, Desired, Live, Mismatch, Origin, Owner, Packed, Scope, Stuck, Wanted, printable};
+use crate::job::{Desired, Difference, Job, Live, Mismatch, Origin, Owner, Stuck, Wanted, printable};
 
 pub use self::guard::Refusal;
 pub use self::heal::{Ailment, Heal};
@@ -98,7 +97,7 @@ impl Plan {
             .items
             .iter()
             .flat_map(|item| item.definition().into_iter().chain(item.set_aside().into_iter().flatten()));
-        posted.filter(|job| job.is_after()).map(Packed::name).collect()
+        posted.filter(|job| job.is_after()).map(|job| &job.name).collect()
     }
 
     /// The item of this name.
@@ -113,80 +112,97 @@ pub struct Item {
     /// The job's name.
     pub name: Arc<str>,
     /// What is to be done.
-    pub action: Action,
+    pub change: Change,
     /// Why, and what was noticed.
     pub reasons: Vec<Reason>,
-    /// What is live, where that is worth showing.
-    pub from: Option<Packed>,
-    /// What it becomes; where nothing is sent, what it should have been.
-    pub to: Option<Packed>,
     /// The fields that hold a secret.
     pub secret_fields: BTreeSet<String>,
     /// Where the job is written down, if it is.
     pub origin: Option<Origin>,
-    /// How it is healed, if it is: an update that may be more than one request.
-    pub heal: Option<Heal>,
+}
+
+/// What is to be done with a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Post the definition; there is no job of that name.
+    Create {
+        /// What is posted.
+        to: Job,
+    },
+    /// Post the definition over the one that is there.
+    Update {
+        /// What is live.
+        from: Job,
+        /// What is posted.
+        to: Job,
+        /// What else makes Dkron run it again, if that is needed.
+        heal: Option<Heal>,
+    },
+    /// Delete it.
+    Delete,
+    /// Send nothing (FACTS 7).
+    Keep {
+        /// Where that is worth showing: what is live, and what it is not.
+        differs: Option<(Job, Job)>,
+    },
+}
+
+impl Change {
+    /// Send nothing, and nothing is worth showing.
+    pub const KEEP: Self = Self::Keep { differs: None };
+
+    /// The word in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Delete => "delete",
+            Self::Keep { .. } => "unchanged",
+        }
+    }
+
+    /// Whether something is sent.
+    pub fn is_write(&self) -> bool {
+        !matches!(self, Self::Keep { .. })
+    }
+
+    /// The definition to post, if one is to be posted.
+    pub fn definition(&self) -> Option<&Job> {
+        match self {
+            Self::Create { to } | Self::Update { to, .. } => Some(to),
+            Self::Delete | Self::Keep { .. } => None,
+        }
+    }
 }
 
 impl Item {
-    /// Nothing is to be done with this job.
-    pub(crate) fn unchanged(wanted: &Wanted) -> Self {
+    /// A change of a job that is written down.
+    pub(crate) fn of(wanted: &Wanted, change: Change, reasons: Vec<Reason>) -> Self {
         Self {
-            name: wanted.job.name().clone(),
-            action: Action::Unchanged,
-            reasons: Vec::new(),
-            from: None,
-            to: None,
+            name: wanted.job.name.clone(),
+            change,
+            reasons,
             secret_fields: wanted.secret_fields.clone(),
             origin: Some(wanted.origin.clone()),
-            heal: None,
         }
     }
 
     /// The definition to post, if one is to be posted.
-    pub fn definition(&self) -> Option<&Packed> {
-        match self.action {
-            Action::Create | Action::Update => self.to.as_ref(),
-            Action::Delete | Action::Unchanged => None,
-        }
+    pub fn definition(&self) -> Option<&Job> {
+        self.change.definition()
     }
 
     /// Whether posting it may run it: a job with `@after` runs after each upsert within its grace (FACTS 41).
     pub fn runs_on_post(&self) -> bool {
-        self.definition().is_some_and(Packed::runs_on_post)
+        self.definition().is_some_and(Job::runs_on_post)
     }
 
     /// The fields that the write changes; for a kept drift the fields that stay different.
-    pub fn changes(&self) -> Vec<Change> {
-        match (&self.from, &self.to) {
-            (_, None) => Vec::new(),
-            (None, Some(to)) => to.diff_from_defaults(),
-            (Some(from), Some(to)) => from.diff(to),
-        }
-    }
-}
-
-/// What is to be done with a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Post the definition; there is no job of that name.
-    Create,
-    /// Post the definition over the one that is there.
-    Update,
-    /// Delete it.
-    Delete,
-    /// Send nothing (FACTS 7).
-    Unchanged,
-}
-
-impl Action {
-    /// The word in reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Unchanged => "unchanged",
+    pub fn changes(&self) -> Vec<Difference> {
+        match &self.change {
+            Change::Create { to } => to.diff_from_defaults(),
+            Change::Update { from, to, .. } | Change::Keep { differs: Some((from, to)) } => from.diff(to),
+            Change::Delete | Change::Keep { differs: None } => Vec::new(),
         }
     }
 }
@@ -336,53 +352,27 @@ fn lines<T: ToString>(errors: &[T]) -> String {
 
 /// Compares the two sides under a policy.
 ///
+/// Each name is decided once, by [`decide::decide`]. Then jobs that others need are kept, what cannot be brought back is left out, what
+/// does not run as it is stored is repaired, and the rest is put into order. The guard looks at the finished plan.
+///
 /// # Errors
 /// A [`PlanError`] when nothing may be written: a parent is missing, parents form a cycle, another owner's job stands in
 /// the way, or the guard refuses.
 pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, PlanError> {
-    // What a run that was cut short has set aside counts as what it was before.
-    let parked = parked::find(live, policy);
-    // What is brought back counts as if it were there already: the templates go over it.
-    let before = |name: &str| {
-        let live = parked.get(name).or_else(|| live.jobs.get(name).map(|live| &live.job));
-        live.or_else(|| desired.restored.get(name).map(|wanted| &wanted.job))
-    };
+    let mut warnings = Vec::new();
     let mut items = Vec::with_capacity(desired.jobs.len().max(desired.restored.len()));
     let mut conflicts = Vec::new();
-    for (name, wanted) in &desired.jobs {
-        match decide::wanted(wanted, before(name), policy) {
-            Ok(item) => items.push(item),
+    for name in decide::names(desired, live, policy, &mut warnings) {
+        match decide::decide(&name, desired, live, policy) {
+            Ok(item) => items.extend(item),
             Err(conflict) => conflicts.push(conflict),
         }
     }
-
-    let mut warnings = Vec::new();
-    let mut ours = 0;
-    for (name, live) in &live.jobs {
-        let Some(stamp) = live.job.stamp().filter(|stamp| stamp.owner == policy.owner) else { continue };
-        if *stamp.job != **name {
-            // A copy that stands where a job of ours should is adopted like any job made by hand.
-            if !desired.jobs.contains_key(name) {
-                warnings.push(format!(
-                    "job `{name}` is a copy of `{}` made by hand; it is left alone",
-                    printable(&stamp.job)
-                ));
-            }
-            continue;
-        }
-        ours += 1;
-        if desired.scope != Scope::Part && !desired.jobs.contains_key(name) {
-            items.push(decide::unwanted(parked.get(name).unwrap_or(&live.job), desired.scope, policy));
-        }
-    }
-    restore::add(&mut items, &mut conflicts, desired, live, policy);
     if !conflicts.is_empty() {
         return Err(PlanError::Conflict(conflicts));
     }
-    items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    parked::put_back(&mut items, parked, live);
-
-    keep_parents(&mut items, live);
+    leave_aside(&mut items, live);
+    keep_parents(&mut items, desired, live);
     restore::settle(&mut items, desired, live, &mut warnings);
     order::check(&items, live)?;
     warnings.extend(heal::add(&mut items, live, policy));
@@ -395,6 +385,7 @@ pub fn plan(desired: &Desired, live: &Live, policy: &Policy) -> Result<Plan, Pla
         warnings.extend(warning(item));
     }
     let plan = order::arrange(items, live, warnings, |item| restore::is_first(item, desired, policy));
+    let ours = live.jobs.values().filter(|live| live.job.is_of(&policy.owner)).count();
     guard::check(&plan, desired, ours, policy)?;
     Ok(plan)
 }
@@ -405,11 +396,26 @@ fn runs_again(item: &Item, live: &Live) -> bool {
         Some(live) => live.job.is_after(),
         None => item.reasons.contains(&Reason::Restored),
     };
-    item.definition().is_some_and(Packed::runs_on_post) && may_have_run()
+    item.runs_on_post() && may_have_run()
 }
 
-/// Takes back the delete of each job that would still be somebody's parent: Dkron would refuse it (FACTS 11).
-fn keep_parents(items: &mut [Item], live: &Live) {
+/// Takes back the write of each job that is set aside, that nobody wants, and whose parent is gone: Dkron would refuse it. Where a
+/// template wants it so, that is an error with the template's place.
+fn leave_aside(items: &mut [Item], live: &Live) {
+    let orphaned = |item: &Item| {
+        let parent = item.definition().and_then(Job::parent);
+        item.reasons == [Reason::Unparked, Reason::PruneOff]
+            && parent.is_some_and(|parent| !will_be(items, live, parent))
+    };
+    let orphans: Vec<_> = (0..items.len()).filter(|&index| orphaned(&items[index])).collect();
+    for index in orphans {
+        (items[index].change, items[index].reasons) = (Change::KEEP, vec![Reason::PruneOff]);
+    }
+}
+
+/// Takes back the delete of each job that would still be somebody's parent: Dkron would refuse it (FACTS 11). One that is to be
+/// brought back, and would stay away, comes back.
+fn keep_parents(items: &mut [Item], desired: &Desired, live: &Live) {
     loop {
         let after = after(items, live);
         let mut children: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -419,7 +425,7 @@ fn keep_parents(items: &mut [Item], live: &Live) {
         let kept: Vec<_> = items
             .iter()
             .enumerate()
-            .filter(|(_, item)| item.action == Action::Delete)
+            .filter(|(_, item)| item.change == Change::Delete)
             .filter_map(|(index, item)| Some((index, children.remove(&*item.name)?)))
             .collect();
         if kept.is_empty() {
@@ -428,10 +434,11 @@ fn keep_parents(items: &mut [Item], live: &Live) {
         // A parent that stays may itself be the child of one that would go: look again.
         for (index, children) in kept {
             let item = &mut items[index];
-            (item.action, item.reasons) = if live.jobs.contains_key(&item.name) {
-                (Action::Unchanged, vec![Reason::HasChildren(children)])
-            } else {
-                (Action::Create, vec![Reason::Restored, Reason::HasChildren(children)])
+            (item.change, item.reasons) = match desired.restored.get(&item.name) {
+                Some(was) if !live.jobs.contains_key(&item.name) => {
+                    (Change::Create { to: was.job.clone() }, vec![Reason::Restored, Reason::HasChildren(children)])
+                }
+                _ => (Change::KEEP, vec![Reason::HasChildren(children)]),
             };
         }
     }
@@ -442,10 +449,10 @@ fn after<'a>(items: &'a [Item], live: &'a Live) -> BTreeMap<&'a str, &'a str> {
     let mut parents: BTreeMap<&str, &str> =
         live.jobs.iter().filter_map(|(name, live)| Some((&**name, live.job.parent()?))).collect();
     for item in items {
-        match (item.action, item.definition().and_then(Packed::parent)) {
-            (Action::Unchanged, _) => {}
-            (_, Some(parent)) => drop(parents.insert(&item.name, parent)),
-            (_, None) => drop(parents.remove(&*item.name)),
+        match item.definition().and_then(Job::parent) {
+            Some(parent) => drop(parents.insert(&item.name, parent)),
+            None if item.change.is_write() => drop(parents.remove(&*item.name)),
+            None => {}
         }
     }
     parents
@@ -458,10 +465,10 @@ fn position(items: &[Item], name: &str) -> Option<usize> {
 
 /// Whether there will be a job of this name once the plan is done.
 fn will_be(items: &[Item], live: &Live, name: &str) -> bool {
-    match position(items, name).map(|index| items[index].action) {
-        Some(Action::Create) => true,
-        Some(Action::Delete) => false,
-        Some(Action::Update | Action::Unchanged) | None => live.jobs.contains_key(name),
+    match position(items, name).map(|index| &items[index].change) {
+        Some(Change::Create { .. }) => true,
+        Some(Change::Delete) => false,
+        Some(Change::Update { .. } | Change::Keep { .. }) | None => live.jobs.contains_key(name),
     }
 }
 
@@ -471,7 +478,7 @@ fn warning(item: &Item) -> Option<String> {
     item.reasons.iter().find_map(|reason| match reason {
         Reason::HasChildren(children) => Some(format!(
             "job `{name}` is no longer wanted but {}: {} still its child{}",
-            if item.action == Action::Create { "comes back" } else { "stays" },
+            if item.change.is_write() { "comes back" } else { "stays" },
             if children.len() == 1 {
                 format!("`{}` is", children[0])
             } else {

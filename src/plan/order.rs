@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::{Live, generations};
 
-use super::{Action, Item, MissingParent, Plan, PlanError, after, position, will_be};
+use super::{Change, Item, MissingParent, Plan, PlanError, after, position, will_be};
 
 /// Refuses what Dkron would refuse, or accept and never let go of: a parent that is not there, and a circle.
 pub(super) fn check(items: &[Item], live: &Live) -> Result<(), PlanError> {
@@ -66,7 +66,7 @@ pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>, firs
     };
     let parent_to_delete = |i: usize| {
         let parent = live.jobs.get(&items[i].name)?.job.parent()?;
-        position(&items, parent).filter(|&parent| items[parent].action == Action::Delete)
+        position(&items, parent).filter(|&parent| items[parent].change == Change::Delete)
     };
     let chosen = |wanted: fn(&Item) -> bool| (0..items.len()).filter(|&i| wanted(&items[i])).collect::<Vec<_>>();
     let mut early: BTreeSet<usize> = BTreeSet::new();
@@ -87,7 +87,7 @@ pub(super) fn arrange(items: Vec<Item>, live: &Live, warnings: Vec<String>, firs
     let mut writes = generations(&early, parent_to_write);
     writes.extend(among(&late));
     writes.extend(among(&anew));
-    let mut deletes = generations(&chosen(|item| item.action == Action::Delete), parent_to_delete);
+    let mut deletes = generations(&chosen(|item| item.change == Change::Delete), parent_to_delete);
     deletes.reverse();
     Plan { items, writes, deletes, warnings }
 }

@@ -397,7 +397,7 @@ fn unknown_field(name: &str) -> Option<(String, String)> {
     if SERVER_FIELDS.contains(&name) {
         return Some((format!("`{name}` is Dkron's own field"), "take it away: only the server sets it".to_owned()));
     }
-    let ours = FIELDS.into_iter().chain([FOR_EACH, WHEN]);
+    let ours = FIELDS.iter().copied().chain([FOR_EACH, WHEN]);
     let remedy = match (nearest(name, http::KEYS), nearest(name, ours.clone())) {
         (Some(near), _) if near == name => format!("`{near}` belongs into `executor_config`"),
         (_, Some(near)) => format!("did you mean `{near}`?"),

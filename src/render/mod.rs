@@ -16,7 +16,7 @@ mod yaml;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::job::{Desired, Packed, Wanted, by_name};
+use crate::job::{Desired, Wanted, by_name};
 use crate::table::Table;
 use crate::words::counted;
 
@@ -102,11 +102,6 @@ pub fn render(sources: &Sources, context: &Context) -> Result<Desired, Problems>
 
 /// Renders as much as can be rendered, and says what is wrong with the rest.
 pub fn examine(sources: &Sources, context: &Context) -> Rendered {
-    examine_into(sources, context, |job| job)
-}
-
-/// The same; `keep` may give back the same job in less memory.
-pub(crate) fn examine_into(sources: &Sources, context: &Context, keep: impl Fn(Packed) -> Packed) -> Rendered {
     let mut problems = Found::default();
     for name in sources.tables.keys().filter(|name| reserved(name)) {
         problems.add(Problem::of_file(
@@ -135,7 +130,7 @@ pub(crate) fn examine_into(sources: &Sources, context: &Context, keep: impl Fn(P
             run.problems.add(problem);
         }
         if let Some(draft) = draft {
-            run.document(&draft, &keep);
+            run.document(&draft);
         }
     }
     let problems = run.problems.finish();
@@ -161,7 +156,7 @@ struct Run<'s> {
 }
 
 impl Run<'_> {
-    fn document(&mut self, draft: &Draft<'_>, keep: impl Fn(Packed) -> Packed) {
+    fn document(&mut self, draft: &Draft<'_>) {
         let rows = match draft.rows(self.engine) {
             Ok(rows) => rows,
             Err(problem) => return self.problems.add(problem),
@@ -191,8 +186,8 @@ impl Run<'_> {
 
             let wanted = shape::shape(draft.text, &draft.node.at, fields, self.context, &mut found);
             if let Some(wanted) = wanted {
-                let name = wanted.job.name();
-                if let Some(first) = self.seen.get(name).map(|&first| &self.jobs[first].1.origin) {
+                let name = wanted.job.name.clone();
+                if let Some(first) = self.seen.get(&name).map(|&first| &self.jobs[first].1.origin) {
                     let at = named.map(|(key, _)| key.at.clone());
                     found.push(draft.text.problem(
                         at.unwrap_or_else(|| draft.node.at.clone()),
@@ -200,10 +195,8 @@ impl Run<'_> {
                         "give each job a name of its own",
                     ));
                 } else {
-                    let job = keep(wanted.job);
-                    let name = job.name().clone();
                     self.seen.insert(name.clone(), self.jobs.len());
-                    self.jobs.push((name, Wanted { job, ..wanted }));
+                    self.jobs.push((name, wanted));
                 }
             }
             for problem in found {

@@ -1,14 +1,15 @@
 //! From a filled-in template to a job: shapes that people write to shapes that Dkron takes, and safe defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::ops::Range;
 
 use jiff::Timestamp;
 
 use crate::job::http::{self, EXPECT_CODE, HTTP, TIMEOUT};
 use crate::job::{
-    self, CONCURRENCY_ALLOW, CONCURRENCY_FORBID, Fields, Job, NAME_REMEDY, Origin, Packed, SCHEDULE_REMEDY, STAMP_KEYS,
-    StringMap, TIMEZONE_REMEDY, Wanted,
+    self, Concurrency, Definition, Job, NAME_REMEDY, Origin, SCHEDULE_REMEDY, STAMP_KEYS, StringMap, TIMEZONE_REMEDY,
+    Wanted,
 };
 use crate::schedule::{Schedule, ScheduleError};
 
@@ -33,7 +34,7 @@ pub(super) fn shape(
         problems,
         secret_fields: BTreeSet::new(),
         seen: Seen::default(),
-        job: Job::new(String::new()),
+        job: Job::new(""),
         allow_unknown_schedules: context.allow_unknown_schedules,
     };
     for (key, value) in fields {
@@ -43,7 +44,7 @@ pub(super) fn shape(
     let Shaper { secret_fields, job, .. } = shaper;
     let (line, _) = text.line_column(at.start);
     let origin = Origin { file: text.file().clone(), line };
-    problems.is_empty().then(|| Wanted { job: Packed::new(&job), secret_fields, origin })
+    problems.is_empty().then(|| Wanted { job, secret_fields, origin })
 }
 
 struct Shaper<'a> {
@@ -91,77 +92,89 @@ impl Shaper<'_> {
     fn field(&mut self, key: &Key, value: Filled<'_>, prefix: &str) {
         let at = value.at.clone();
         let field = key.text.as_str();
+        let with_prefix = |name: String| if name.is_empty() { name } else { format!("{prefix}{name}") };
+        let mut definition = mem::take(&mut *self.job);
+        // Named one by one, so that a new field that no template can set does not compile.
+        let Definition {
+            displayname,
+            timezone,
+            schedule,
+            owner,
+            owner_email,
+            parent_job,
+            executor,
+            tags,
+            metadata,
+            retries,
+            processors,
+            concurrency,
+            executor_config,
+            ephemeral,
+            starts_at,
+            expires_at,
+        } = &mut definition;
         match field {
             "name" => {
-                self.job.name = self.plain(field, value);
-                if !self.job.name.is_empty() {
-                    self.job.name.insert_str(0, prefix);
-                }
+                self.job.name = with_prefix(self.plain(field, value)).into();
                 self.seen.name = Some(at);
             }
+            "disabled" => self.job.disabled = self.bool(field, value),
             "parent_job" => {
-                self.job.parent_job = self.plain(field, value);
-                if !self.job.parent_job.is_empty() {
-                    self.job.parent_job.insert_str(0, prefix);
-                }
+                *parent_job = with_prefix(self.plain(field, value));
                 self.seen.parent = Some(at);
             }
             "schedule" => {
                 self.seen.utc = value.utc;
-                self.job.schedule = self.plain(field, value);
+                *schedule = self.plain(field, value);
                 self.seen.schedule = Some(at);
             }
             "timezone" => {
-                self.job.timezone = self.plain(field, value);
+                *timezone = self.plain(field, value);
                 self.seen.timezone = Some(at);
             }
-            "displayname" => self.job.displayname = self.string(field, value),
-            "owner" => self.job.owner = self.string(field, value),
-            "owner_email" => self.job.owner_email = self.string(field, value),
+            "displayname" => *displayname = self.string(field, value),
+            "owner" => *owner = self.string(field, value),
+            "owner_email" => *owner_email = self.string(field, value),
             "executor" => {
-                self.job.executor = self.plain(field, value);
+                *executor = self.plain(field, value);
                 self.seen.executor = true;
             }
-            "concurrency" => {
-                let concurrency = self.plain(field, value);
-                match concurrency.as_str() {
-                    "" => {}
-                    CONCURRENCY_ALLOW | CONCURRENCY_FORBID => self.job.concurrency = concurrency,
-                    _ => self.problem(
-                        at,
-                        format!("`concurrency` is `{concurrency}`, and Dkron knows only `allow` and `forbid`"),
-                        "write `allow`; `forbid` sticks when Dkron dies in mid-run: for ever on 4.0, for four hours from 4.1 on",
-                    ),
-                }
-            }
-            "disabled" => self.job.disabled = self.bool(field, value),
-            "ephemeral" => self.job.ephemeral = self.bool(field, value),
+            "concurrency" => match self.plain(field, value).as_str().into() {
+                Concurrency::Unknown(word) => self.problem(
+                    at,
+                    format!("`concurrency` is `{word}`, and Dkron knows only `allow` and `forbid`"),
+                    "write `allow`; `forbid` sticks when Dkron dies in mid-run: for ever on 4.0, for four hours from 4.1 on",
+                ),
+                known => *concurrency = known,
+            },
+            "ephemeral" => *ephemeral = self.bool(field, value),
             "retries" => {
-                let retries = self.plain(field, value);
-                match retries.trim() {
+                let text = self.plain(field, value);
+                match text.trim() {
                     "" => {}
                     number => match number.parse() {
-                        Ok(number) => self.job.retries = number,
+                        Ok(number) => *retries = number,
                         Err(_) => self.problem(
                             at,
-                            format!("`retries` is `{retries}`, and Dkron wants a whole number, 0 or more"),
+                            format!("`retries` is `{text}`, and Dkron wants a whole number, 0 or more"),
                             "write a number, such as `2`",
                         ),
                     },
                 }
             }
-            "starts_at" => self.job.starts_at = self.instant(field, value),
-            "expires_at" => self.job.expires_at = self.instant(field, value),
+            "starts_at" => *starts_at = self.instant(field, value),
+            "expires_at" => *expires_at = self.instant(field, value),
             "tags" => {
                 self.seen.tags = true;
-                self.job.tags = self.map(field, value);
+                *tags = self.map(field, value);
             }
-            "metadata" => self.metadata(value),
-            "executor_config" => self.executor_config(value),
-            "processors" => self.processors(value),
+            "metadata" => *metadata = self.metadata(value),
+            "executor_config" => *executor_config = self.executor_config(value),
+            "processors" => *processors = self.processors(value),
             // Anything else has been refused when the template was compiled.
             _ => {}
         }
+        *self.job = definition;
     }
 
     /// A text of one value; a number or a bool becomes its text.
@@ -246,7 +259,7 @@ impl Shaper<'_> {
         }
     }
 
-    fn metadata(&mut self, value: Filled<'_>) {
+    fn metadata(&mut self, value: Filled<'_>) -> StringMap {
         if let FilledKind::Map(map) = &value.kind {
             for (key, _) in map {
                 if STAMP_KEYS.contains(&key.text.as_str()) {
@@ -258,16 +271,17 @@ impl Shaper<'_> {
                 }
             }
         }
-        self.job.metadata = self.map("metadata", value);
+        self.map("metadata", value)
     }
 
-    fn processors(&mut self, value: Filled<'_>) {
+    fn processors(&mut self, value: Filled<'_>) -> BTreeMap<String, StringMap> {
+        let mut processors = BTreeMap::new();
         match value.kind {
             FilledKind::Null | FilledKind::Broken => {}
             FilledKind::Map(map) => {
                 for (key, value) in map {
                     let config = self.map(&format!("processors.{}", key.text), value);
-                    self.job.processors.insert(key.text.clone(), config);
+                    processors.insert(key.text.clone(), config);
                 }
             }
             _ => self.problem(
@@ -276,15 +290,17 @@ impl Shaper<'_> {
                 "write `log: {forward: true}` below it",
             ),
         }
+        processors
     }
 
-    fn executor_config(&mut self, value: Filled<'_>) {
+    fn executor_config(&mut self, value: Filled<'_>) -> StringMap {
+        let mut config = StringMap::new();
         let map = match value.kind {
-            FilledKind::Null | FilledKind::Broken => return,
+            FilledKind::Null | FilledKind::Broken => return config,
             FilledKind::Map(map) => map,
             _ => {
-                let at = value.at;
-                return self.problem(at, "`executor_config` is a map of texts", "write `key: value` lines below it");
+                self.problem(value.at, "`executor_config` is a map of texts", "write `key: value` lines below it");
+                return config;
             }
         };
         for (key, mut value) in map {
@@ -304,8 +320,9 @@ impl Shaper<'_> {
                 }
                 _ => self.string(&field, value),
             };
-            self.job.executor_config.insert(key.text.clone(), text);
+            config.insert(key.text.clone(), text);
         }
+        config
     }
 
     /// The JSON list of `Name: value` that Dkron wants (FACTS 22), from a map or a list.
@@ -381,7 +398,7 @@ impl Shaper<'_> {
                 }
             }
         }
-        if !self.job.parent_job.is_empty() && self.job.parent_job == self.job.name {
+        if !self.job.parent_job.is_empty() && *self.job.parent_job == *self.job.name {
             let at = self.seen.parent.clone().unwrap_or(whole.start..whole.start);
             let remedy = "name another job in `parent_job`, or none";
             self.refused(("parent-cycle", "parent_job"), at, "the job is its own parent", remedy);
@@ -397,7 +414,7 @@ impl Shaper<'_> {
             self.http(schedule.as_ref());
         }
         if let Some(at) = self.seen.config.get(TIMEOUT).cloned()
-            && Fields::of(&self.job).has_bad_shell_timeout()
+            && self.job.has_bad_shell_timeout()
         {
             let message = "the shell executor's `timeout` is no duration, and Dkron refuses the job";
             self.problem(at, message, "write a number with its unit: `timeout: 30s`");

@@ -13,7 +13,7 @@ use memchr::memchr_iter;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::job::{Change, Job, StringMap};
+use crate::job::{Difference, Job, Leaf};
 
 use super::find::find;
 use super::names::secret_name;
@@ -79,7 +79,7 @@ impl Masker {
     }
 
     /// Changes as they may be shown. That a secret changed stays visible, even where both sides are masked.
-    pub fn changes(&self, changes: &[Change], secret_fields: &BTreeSet<String>) -> Vec<Change> {
+    pub fn changes(&self, changes: &[Difference], secret_fields: &BTreeSet<String>) -> Vec<Difference> {
         changes
             .iter()
             .map(|change| {
@@ -94,7 +94,7 @@ impl Masker {
                         text.push_str(CHANGED);
                     }
                 }
-                Change { field: self.text(&change.field), from, to }
+                Difference { field: self.text(&change.field), from, to }
             })
             .collect()
     }
@@ -102,37 +102,14 @@ impl Masker {
     /// A definition as it may be shown.
     pub fn job(&self, job: &Job, secret_fields: &BTreeSet<String>) -> Job {
         let mut job = job.clone();
-        for (field, text) in [
-            ("name", &mut job.name),
-            ("displayname", &mut job.displayname),
-            ("timezone", &mut job.timezone),
-            ("schedule", &mut job.schedule),
-            ("owner", &mut job.owner),
-            ("owner_email", &mut job.owner_email),
-            ("parent_job", &mut job.parent_job),
-            ("executor", &mut job.executor),
-        ] {
-            self.mask(field, text, secret_fields);
-        }
-        for (field, map) in
-            [("tags", &mut job.tags), ("metadata", &mut job.metadata), ("executor_config", &mut job.executor_config)]
-        {
-            self.mask_map(field, map, secret_fields);
-        }
-        for (name, map) in &mut job.processors {
-            self.mask_map(&format!("processors.{name}"), map, secret_fields);
-        }
+        job.name = self.string("name", &job.name, is_secret("name", secret_fields), &mut Vec::new()).into();
+        job.walk(|place, leaf| {
+            if let Leaf::Text(text) = leaf {
+                let field = place.to_string();
+                *text = self.string(&field, text, is_secret(&field, secret_fields), &mut Vec::new()).into_owned();
+            }
+        });
         job
-    }
-
-    fn mask_map(&self, field: &str, map: &mut StringMap, secret_fields: &BTreeSet<String>) {
-        for (key, text) in map {
-            self.mask(&format!("{field}.{key}"), text, secret_fields);
-        }
-    }
-
-    fn mask(&self, field: &str, text: &mut String, secret_fields: &BTreeSet<String>) {
-        *text = self.string(field, text, is_secret(field, secret_fields), &mut Vec::new()).into_owned();
     }
 
     fn value(&self, field: &str, value: &Value, secret_fields: &BTreeSet<String>, hidden: &mut Vec<String>) -> Value {

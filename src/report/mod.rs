@@ -11,8 +11,8 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use crate::job::{Change, Owner};
-use crate::plan::{self, Action, Heal, Item, Plan, Reason};
+use crate::job::{Difference, Owner};
+use crate::plan::{self, Change, Heal, Item, Plan, Reason};
 
 pub(crate) use self::mask::carries_secret;
 pub use self::mask::{MASK, Masker, starred};
@@ -107,7 +107,7 @@ pub struct JobReport {
     /// Why, in words.
     pub reasons: Vec<String>,
     /// What changes, masked. For an edit that was left: where it differs from the template.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Difference>,
     /// What went wrong, if something did.
     pub error: Option<String>,
 }
@@ -159,10 +159,7 @@ impl RunReport {
 impl<'a> Report<'a> {
     /// What `plan` and `check` show.
     pub fn of_plan(command: &'static str, plan: &'a Plan, owner: &Owner, masker: &'a Masker) -> Self {
-        let planned = |item: &Item| match item.action {
-            Action::Unchanged => Outcome::Unchanged,
-            _ => Outcome::Planned,
-        };
+        let planned = |item: &Item| if item.change.is_write() { Outcome::Planned } else { Outcome::Unchanged };
         Self::of(command, plan, plan.items.iter().map(planned).collect(), owner, masker)
     }
 
@@ -237,7 +234,7 @@ impl<'a> Report<'a> {
 
     /// Whether carrying the plan out would send, or has tried to send, anything.
     pub fn has_changes(&self) -> bool {
-        self.jobs.items.iter().any(|item| item.action != Action::Unchanged)
+        self.jobs.items.iter().any(|item| item.change.is_write())
     }
 
     /// Whether every write succeeded.
@@ -267,7 +264,7 @@ impl Jobs<'_> {
         self.items.iter().zip(&*self.outcomes).filter(move |(item, outcome)| wanted(item, outcome)).map(
             |(item, outcome)| JobReport {
                 name: masker.text(&item.name),
-                action: item.action.word(),
+                action: item.change.word(),
                 outcome: outcome.word(),
                 reasons: item.reasons.iter().map(|reason| masker.text(&words(command, reason))).collect(),
                 changes: masker.changes(&item.changes(), &item.secret_fields),
@@ -290,16 +287,16 @@ fn count(summary: &mut Summary, command: &str, item: &Item, outcome: &Outcome) {
     match outcome {
         Outcome::Failed(_) => summary.failed += 1,
         Outcome::Skipped(_) => summary.skipped += 1,
-        Outcome::Planned | Outcome::Unchanged | Outcome::Done => match item.action {
-            Action::Create => {
+        Outcome::Planned | Outcome::Unchanged | Outcome::Done => match &item.change {
+            Change::Create { .. } => {
                 summary.created += 1;
                 summary.restored += as_it_was(Reason::Restored);
             }
-            Action::Delete => summary.deleted += 1,
-            Action::Unchanged => summary.unchanged += 1,
-            Action::Update => {
+            Change::Delete => summary.deleted += 1,
+            Change::Keep { .. } => summary.unchanged += 1,
+            Change::Update { heal, .. } => {
                 summary.updated += 1;
-                summary.healed += usize::from(item.heal.is_some());
+                summary.healed += usize::from(heal.is_some());
                 summary.rescheduled += usize::from(item.reschedules());
                 summary.adopted += usize::from(item.reasons.contains(&Reason::Adopted));
                 summary.restored += as_it_was(Reason::PutBack);
@@ -342,7 +339,7 @@ fn words(command: &str, reason: &Reason) -> String {
             format!("{stuck}; deleted and created again")
         }
         Reason::Healed(stuck, Heal::Anew { children }) => {
-            let aside: Vec<_> = children.iter().map(|child| child.name().to_string()).collect();
+            let aside: Vec<_> = children.iter().map(|child| child.name.to_string()).collect();
             format!("{stuck}; deleted and created again, {} set aside meanwhile", plan::named(&aside))
         }
         Reason::Rescheduled(mismatch) => format!("{mismatch}; posted again"),

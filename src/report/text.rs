@@ -6,7 +6,6 @@ use anstyle::AnsiColor;
 use serde_json::Value;
 
 use crate::job::printable;
-use crate::plan::Action;
 
 use super::mask::{CHANGED, SECRET_CHANGED};
 use super::{JobReport, Outcome, Report, RunReport};
@@ -46,7 +45,7 @@ impl Report<'_> {
     /// Those of `out`.
     pub fn write_text(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
         let mut lines = 0;
-        for job in self.jobs.of(|item, _| item.action != Action::Unchanged || !item.reasons.is_empty()) {
+        for job in self.jobs.of(|item, _| item.change.is_write() || !item.reasons.is_empty()) {
             write_job(out, &job, style)?;
             lines += 1;
         }

@@ -32,14 +32,14 @@ pub(super) fn leftovers(job: &Job, namespace: &str) -> Vec<Leftover> {
     let mut leftovers: Vec<Leftover> = Vec::new();
     for (field, text) in fields::all(job) {
         // A release often has its namespace's name. In the stamp we know which of the two a word is.
-        let text = if field == stamped { text.split_once('/').map_or(text, |(owner, _)| owner) } else { text };
+        let text = text.split_once('/').filter(|_| field == stamped).map_or(&*text, |(owner, _)| owner);
         let view = View::of(text);
         let mentions = mentions(&view, namespace);
         let Some(first) = mentions.first() else { continue };
         match leftovers.last_mut() {
             Some(last) if last.field == field => last.mentions += mentions.len(),
             _ => leftovers.push(Leftover {
-                job: job.name.clone(),
+                job: job.name.to_string(),
                 field,
                 excerpt: text[view.place(&with_labels(&view, &first.at))].to_owned(),
                 mentions: mentions.len(),

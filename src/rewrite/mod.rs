@@ -10,8 +10,9 @@ mod mention;
 mod view;
 
 use std::collections::BTreeSet;
+use std::mem;
 
-use crate::job::{Compared, Job, STAMP_KEYS, Stamp, digest, printable};
+use crate::job::{Compared, Job, Owner, printable};
 
 pub use self::leftover::Leftover;
 
@@ -83,7 +84,7 @@ pub fn rewrite(jobs: impl IntoIterator<Item = Job>, with: &Move) -> Result<Rewri
     for job in jobs {
         let (job, places) = copy(job, with);
         if let Some(problem) = Job::name_problem(&job.name) {
-            illegal.push((job.name.clone(), problem));
+            illegal.push((job.name.to_string(), problem));
         }
         if !names.insert(job.name.clone()) {
             same.insert(job.name.clone());
@@ -98,7 +99,7 @@ pub fn rewrite(jobs: impl IntoIterator<Item = Job>, with: &Move) -> Result<Rewri
         return Err(RewriteError::IllegalNames(illegal));
     }
     if !same.is_empty() {
-        return Err(RewriteError::SameNames(same.into_iter().collect()));
+        return Err(RewriteError::SameNames(same.iter().map(ToString::to_string).collect()));
     }
     Ok(rewritten)
 }
@@ -120,28 +121,23 @@ fn namespace_problem(name: &str) -> Option<&'static str> {
 
 /// One job for the new namespace, and in how many places it named the old one.
 fn copy(mut job: Job, with: &Move) -> (Job, usize) {
-    let as_written = Stamp::of(&job).is_some_and(|stamp| stamp.compare(&digest(&job)) == Compared::AsWritten);
+    let as_written = job.stamp.as_ref().is_some_and(|stamp| stamp.compare(&job.digest()) == Compared::AsWritten);
     let mut places = 0;
     if with.from != with.to {
-        for text in fields::hosts(&mut job) {
-            places += text_places(text, with);
-        }
+        fields::hosts(&mut job, |text| places += text_places(text, with));
         places += metadata(&mut job, with);
     }
-    job.name.insert_str(0, &with.name_prefix);
+    job.name = format!("{}{}", with.name_prefix, job.name).into();
     if job.parent().is_some() {
         job.parent_job.insert_str(0, &with.name_prefix);
     }
-    let [_, job_key, digest_key, ..] = STAMP_KEYS;
-    // A copy made by hand carries another job's name here, and still does when both have the prefix.
-    if let Some(name) = job.metadata.get_mut(job_key) {
-        name.insert_str(0, &with.name_prefix);
-    }
     // What was as its template had it is so again, and what someone edited stays edited: its digest is no longer that of
     // any definition, as nobody knows what the template made of it.
-    if as_written {
-        let digest = digest(&job);
-        job.metadata.insert(digest_key.to_owned(), digest);
+    let digest = as_written.then(|| job.digest());
+    if let Some(stamp) = &mut job.stamp {
+        // A copy made by hand carries another job's name here, and still does when both have the prefix.
+        stamp.job.insert_str(0, &with.name_prefix);
+        stamp.digest = digest.unwrap_or_else(|| mem::take(&mut stamp.digest));
     }
     job.disabled |= with.disabled;
     (job, places)
@@ -168,18 +164,17 @@ fn text_places(text: &mut String, with: &Move) -> usize {
 
 /// Metadata that is the namespace and nothing else, and the stamp's namespace.
 fn metadata(job: &mut Job, with: &Move) -> usize {
-    let [owner_key, job_key, ..] = STAMP_KEYS;
     let mut places = 0;
-    for (key, value) in &mut job.metadata {
-        let moved = if key == owner_key && value.split_once('/').is_some_and(|(namespace, _)| namespace == with.from) {
-            Some(format!("{}{}", with.to, &value[with.from.len()..]))
-        } else {
-            (key != job_key && *value == with.from).then(|| with.to.clone())
-        };
-        if let Some(moved) = moved {
-            *value = moved;
-            places += 1;
-        }
+    for (_, value) in job.metadata.iter_mut().filter(|(_, value)| **value == with.from) {
+        value.clone_from(&with.to);
+        places += 1;
+    }
+    if let Some(stamp) = &mut job.stamp
+        && let Some(release) = stamp.owner.as_str().strip_prefix(&with.from)
+        && (release.is_empty() || release.starts_with('/'))
+    {
+        stamp.owner = Owner::parse(&format!("{}{release}", with.to));
+        places += 1;
     }
     places
 }

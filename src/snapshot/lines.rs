@@ -9,7 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::job::{LiveJob, WireJob, generations};
+use crate::job::{LiveJob, generations};
 
 /// The one field of Dkron's that must not come back (FACTS 9).
 const LEFT_OUT: &str = "dependent_jobs";
@@ -79,7 +79,7 @@ impl Lines {
 
     fn job(&self, name: &str) -> Option<LiveJob> {
         let line = self.jobs.get(*self.by_name.get(name)?)?;
-        serde_json::from_slice::<WireJob<'_>>(self.text.get(line.at.clone())?).ok().map(Into::into)
+        serde_json::from_slice(self.text.get(line.at.clone())?).ok()
     }
 
     /// All lines, each with its line break: parents before their children (FACTS 10), else as they were given. Jobs in a circle of

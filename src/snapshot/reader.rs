@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::job::{FIELDS, LiveJob, WireJob, json_words};
+use crate::job::{FIELDS, LiveJob, json_words, odd_instant};
 
 use super::{Object, Objects, Piece, Reason, Shape};
 
@@ -145,7 +145,7 @@ fn record(
     | Piece::Broken(super::Broken { number, offset, line, .. })) = piece;
     let live = match piece {
         Piece::Broken(broken) => Err(Flaw::Broken(broken.reason)),
-        Piece::Object(object) => job(object.bytes).and_then(|live| match names.entry(live.job.name().clone()) {
+        Piece::Object(object) => job(object.bytes).and_then(|live| match names.entry(live.job.name.clone()) {
             hash_map::Entry::Vacant(entry) => {
                 entry.insert((file, line));
                 read.mended += u64::from(object.mended);
@@ -154,7 +154,7 @@ fn record(
             hash_map::Entry::Occupied(entry) => {
                 let &(file, line) = entry.get();
                 let file = files.get(file).cloned().unwrap_or_default();
-                Err(Flaw::Twice { name: live.job.name().to_string(), file, line })
+                Err(Flaw::Twice { name: live.job.name.to_string(), file, line })
             }
         }),
     };
@@ -164,16 +164,15 @@ fn record(
 
 /// Reads one object. What only the server may set is dropped (FACTS 8).
 fn job(bytes: &[u8]) -> Result<LiveJob, Flaw> {
-    let wire: WireJob<'_> = serde_json::from_slice(bytes).map_err(|error| no_job(bytes, &error))?;
-    let fields = wire.fields();
-    let name = || fields.name.to_owned();
-    if let Some(field) = wire.odd_instant() {
+    let live: LiveJob = serde_json::from_slice(bytes).map_err(|error| no_job(bytes, &error))?;
+    let name = || live.job.name.to_string();
+    if let Some(field) = odd_instant(bytes) {
         // Without it the job would run when it must not.
         let words = "this is no instant such as `2030-01-31T09:00:00Z`".to_owned();
         return Err(Flaw::NoJob { job: Some(name()), field: Some(field.to_owned()), words });
     }
-    match fields.refusal() {
-        None => Ok(LiveJob::from(wire)),
+    match live.job.refusal() {
+        None => Ok(live),
         Some((field, words)) => Err(Flaw::Refused { name: name(), field, words }),
     }
 }
@@ -184,7 +183,7 @@ fn no_job(bytes: &[u8], error: &serde_json::Error) -> Flaw {
     let job = object.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).map(ToOwned::to_owned);
     let wrong = |field: &str| {
         let alone = object.get(field).map(|value| Map::from_iter([(field.to_owned(), value.clone())]))?;
-        serde_json::from_str::<WireJob<'_>>(&Value::Object(alone).to_string()).err()
+        serde_json::from_str::<LiveJob>(&Value::Object(alone).to_string()).err()
     };
     let field = FIELDS.iter().copied().chain(["next", "dependent_jobs"]).find(|field| wrong(field).is_some());
     Flaw::NoJob { job, field: field.map(ToOwned::to_owned), words: without_values(&json_words(error)) }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::plan::{Action, Item, Reason};
+use crate::plan::{Change, Item, Reason};
 
 /// What `apply` would do with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -39,11 +39,11 @@ impl Drift {
         } else if because(|reason| matches!(reason, Reason::Adopted | Reason::TakenOver(_))) {
             Self::Adopt
         } else {
-            match item.action {
-                Action::Create => Self::Create,
-                Action::Delete => Self::Delete,
-                Action::Update => Self::TemplateChanged,
-                Action::Unchanged => Self::None,
+            match item.change {
+                Change::Create { .. } => Self::Create,
+                Change::Delete => Self::Delete,
+                Change::Update { .. } => Self::TemplateChanged,
+                Change::Keep { .. } => Self::None,
             }
         }
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::{self, BadTtl, Covered, Keeper, Ttl, Verdict, coverage, off};
-use crate::job::{Fields, History, Job, LiveJob, printable};
-use crate::plan::{Action, Item, Plan};
+use crate::job::{History, Job, LiveJob, printable};
+use crate::plan::{Change, Item, Plan};
 use crate::report::Masker;
 use crate::sort;
 
@@ -131,26 +131,24 @@ type Awaited<'a> = BTreeMap<&'a str, Vec<&'a Item>>;
 /// A job that would be created.
 struct Missing<'p> {
     item: &'p Item,
-    job: Job,
+    job: &'p Job,
     /// The cache that it is for.
     cache: Option<String>,
 }
 
 fn missing<'p>(plan: &'p Plan, look: &Look<'_>) -> Vec<Missing<'p>> {
-    let created = plan.items.iter().filter(|item| item.action == Action::Create);
-    let missing = created.filter_map(|item| {
-        let job = item.to.as_ref()?.unpack();
-        Some(Missing { item, cache: look.key.of(&Fields::of(&job)), job })
+    let missing = plan.items.iter().filter_map(|item| match &item.change {
+        Change::Create { to } => Some(Missing { item, cache: look.key.of(to), job: to }),
+        Change::Update { .. } | Change::Delete | Change::Keep { .. } => None,
     });
     missing.collect()
 }
 
 impl<'a> Seen<'a> {
     fn new(name: &'a Arc<str>, live: &'a LiveJob, look: &Look<'_>) -> Self {
-        let job = live.job.unpack();
-        let cache = look.key.of(&Fields::of(&job));
-        let history = look.histories.get(name).copied().unwrap_or_default();
-        Self { name, live, job, cache, history }
+        let job = live.job.clone();
+        let cache = look.key.of(&job);
+        Self { name, live, job, cache, history: live.history }
     }
 
     fn keeper(&self, look: &Look<'_>) -> Option<Keeper> {
@@ -186,7 +184,7 @@ impl<'a> Seen<'a> {
             state = State::Stuck;
             notes.push(stuck.to_string());
         }
-        let timeout = Fields::of(job).timeout();
+        let timeout = job.timeout();
         let running = look.running.get(&***name).map(|began| since(*began, look.now));
         let drift = match look.plan {
             None => Drift::Unknown,
@@ -245,7 +243,7 @@ fn not_there(missing: &Missing<'_>, look: &Look<'_>, masker: &Masker) -> JobStat
         successes: 0,
         errors: 0,
         running: None,
-        timeout: Fields::of(job).timeout(),
+        timeout: job.timeout(),
         next: Next::Never,
         drift: Drift::Create,
         notes: notes.iter().map(|note| masker.text(note)).collect(),
@@ -323,7 +321,7 @@ fn since(then: Timestamp, now: Timestamp) -> SignedDuration {
 
 /// The TTLs in a job's own metadata.
 fn own_limits(job: &Job, notes: &mut Vec<String>) -> Option<Limits> {
-    let own = cache::own_ttl(&Fields::of(job), |_, bad| match bad {
+    let own = cache::own_ttl(&job, |_, bad| match bad {
         BadTtl::NoDuration(words) => notes.push(words),
         BadTtl::NotPositive => {}
     });

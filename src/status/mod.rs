@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
 use crate::cache::{Caches, Key};
-use crate::job::{History, Live};
+use crate::job::Live;
 use crate::plan::Plan;
 
 pub use self::drift::Drift;
@@ -42,8 +42,6 @@ pub struct Look<'a> {
     pub scheduler_runs: Option<bool>,
     /// The nodes that could be reached, by name, each with what it says is wrong with it.
     pub nodes: &'a BTreeMap<String, Vec<String>>,
-    /// What came of the runs, by job.
-    pub histories: &'a BTreeMap<Arc<str>, History>,
     /// When the oldest run in flight began, by job.
     pub running: &'a BTreeMap<String, Timestamp>,
     /// What the last failed run left as output, by job, as far as it was asked for.

@@ -228,9 +228,9 @@ fn never_is_an_instant_too() {
     let jobs = dkron_jobs::dkron::decode_jobs(body.to_string().as_bytes()).expect("jobs");
     let jobs: Vec<_> = jobs.jobs.into_iter().map(|(_, job)| job).collect();
     assert_eq!(jobs.len(), 3);
-    assert_eq!(jobs[0].job.unpack().expires_at, Some(jiff::Timestamp::MAX));
-    assert_eq!((jobs[0].next, jobs[1].job.unpack().starts_at), (None, Some(jiff::Timestamp::MAX)));
-    assert_eq!(jobs[2].job.unpack().expires_at, None);
+    assert_eq!(jobs[0].job.clone().expires_at, Some(jiff::Timestamp::MAX));
+    assert_eq!((jobs[0].next, jobs[1].job.clone().starts_at), (None, Some(jiff::Timestamp::MAX)));
+    assert_eq!(jobs[2].job.clone().expires_at, None);
     let template = format!("{}expires_at: 9999-12-31T23:59:59Z\n", job("a", "@every 1h", "http://x/1"));
     let server = Server::start();
     let cli = Cli::new().dkron(server.url()).file("jobs-templates/a.yaml", template);

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::process::Command;
 
-use dkron_jobs::job::{Job, LiveJob, WireJob};
+use dkron_jobs::job::{Job, LiveJob};
 use dkron_jobs::snapshot::{Flaw, Lines, Problem, Read, Reader, Record, Shape};
 use proptest::collection::vec;
 use proptest::option;
@@ -88,7 +88,7 @@ fn what_the_server_owns_is_dropped_and_the_rest_is_read() {
     });
     let (records, problems) = read(&format!("{job}\n"));
     assert_eq!(problems, []);
-    let posted = serde_json::to_value(records[0].live.job.unpack()).expect("JSON");
+    let posted = serde_json::to_value(records[0].live.job.clone()).expect("JSON");
     let want = json!({
         "name": "a", "schedule": "@every 1h", "concurrency": "allow", "executor": "shell", "executor_config": {"command": "}{"},
     });
@@ -102,7 +102,7 @@ fn a_piece_that_is_no_job_says_where_and_why() {
         ("x.ndjson", text),
         ("y.ndjson", "[{\"name\":\"a\",\"schedule\":\"@daily\"},{\"name\":\"z\",\"parent_job\":\"a\"}]"),
     ]);
-    assert_eq!(records.iter().map(|record| &**record.live.job.name()).collect::<Vec<_>>(), ["a", "g", "z"]);
+    assert_eq!(records.iter().map(|record| &*record.live.job.name).collect::<Vec<_>>(), ["a", "g", "z"]);
     insta::assert_snapshot!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
     x.ndjson: job 2, which begins in line 2 (byte 33): name cannot be empty
     x.ndjson: job 3, which begins in line 3 (byte 55): this is no job of Dkron's: `b`, field `executor_config`: invalid type: string, expected a map of strings
@@ -169,7 +169,7 @@ fn a_circle_and_a_missing_parent_lose_no_job() {
     let jobs =
         [job("a", "b"), job("b", "c"), job("c", "a"), job("d", "nobody"), job("e", "a"), job("g", "h"), job("h", "")];
     let names: Vec<_> =
-        read(&text(&lines(&jobs))).0.into_iter().map(|record| record.live.job.name().to_string()).collect();
+        read(&text(&lines(&jobs))).0.into_iter().map(|record| record.live.job.name.to_string()).collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), jobs.len(), "{names:?}");
     let at = |name: &str| names.iter().position(|other| other == name);
     assert!(at("a") < at("e") && at("h") < at("g"), "{names:?}");
@@ -211,15 +211,13 @@ fn jobs() -> impl Strategy<Value = Vec<Value>> {
 }
 
 fn by_name(jobs: impl IntoIterator<Item = Job>) -> BTreeMap<String, Job> {
-    jobs.into_iter().map(|job| (job.name.clone(), job)).collect()
+    jobs.into_iter().map(|job| (job.name.to_string(), job)).collect()
 }
 
 #[test]
 fn every_form_of_a_backup_gives_back_every_job() {
     law(jobs(), |jobs| {
-        let live = |job: &Value| {
-            LiveJob::from(serde_json::from_str::<WireJob<'_>>(&job.to_string()).expect("a job")).job.unpack()
-        };
+        let live = |job: &Value| serde_json::from_str::<LiveJob>(&job.to_string()).expect("a job").job;
         let want = by_name(jobs.iter().map(live));
         let ours = text(&lines(&jobs));
         let forms = [
@@ -232,7 +230,7 @@ fn every_form_of_a_backup_gives_back_every_job() {
         for form in forms {
             let (records, problems) = read(&form);
             prop_assert_eq!(problems, []);
-            prop_assert_eq!(by_name(records.into_iter().map(|record| record.live.job.unpack())), want.clone());
+            prop_assert_eq!(by_name(records.into_iter().map(|record| record.live.job.clone())), want.clone());
         }
         prop_assert_eq!(ours.lines().count(), jobs.len());
         prop_assert!(!ours.contains("dependent_jobs"));
@@ -246,7 +244,7 @@ fn every_form_of_a_backup_gives_back_every_job() {
         }
         // A parent that is in no circle comes first.
         let (records, _) = read(&ours);
-        let names: Vec<_> = records.iter().map(|record| &**record.live.job.name()).collect();
+        let names: Vec<_> = records.iter().map(|record| &*record.live.job.name).collect();
         for (index, record) in records.iter().enumerate() {
             let in_circle = |name: &str| {
                 let mut at = name;
@@ -256,9 +254,9 @@ fn every_form_of_a_backup_gives_back_every_job() {
                 })
             };
             if let Some(parent) = record.live.job.parent()
-                && !in_circle(record.live.job.name())
+                && !in_circle(&record.live.job.name)
             {
-                prop_assert!(names[..index].contains(&parent), "{} before {}", record.live.job.name(), parent);
+                prop_assert!(names[..index].contains(&parent), "{} before {}", record.live.job.name, parent);
             }
         }
         Ok(())
@@ -307,7 +305,7 @@ fn a_damaged_file_never_panics_and_a_damaged_line_costs_no_other() {
         }
         let (records, problems) = read_bytes(&bytes);
         // Jobs whose whole line is still there, on lines of its own, are read, unless one of their name came before.
-        let kept: BTreeSet<_> = records.iter().map(|record| record.live.job.name().to_string()).collect();
+        let kept: BTreeSet<_> = records.iter().map(|record| record.live.job.name.to_string()).collect();
         let twice = |name: &str| problems.iter().any(|problem| problem.to_string().contains(&format!("`{name}`")));
         if !old_script {
             let lines: BTreeSet<&[u8]> = whole.as_bytes().split_inclusive(|&byte| byte == b'\n').collect();
@@ -346,7 +344,7 @@ fn the_old_script_does_what_these_tests_think() {
     assert_eq!((records.len(), problems), (jobs.len(), vec![]));
     for (record, job) in records.iter().zip(&jobs) {
         assert_eq!(
-            record.live.job.unpack().executor_config.get("body").map(String::as_str),
+            record.live.job.clone().executor_config.get("body").map(String::as_str),
             job["executor_config"]["body"].as_str()
         );
     }

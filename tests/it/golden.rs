@@ -101,8 +101,7 @@ const TEXTS: [&str; 14] = [
     "{\"json\": [1, 2.50, null]}",
     " blanks ",
 ];
-const SCHEDULES: [&str; 6] =
-    ["@every 5m", "0 */5 * * * *", "@hourly", "@manually", "~ 15 4 * * *", "30 0 0 1 JAN SUN"];
+const SCHEDULES: [&str; 6] = ["@every 5m", "0 */5 * * * *", "@hourly", "@manually", "~ 15 4 * * *", "30 0 0 1 JAN SUN"];
 
 fn map(dice: &mut Dice, prefix: &str) -> Value {
     let mut map = Map::new();

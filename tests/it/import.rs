@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dkron_jobs::disk;
 use dkron_jobs::import::{Given, ImportError, Imported, ImportedFile, import};
-use dkron_jobs::job::{Job, WireJob};
+use dkron_jobs::job::Job;
 use dkron_jobs::render::{Context, Source, Sources, TableFormat, render};
 use dkron_jobs::table::Table;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(crate) fn given() -> Given {
 }
 
 fn job(value: &Value) -> Job {
-    serde_json::from_str::<WireJob<'_>>(&value.to_string()).expect("a job").into()
+    serde_json::from_str(&value.to_string()).expect("a job")
 }
 
 /// What the files render to in this namespace, by name.
@@ -49,7 +49,7 @@ pub(crate) fn rendered(files: &[ImportedFile], given: &Given) -> Result<BTreeMap
         allow_unknown_schedules: false,
     };
     let desired = render(&sources, &context).map_err(|problems| problems.to_string())?;
-    Ok(desired.jobs.into_iter().map(|(name, wanted)| (name.to_string(), wanted.job.unpack())).collect())
+    Ok(desired.jobs.into_iter().map(|(name, wanted)| (name.to_string(), wanted.job.clone())).collect())
 }
 
 /// Imports, renders again and compares; the files as one text.
@@ -60,8 +60,8 @@ fn round_trip(jobs: Vec<Job>) -> Imported {
     let jobs: BTreeMap<_, _> = jobs
         .into_iter()
         .map(|mut job| {
-            job.unstamp();
-            (job.name.clone(), job)
+            job.stamp = None;
+            (job.name.to_string(), job)
         })
         .collect();
     let shown = shown(&imported);
@@ -214,7 +214,7 @@ fn the_shipped_set_comes_back() {
     let desired = render(&sources.sources, &context).expect("the shipped set renders");
     insta::assert_snapshot!(
         "shipped",
-        shown(&round_trip(desired.jobs.values().map(|wanted| wanted.job.unpack()).collect()))
+        shown(&round_trip(desired.jobs.values().map(|wanted| wanted.job.clone()).collect()))
     );
 }
 
@@ -400,8 +400,8 @@ fn neither_order_nor_prefix_matters() {
     let prefixed: Vec<_> = jobs
         .into_iter()
         .map(|mut job| {
-            job.unstamp();
-            job.name.insert_str(0, "eu-");
+            job.stamp = None;
+            job.name = format!("eu-{}", job.name).into();
             if !job.parent_job.is_empty() {
                 job.parent_job.insert_str(0, "eu-");
             }
@@ -410,7 +410,7 @@ fn neither_order_nor_prefix_matters() {
         .collect();
     let given = Given { name_prefix: "eu-".to_owned(), ..given() };
     let imported = import(prefixed.clone(), &given).unwrap_or_else(|error| panic!("{error}"));
-    let source: BTreeMap<_, _> = prefixed.into_iter().map(|job| (job.name.clone(), job)).collect();
+    let source: BTreeMap<_, _> = prefixed.into_iter().map(|job| (job.name.to_string(), job)).collect();
     assert_eq!(rendered(&imported.files, &given), Ok(source));
     assert!(text_of(&imported).contains("name: \"refresh-{{ item.name }}\""), "{}", shown(&imported));
 }

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dkron_jobs::import::import;
-use dkron_jobs::job::{Job, StringMap};
+use dkron_jobs::job::{Concurrency, Definition, Job, Stamp, StringMap};
 use jiff::Timestamp;
 use proptest::bool::weighted;
 use proptest::collection::{btree_map, vec};
@@ -28,7 +29,7 @@ fn what_is_imported_renders_to_the_source() {
         cases.set(cases.get() + 1);
         folded.set(folded.get() + usize::from(imported.files.iter().any(|file| file.path.starts_with("data/"))));
         let rendered = rendered(&imported.files, &given).map_err(TestCaseError::fail)?;
-        let source: BTreeMap<_, _> = jobs.into_iter().map(|job| (job.name.clone(), job)).collect();
+        let source: BTreeMap<_, _> = jobs.into_iter().map(|job| (job.name.to_string(), job)).collect();
         prop_assert_eq!(&rendered, &source, "{}", shown(&imported));
         Ok(())
     });
@@ -42,7 +43,7 @@ fn jobs() -> impl Strategy<Value = Vec<Job>> {
             .prop_map(|(base, rows, varies, with_stem)| one_series(&base, rows, &varies, with_stem));
     let family = prop_oneof![2 => vec(any_job(), 1..3), 3 => series];
     (vec(family, 1..3), any::<prop::sample::Index>()).prop_map(|(families, parent)| {
-        let mut jobs: BTreeMap<String, Job> = BTreeMap::new();
+        let mut jobs: BTreeMap<Arc<str>, Job> = BTreeMap::new();
         for job in families.into_iter().flatten() {
             jobs.insert(job.name.clone(), job);
         }
@@ -51,7 +52,7 @@ fn jobs() -> impl Strategy<Value = Vec<Job>> {
         for job in jobs.values_mut() {
             if job.parent_job == CHILD {
                 // A circle is not for templates to judge, a job that is its own parent is.
-                job.parent_job = if job.name == *parent { "gone".to_owned() } else { parent.clone() };
+                job.parent_job = if job.name == *parent { "gone".to_owned() } else { parent.to_string() };
             }
         }
         jobs.into_values().collect()
@@ -78,13 +79,14 @@ fn one_series(base: &Job, rows: Vec<(String, Job, Vec<String>)>, varies: &[bool]
             job.executor_config.clone_from(&other.executor_config);
         }
         let mut texts = texts.into_iter();
-        let values = job.metadata.iter_mut().chain(job.executor_config.iter_mut());
+        let definition = &mut *job;
+        let values = definition.metadata.iter_mut().chain(definition.executor_config.iter_mut());
         for (_, text) in values.filter(|(key, _)| !["url", "body", "headers", "timeout"].contains(&key.as_str())) {
             if varies.next().unwrap_or_default() {
                 *text = texts.next().unwrap_or_default();
             }
         }
-        job.name = format!("{}-{stem}", base.name);
+        job.name = format!("{}-{stem}", base.name).into();
         if with_stem {
             let with = |text: &str| text.replace('x', &stem);
             for (_, text) in job.executor_config.iter_mut().filter(|(key, _)| *key != "timeout") {
@@ -311,26 +313,27 @@ fn any_job() -> impl Strategy<Value = Job> {
             let ((executor, executor_config), tags, metadata, processors) = maps;
             let (disabled, retries, forbid, ephemeral, starts_at, expires_at) = rest;
             let schedule = if schedule.is_empty() && parent_job.is_none() { "@daily" } else { schedule };
-            Job {
-                name,
+            let mut metadata = metadata;
+            let stamp = Stamp::take(&mut metadata);
+            let definition = Definition {
                 displayname,
                 timezone: timezone.to_owned(),
                 schedule: schedule.to_owned(),
                 owner,
                 owner_email,
-                disabled,
                 tags,
                 metadata,
                 retries,
                 parent_job: parent_job.unwrap_or_default().to_owned(),
                 processors: processors.into_iter().collect(),
-                concurrency: if forbid { "forbid" } else { "allow" }.to_owned(),
+                concurrency: if forbid { Concurrency::Forbid } else { Concurrency::Allow },
                 executor,
                 executor_config,
                 ephemeral,
                 starts_at,
                 expires_at,
-            }
+            };
+            Job { name: name.into(), definition: definition.into(), disabled, stamp }
         },
     )
 }

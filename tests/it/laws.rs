@@ -6,10 +6,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use anstream::adapter::strip_str;
-use dkron_jobs::job::{
-    Desired, Job, Live, LiveJob, Mismatch, Owner, Packed, Stamp, StringMap, Stuck, WireJob, diff, digest,
-};
-use dkron_jobs::plan::{Action, Drift, Item, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
+use dkron_jobs::job::{self, Concurrency, Desired, Job, Live, LiveJob, Mismatch, Owner, Stamp, StringMap, Stuck};
+use dkron_jobs::plan::{Change, Drift, Item, Plan, PlanError, Policy, Refusal, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -50,7 +48,7 @@ fn what_is_planned_is_taken_and_leaves_nothing_to_plan() {
         planned.set(planned.get() + 1);
         let mut dkron = Dkron { live: case.live.clone(), ..Dkron::default() };
         for (item, outcome) in first.items.iter().zip(dkron.carry_out(&first, case.order)) {
-            let expected = if item.action == Action::Unchanged { Outcome::Unchanged } else { Outcome::Done };
+            let expected = if item.change.is_write() { Outcome::Done } else { Outcome::Unchanged };
             prop_assert_eq!(outcome, expected, "{}", item.name);
         }
         let second = plan(&case.desired, &dkron.live, &case.policy);
@@ -68,8 +66,8 @@ fn a_desired_set_against_itself_is_unchanged() {
             .jobs
             .values()
             .map(|wanted| {
-                let stamped = wanted.job.stamped(&policy.owner, wanted.job.disabled());
-                stored(&stamped.unpack())
+                let stamped = wanted.job.stamped(&policy.owner, wanted.job.disabled);
+                stored(&stamped.clone())
             })
             .collect();
         let parents_are_there = desired
@@ -90,28 +88,28 @@ fn what_is_not_ours_is_left() {
     law(case(), |case| {
         let Ok(plan) = case.plan() else { return Ok(()) };
         for child in plan.items.iter().filter_map(Item::set_aside).flatten() {
-            prop_assert_eq!(child.own_stamp().map(|stamp| stamp.owner), Some(case.policy.owner.clone()));
+            prop_assert_eq!(child.own_stamp().map(|stamp| stamp.owner.clone()), Some(case.policy.owner.clone()));
             aside.set(aside.get() + 1);
         }
-        for item in plan.items.iter().filter(|item| item.action != Action::Unchanged) {
+        for item in plan.items.iter().filter(|item| item.change.is_write()) {
             let Some(live) = case.live.jobs.get(&item.name) else {
-                prop_assert!(item.action == Action::Create, "{item:#?}");
+                prop_assert!(matches!(item.change, Change::Create { .. }), "{item:#?}");
                 continue;
             };
             let wanted = case.desired.jobs.contains_key(&item.name);
-            let stamp = live.job.stamp().filter(|stamp| *stamp.job == *item.name);
+            let stamp = live.job.stamp.as_ref().filter(|stamp| *stamp.job == *item.name);
             let ours = stamp.as_ref().is_some_and(|stamp| stamp.owner == case.policy.owner);
-            match &item.action {
-                Action::Create => prop_assert!(false, "created over another: {item:#?}"),
-                Action::Delete => prop_assert!(ours && !wanted && case.policy.prune, "{item:#?}"),
+            match &item.change {
+                Change::Create { .. } => prop_assert!(false, "created over another: {item:#?}"),
+                Change::Delete => prop_assert!(ours && !wanted && case.policy.prune, "{item:#?}"),
                 // Without a stamp it is adopted; another's only where the flag says so.
-                Action::Update => prop_assert!(
+                Change::Update { .. } => prop_assert!(
                     ours || wanted
                         && stamp.is_none_or(|stamp| case.policy.take_ownership == TakeOwnership::Any
-                            || case.policy.take_ownership == TakeOwnership::From(stamp.owner)),
+                            || case.policy.take_ownership == TakeOwnership::From(stamp.owner.clone())),
                     "{item:#?}"
                 ),
-                Action::Unchanged => {}
+                Change::Keep { .. } => {}
             }
         }
         Ok(())
@@ -122,12 +120,15 @@ fn what_is_not_ours_is_left() {
 #[test]
 fn a_conflict_or_a_refusal_names_what_stands_in_the_way() {
     law(case(), |case| {
-        let live = |name: &str| case.live.jobs.get(name).and_then(|live| live.job.stamp());
+        let live = |name: &str| case.live.jobs.get(name).and_then(|live| live.job.stamp.as_ref());
         match case.plan() {
             Err(PlanError::Conflict(conflicts)) => {
                 for conflict in conflicts {
                     prop_assert!(!conflict.fields.is_empty());
-                    prop_assert_ne!(live(&conflict.name).map(|stamp| stamp.owner), Some(case.policy.owner.clone()));
+                    prop_assert_ne!(
+                        live(&conflict.name).map(|stamp| stamp.owner.clone()),
+                        Some(case.policy.owner.clone())
+                    );
                 }
             }
             Err(PlanError::Cycle { path, origin }) => {
@@ -158,10 +159,10 @@ fn parents_come_first_and_children_go_first() {
         };
         let (writes, deletes) = (wave_of(&plan.writes), wave_of(&plan.deletes));
         let in_waves = plan.writes.iter().chain(&plan.deletes).map(Vec::len).sum::<usize>();
-        let to_do = plan.items.iter().filter(|item| item.action != Action::Unchanged).count();
+        let to_do = plan.items.iter().filter(|item| item.change.is_write()).count();
         prop_assert_eq!((writes.len() + deletes.len(), in_waves), (to_do, to_do), "each once");
         for item in &plan.items {
-            if let Some(parent) = item.definition().and_then(Packed::parent)
+            if let Some(parent) = item.definition().and_then(Job::parent)
                 && let Some(wave) = writes.get(parent)
             {
                 // One that is deleted and created again is there, and waits until its children are as they shall be.
@@ -170,7 +171,7 @@ fn parents_come_first_and_children_go_first() {
                 prop_assert_eq!(*wave > writes[&item.name], late, "{} before its parent", item.name);
                 prop_assert_ne!(*wave, writes[&item.name]);
             }
-            if item.action == Action::Delete {
+            if item.change == Change::Delete {
                 let parent = case.live.jobs[&item.name].job.parent();
                 if let Some(wave) = parent.and_then(|parent| deletes.get(parent)) {
                     prop_assert!(deletes[&item.name] < *wave, "{} is deleted after its parent", item.name);
@@ -186,14 +187,8 @@ fn parents_come_first_and_children_go_first() {
 fn the_guard_lets_no_more_deletes_through_than_its_limits() {
     law((0..40_usize, 0..40_usize, 0..50_usize, 0..3_usize), |(gone, kept, allow_deletes, new)| {
         let name = |number: usize| Job::new(format!("job-{number}"));
-        let live: Live = (0..gone + kept)
-            .map(|number| {
-                let mut job = name(number);
-                job.metadata.insert("dkron-jobs.owner".to_owned(), OURS.to_owned());
-                job.metadata.insert("dkron-jobs.job".to_owned(), job.name.clone());
-                LiveJob { job: Packed::new(&job), next: None, dependents: Vec::new() }
-            })
-            .collect();
+        let live: Live =
+            (0..gone + kept).map(|number| LiveJob::from(name(number).stamped(&Owner::parse(OURS), false))).collect();
         let desired = desired((gone..gone + kept + new).map(name));
         let policy = |force| Policy { allow_deletes, force, ..default_policy(OURS) };
         let ours = gone + kept;
@@ -225,15 +220,10 @@ fn the_guard_lets_no_more_deletes_through_than_its_limits() {
 fn canonical_form_is_canonical() {
     law((any_job(), noise()), |(job, noise)| {
         let json = serde_json::to_string(&job)?;
-        let read = Job::from(serde_json::from_str::<WireJob<'_>>(&json)?);
+        let read = serde_json::from_str::<Job>(&json)?;
         prop_assert_eq!(&read, &job);
         prop_assert_eq!(serde_json::to_string(&read)?, json.clone());
-        let packed = Packed::new(&job);
-        prop_assert_eq!(&packed.unpack(), &job);
-        prop_assert_eq!(packed.digest(), digest(&job));
-        prop_assert_eq!(packed.stamp(), Stamp::of(&job));
-        // What is posted is written without serde, and is what serde writes.
-        prop_assert_eq!(packed.body(), json.clone());
+        prop_assert_eq!(job.body(), json.clone());
         // As the server writes it: nothing left out, fields of its own, instants in other zones.
         let mut object = serde_json::from_str::<serde_json::Map<String, Value>>(&json)?;
         for (key, value) in noise {
@@ -247,9 +237,8 @@ fn canonical_form_is_canonical() {
         if object["concurrency"] == "allow" {
             object["concurrency"] = json!("");
         }
-        let served = LiveJob::from(serde_json::from_str::<WireJob<'_>>(&Value::Object(object).to_string())?);
-        prop_assert_eq!(&served.job, &packed);
-        prop_assert_eq!(&served.job.unpack(), &job);
+        let served = serde_json::from_str::<LiveJob>(&Value::Object(object).to_string())?;
+        prop_assert_eq!(&served.job, &job);
         Ok(())
     });
 }
@@ -257,22 +246,16 @@ fn canonical_form_is_canonical() {
 #[test]
 fn the_stamp_is_no_part_of_what_it_stamps() {
     law((any_job(), any::<String>(), any::<bool>()), |(job, owner, disabled)| {
-        let mut stamped = job.clone();
-        stamped.stamp(&Owner::parse(&owner), disabled);
-        prop_assert_eq!(digest(&stamped), digest(&job));
-        prop_assert!(diff(&stamped, &job).is_empty());
-        prop_assert_eq!(Packed::new(&job).stamped(&Owner::parse(&owner), disabled).unpack(), stamped.clone());
-        let stamp = Stamp::of(&stamped).expect("it was stamped");
+        let stamped = job.stamped(&Owner::parse(&owner), disabled);
+        prop_assert_eq!(stamped.digest(), job.digest());
+        prop_assert!(stamped.diff(&job).is_empty());
+        let stamp = stamped.stamp.as_ref().expect("it was stamped");
         prop_assert_eq!(
             (stamp.owner.as_str(), &stamp.job, stamp.disabled),
-            (owner.as_str(), &job.name, Some(disabled))
+            (owner.as_str(), &job.name.to_string(), Some(disabled))
         );
-        let once = stamped.clone();
-        stamped.stamp(&Owner::parse(&owner), disabled);
-        prop_assert_eq!(&stamped, &once, "stamping again changes nothing");
-        prop_assert_eq!(Packed::new(&stamped).unstamped().unpack(), job.clone());
-        stamped.unstamp();
-        prop_assert_eq!(stamped, job);
+        prop_assert_eq!(&stamped.stamped(&Owner::parse(&owner), disabled), &stamped, "stamping again changes nothing");
+        prop_assert_eq!(stamped.unstamped(), job.unstamped());
         Ok(())
     });
 }
@@ -288,13 +271,11 @@ fn differences_equality_and_digest_agree() {
         macro_rules! mix { ($($field:ident),*) => { $(if from_other() { two.$field.clone_from(&other.$field); })* } }
         mix!(displayname, timezone, schedule, owner, owner_email, disabled, tags, metadata, retries, parent_job);
         mix!(processors, concurrency, executor, executor_config, ephemeral, starts_at, expires_at);
-        let packed = [&one, &two].map(Packed::new);
-        let same = packed[0].same_definition(&packed[1]);
-        prop_assert_eq!(same, digest(&one) == digest(&two));
-        prop_assert_eq!(same && one.disabled == two.disabled, diff(&one, &two).is_empty());
-        prop_assert_eq!(packed[0].same_but_stamp(&packed[1]), diff(&one, &two).is_empty());
-        prop_assert_eq!(packed[0] == packed[1], one == two);
-        prop_assert_eq!(diff(&one, &two).len(), diff(&two, &one).len());
+        let same = one.same_definition(&two);
+        prop_assert_eq!(same, one.digest() == two.digest());
+        prop_assert_eq!(same && one.disabled == two.disabled, one.diff(&two).is_empty());
+        prop_assert_eq!(one.same_but_stamp(&two), one.diff(&two).is_empty());
+        prop_assert_eq!(one.diff(&two).len(), two.diff(&one).len());
         Ok(())
     });
 }
@@ -319,9 +300,9 @@ fn no_secret_gets_out_and_no_change_of_one_is_hidden() {
                 .or_default()
                 .insert("k".to_owned(), encode(&new, *other_encoding));
         }
-        live.stamp(&Owner::parse(OURS), false);
+        let live = live.stamped(&Owner::parse(OURS), false);
         job.displayname.clone_from(&new);
-        wanted.job = Packed::new(&job);
+        wanted.job = job.clone();
         let live: Live = [stored(&live)].into_iter().collect();
         let plan = plan(&[wanted].into_iter().collect(), &live, &default_policy(OURS))
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -371,7 +352,7 @@ fn secret() -> impl Strategy<Value = String> {
 }
 
 fn writes_nothing(plan: &Plan) -> bool {
-    plan.writes.is_empty() && plan.deletes.is_empty() && plan.items.iter().all(|item| item.action == Action::Unchanged)
+    plan.writes.is_empty() && plan.deletes.is_empty() && plan.items.iter().all(|item| !item.change.is_write())
 }
 
 /// One desired set, one Dkron, one policy.
@@ -393,7 +374,7 @@ fn case() -> impl Strategy<Value = Case> {
     let order = select(vec![WaveOrder::Forwards, WaveOrder::Backwards]);
     (desired_set(), live_set(), ailing(), policy(), order).prop_map(|(desired, mut live, ailing, policy, order)| {
         let first = |name: &Arc<str>| live.jobs.get(name).is_some_and(|live| live.job.parent().is_none());
-        let runs = |name: &Arc<str>| first(name) && live.jobs.get(name).is_some_and(|live| !live.job.disabled());
+        let runs = |name: &Arc<str>| first(name) && live.jobs.get(name).is_some_and(|live| !live.job.disabled);
         live.stuck = ailing.0.into_iter().filter(|(name, _)| runs(name)).collect();
         live.mismatched = ailing.1.into_iter().filter(|(name, _)| first(name)).collect();
         Case { desired, live, policy, order }
@@ -443,7 +424,7 @@ impl Definition {
         let mut job = Job::new(name);
         job.disabled = self.disabled;
         job.retries = self.retries;
-        if self.forbid { "forbid" } else { "allow" }.clone_into(&mut job.concurrency);
+        job.concurrency = if self.forbid { Concurrency::Forbid } else { Concurrency::Allow };
         let prune = (!self.prune).then_some(("dkron-jobs.prune", "false"));
         let metadata = prune.into_iter().chain(self.note.map(|note| ("note", note)));
         job.metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -502,16 +483,16 @@ fn live_set() -> impl Strategy<Value = Live> {
             let mut job = written.of(NAMES[index], parent);
             match made {
                 Made::ByHand => {}
-                Made::ByOthers => job.stamp(&Owner::parse(THEIRS), written.disabled),
+                Made::ByOthers => job = job.stamped(&Owner::parse(THEIRS), written.disabled),
                 Made::ByUs | Made::CopyOf(_) | Made::ByAnotherVersion => {
-                    job.stamp(&Owner::parse(OURS), written.disabled);
+                    job = job.stamped(&Owner::parse(OURS), written.disabled);
                 }
             }
             if let Made::CopyOf(original) = made {
-                job.metadata.insert("dkron-jobs.job".to_owned(), NAMES[*original].to_owned());
+                job.stamp.as_mut().expect("a stamp").job = NAMES[*original].to_owned();
             }
             if matches!(made, Made::ByAnotherVersion) {
-                job.metadata.insert("dkron-jobs.digest".to_owned(), "v9:x".to_owned());
+                job.stamp.as_mut().expect("a stamp").digest = "v9:x".to_owned();
             }
             if let Some(edited) = edited {
                 job.disabled = edited.disabled;
@@ -541,26 +522,27 @@ fn any_job() -> impl Strategy<Value = Job> {
         let (displayname, timezone, schedule, owner, owner_email, parent_job, executor) = texts;
         let (tags, metadata, executor_config, processors) = maps;
         let (disabled, retries, forbid, ephemeral, starts_at, expires_at) = rest;
-        Job {
-            name,
+        let mut metadata = metadata;
+        let stamp = Stamp::take(&mut metadata);
+        let definition = job::Definition {
             displayname,
             timezone,
             schedule,
             owner,
             owner_email,
-            disabled,
             tags,
             metadata,
             retries,
             parent_job,
             processors,
-            concurrency: if forbid { "forbid" } else { "allow" }.to_owned(),
+            concurrency: if forbid { Concurrency::Forbid } else { Concurrency::Allow },
             executor,
             executor_config,
             ephemeral,
             starts_at,
             expires_at,
-        }
+        };
+        Job { name: name.into(), definition: definition.into(), disabled, stamp }
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
-use dkron_jobs::job::{Fields, Job, JobMap, Wanted};
+use dkron_jobs::job::{Job, JobMap, Wanted};
 use dkron_jobs::lint::{Circumstances, Finding, Findings, Lint, Others, Severity, lint, rule, rules};
 use dkron_jobs::render::{Context, Source, Sources, TableFormat, examine};
 use dkron_jobs::report::Masker;
@@ -325,7 +325,7 @@ fn a_key_of_metadata_may_have_a_dash() {
     let mut job = Job::new("a");
     job.metadata.insert("cache-param".to_owned(), "accounts".to_owned());
     let key = Key::parse("metadata.cache-param").expect("a key");
-    assert_eq!(key.of(&Fields::of(&job)).as_deref(), Some("accounts"));
+    assert_eq!(key.of(&job).as_deref(), Some("accounts"));
 }
 
 /// Crowds of schedules that make each day alike, of others, and of both together.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dkron_emulator::{Fault, Rule};
-use dkron_jobs::job::{Change, Job, Owner};
+use dkron_jobs::job::{Difference, Job, Owner};
 use dkron_jobs::plan::plan;
 use dkron_jobs::report::{Masker, Report, Style, shown_url, starred};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn shown_of(
 ) -> (Value, Value) {
     let masker = Masker::new(secrets.iter().map(|&secret| secret.to_owned()));
     let secret_fields: BTreeSet<_> = secret_fields.iter().map(|&field| field.to_owned()).collect();
-    let change = Change { field: field.to_owned(), from: from.into(), to: to.into() };
+    let change = Difference { field: field.to_owned(), from: from.into(), to: to.into() };
     let mut changes = masker.changes(&[change], &secret_fields);
     let change = changes.pop().expect("one change in, one change out");
     (change.from, change.to)
@@ -225,7 +225,8 @@ fn a_definition_is_masked_in_every_text_of_it() {
     job.owner_email = "hunter22@example.com".to_owned();
     job.parent_job = "hunter22".to_owned();
     job.executor = "hunter22".to_owned();
-    for map in [&mut job.tags, &mut job.metadata, &mut job.executor_config] {
+    let definition = &mut *job;
+    for map in [&mut definition.tags, &mut definition.metadata, &mut definition.executor_config] {
         map.insert("a".to_owned(), "x hunter22".to_owned());
     }
     job.executor_config.insert("headers".to_owned(), r#"["Authorization: Basic old"]"#.to_owned());
@@ -242,7 +243,7 @@ fn a_definition_is_masked_in_every_text_of_it() {
 fn a_report_is_masked_in_every_text_of_it() {
     let mut dkron = Dkron::default();
     let mut job = Job::new("refresh-hunter22");
-    job.stamp(&Owner::parse("shop/hunter22"), false);
+    job = job.stamped(&Owner::parse("shop/hunter22"), false);
     dkron.put(&job).expect("it has no parent");
     let mut copy = Job::new("copy");
     copy.metadata.insert("a hunter22".to_owned(), "x".to_owned());

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
-use dkron_jobs::job::{Desired, Job, Live, LiveJob, Origin, Owner, Packed, Wanted, WireJob};
-use dkron_jobs::plan::{Action, Drift, Item, Plan, Policy, TakeOwnership};
+use dkron_jobs::job::{Desired, Job, Live, LiveJob, Origin, Owner, Wanted};
+use dkron_jobs::plan::{Change, Drift, Item, Plan, Policy, TakeOwnership};
 use dkron_jobs::report::{Outcome, Report, Style};
 
 /// A Dkron that takes or refuses writes as the real one does.
@@ -22,7 +22,7 @@ impl Dkron {
     /// Takes a job, unless it fails or its parent is not there.
     pub(crate) fn put(&mut self, job: &Job) -> Result<(), String> {
         self.arrives()?;
-        if self.failing.contains(&job.name) {
+        if self.failing.contains(&*job.name) {
             return Err("500 raft apply timed out".to_owned());
         }
         if let Some(parent) = job.parent()
@@ -30,9 +30,9 @@ impl Dkron {
         {
             return Err("404 specified parent job not found".to_owned());
         }
-        self.live.jobs.insert(job.name.as_str().into(), stored(job));
+        self.live.jobs.insert(job.name.clone(), stored(job));
         // A post schedules a job, and does nothing about an execution that never ended, unless it blocks nothing any more.
-        if job.concurrency != "forbid" {
+        if !job.forbids_overlap() {
             self.live.stuck.remove(&*job.name);
         }
         self.live.mismatched.remove(&*job.name);
@@ -63,20 +63,20 @@ impl Dkron {
 
     /// The write of one item: more than one request where a job is deleted and created again.
     fn write(&mut self, item: &Item) -> Result<(), String> {
-        let job = item.definition().expect("only writes are in the waves of writes").unpack();
+        let job = item.definition().expect("only writes are in the waves of writes").clone();
         let Some(children) = item.set_aside() else { return self.put(&job) };
         for child in children {
-            self.put(&child.parked().unpack())?;
+            self.put(&child.parked())?;
         }
         self.delete(&item.name)?;
         self.put(&job)?;
-        children.iter().try_for_each(|child| self.put(&child.unpack()))
+        children.iter().try_for_each(|child| self.put(child))
     }
 
     /// The definition of a job that is there, to be edited.
     pub(crate) fn job(&mut self, name: &str) -> Edited<'_> {
         let live = self.live.jobs.get_mut(name).unwrap_or_else(|| panic!("Dkron holds no `{name}`"));
-        Edited { job: live.job.unpack(), live }
+        Edited { job: live.job.clone(), live }
     }
 
     /// Carries a plan out: waves in order, children of what failed skipped, no delete after a failure. Within a wave, where the
@@ -95,7 +95,7 @@ impl Dkron {
         let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
         for index in plan.deletes.iter().flat_map(|wave| order.of(wave)) {
             let item = &plan.items[index];
-            assert_eq!(item.action, Action::Delete, "only deletes are in the waves of deletes");
+            assert_eq!(item.change, Change::Delete, "only deletes are in the waves of deletes");
             outcomes[index] = if failed {
                 Outcome::Skipped("nothing is deleted after a failed write".to_owned())
             } else {
@@ -128,7 +128,7 @@ impl DerefMut for Edited<'_> {
 
 impl Drop for Edited<'_> {
     fn drop(&mut self) {
-        self.live.job = Packed::new(&self.job);
+        self.live.job = self.job.clone();
     }
 }
 
@@ -152,13 +152,13 @@ impl WaveOrder {
 /// A job as Dkron gives it back after it was posted: through JSON.
 pub(crate) fn stored(job: &Job) -> LiveJob {
     let json = serde_json::to_string(job).expect("a job has a JSON form");
-    serde_json::from_str::<WireJob<'_>>(&json).expect("what we write we can read").into()
+    serde_json::from_str(&json).expect("what we write we can read")
 }
 
 /// A job as a template would give it.
 pub(crate) fn wanted(job: &Job) -> Wanted {
     let origin = Origin { file: "jobs.yaml".into(), line: 1 };
-    Wanted { job: Packed::new(job), secret_fields: BTreeSet::new(), origin }
+    Wanted { job: job.clone(), secret_fields: BTreeSet::new(), origin }
 }
 
 /// A set of jobs as templates would give it.

@@ -175,7 +175,7 @@ fn read(path: &Path, size: usize) -> Found {
     let mut reader = Reader::new("mutated", LIMIT);
     let mut names = BTreeSet::new();
     let mut take = |piece: Result<dkron_jobs::snapshot::Record, _>| -> Result<(), Infallible> {
-        names.extend(piece.ok().map(|record| record.live.job.name().to_string()));
+        names.extend(piece.ok().map(|record| record.live.job.name.to_string()));
         Ok(())
     };
     let whole = read_file::<StoreError>(path, &mut |chunk| {

@@ -1,7 +1,7 @@
 //! Answers of Dkron 3.2.7 (FACTS 31): each job in them is read as it is meant.
 
 use dkron_jobs::dkron::decode_jobs;
-use dkron_jobs::job::{CONCURRENCY_ALLOW, LiveJob, StringMap};
+use dkron_jobs::job::{LiveJob, StringMap};
 use serde_json::{Value, json};
 
 /// What Go writes for "no instant".
@@ -21,14 +21,14 @@ fn map(value: &Value) -> StringMap {
 
 fn check(live: &LiveJob, job: &Value) {
     let text = |field: &str| job[field].as_str().unwrap_or_default();
-    let ours = &live.job.unpack();
-    assert_eq!(ours.name, text("name"));
+    let ours = &live.job;
+    assert_eq!(&*ours.name, text("name"));
     assert_eq!(ours.displayname, text("displayname"));
     assert_eq!(ours.schedule, text("schedule"));
     assert_eq!(ours.timezone, text("timezone"));
     assert_eq!(ours.parent_job, text("parent_job"));
     assert_eq!(ours.executor, text("executor"));
-    assert_eq!(ours.concurrency, if text("concurrency").is_empty() { CONCURRENCY_ALLOW } else { text("concurrency") });
+    assert_eq!(ours.concurrency, text("concurrency").into());
     assert_eq!(Value::from(ours.disabled), job["disabled"]);
     assert_eq!(Value::from(ours.retries), job["retries"]);
     assert_eq!(ours.executor_config, map(&job["executor_config"]));

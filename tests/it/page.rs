@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::sync::Arc;
 
 use dkron_jobs::cache::{Caches, DEFAULT_KEY, Key};
-use dkron_jobs::job::{Job, JobMap, Origin, Packed, Wanted};
+use dkron_jobs::job::{Job, JobMap, Origin, Wanted};
 use dkron_jobs::lint::{Circumstances, Findings, Others, Subjects, lint_and_cover};
 use dkron_jobs::page::{self, Page};
 use dkron_jobs::render::{Places, Source, TableFormat};
@@ -47,8 +46,8 @@ impl Set {
     pub(crate) fn page(&self) -> String {
         let wanted = |job: &Job| {
             let origin = Origin { file: "jobs-templates/cache-refresh.yaml".into(), line: 9 };
-            let wanted = Wanted { job: Packed::new(job), secret_fields: self.secret_fields.clone(), origin };
-            (Arc::from(job.name.as_str()), wanted)
+            let wanted = Wanted { job: job.clone(), secret_fields: self.secret_fields.clone(), origin };
+            (job.name.clone(), wanted)
         };
         let jobs: JobMap<Wanted> = self.jobs.iter().map(wanted).collect();
         let caches = self.table.as_ref().map(|text| {

@@ -154,9 +154,10 @@ fn by_hand(story: &mut Story) {
     story.plan("again", &default_policy(SHOP), &backup);
     story.plan("restore --mode changed", &default_policy(SHOP), &changed);
     story.hand("a stamp is taken away, and another release takes a job over", |dkron| {
-        dkron.job("refresh-prices").unstamp();
-        dkron.job("refresh-stock").stamp(&default_policy(OTHER).owner, false);
-        dkron.job("refresh-stock").retries = 5;
+        dkron.job("refresh-prices").stamp = None;
+        let mut stock = dkron.job("refresh-stock");
+        *stock = stock.stamped(&default_policy(OTHER).owner, false);
+        stock.retries = 5;
     });
     story.plan("restore --mode changed: not over another's", &default_policy(SHOP), &changed);
     let policy = Policy { take_ownership: dkron_jobs::plan::TakeOwnership::Any, ..default_policy(SHOP) };

@@ -3,7 +3,7 @@
 
 use anstream::adapter::strip_str;
 use dkron_jobs::job::{Job, Owner, StringMap};
-use dkron_jobs::plan::{Action, Drift, Plan, Policy, TakeOwnership, plan};
+use dkron_jobs::plan::{Drift, Item, Plan, Policy, TakeOwnership, plan};
 use dkron_jobs::report::{Masker, Outcome, Report, Style};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn everything() -> Plan {
     let put = |dkron: &mut Dkron, name: &str, owner: Option<&str>, edit: fn(&mut Job)| {
         let mut job = named(name);
         if let Some(owner) = owner {
-            job.stamp(&Owner::parse(owner), false);
+            job = job.stamped(&Owner::parse(owner), false);
         }
         edit(&mut job);
         dkron.put(&job).expect("parents come first");
@@ -77,8 +77,8 @@ impl Ran {
         let writes =
             [Outcome::Done, Outcome::Failed("500".to_owned()), Outcome::Skipped("its parent failed".to_owned())];
         let outcomes = writes.map(|write| {
-            let of = |action| if action == Action::Unchanged { Outcome::Unchanged } else { write.clone() };
-            plan.items.iter().map(|item| of(item.action)).collect()
+            let of = |item: &Item| if item.change.is_write() { write.clone() } else { Outcome::Unchanged };
+            plan.items.iter().map(of).collect()
         });
         Self { plan, owner: Owner::parse(OURS), masker: Masker::default(), outcomes }
     }
@@ -255,15 +255,15 @@ fn nothing_from_outside_can_steer_a_terminal() {
     let mut dkron = Dkron::default();
     let evil = "a\u{1b}[2J\r\n\u{202e}b\u{61c}\u{7}";
     let mut job = named("edited");
-    job.stamp(&Owner::parse(OURS), false);
+    job = job.stamped(&Owner::parse(OURS), false);
     job.metadata.insert(evil.to_owned(), evil.to_owned());
     dkron.put(&job).expect("it has no parent");
     let mut job = named("taken");
-    job.stamp(&Owner::parse(evil), false);
+    job = job.stamped(&Owner::parse(evil), false);
     dkron.put(&job).expect("it has no parent");
     let mut job = named("copy");
-    job.stamp(&Owner::parse(OURS), false);
-    job.metadata.insert("dkron-jobs.job".to_owned(), evil.to_owned());
+    job = job.stamped(&Owner::parse(OURS), false);
+    job.stamp.as_mut().expect("a stamp").job = evil.to_owned();
     dkron.put(&job).expect("it has no parent");
     let policy = default_policy(OURS);
     let plan = plan(&desired(["edited", "taken"].map(named)), &dkron.live, &policy).expect("it is the same");
@@ -286,7 +286,7 @@ fn a_long_value_is_cut_to_where_it_differs() {
     let mut job = named("a");
     job.executor_config.insert("url".to_owned(), long("?token=one"));
     job.executor_config.insert("body".to_owned(), long("end-one"));
-    job.stamp(&Owner::parse(OURS), false);
+    job = job.stamped(&Owner::parse(OURS), false);
     dkron.put(&job).expect("it has no parent");
     let mut job = named("a");
     job.executor_config.insert("url".to_owned(), long("?token=two"));

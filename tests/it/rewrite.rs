@@ -1,7 +1,7 @@
 //! Jobs of one namespace made to be another's: what is rewritten, what is left, and what is said of it.
 
-use dkron_jobs::job::{Compared, Job, Owner, Stamp, StringMap, digest};
-use dkron_jobs::plan::{Action, plan};
+use dkron_jobs::job::{Compared, Definition, Job, Owner, Stamp, StringMap};
+use dkron_jobs::plan::{Change, plan};
 use dkron_jobs::rewrite::{Leftover, Move, RewriteError, Rewritten, rewrite};
 use serde_json::{Value, json};
 
@@ -26,7 +26,10 @@ fn one(job: Job, with: &Move) -> Job {
 }
 
 fn with_text(text: &str) -> Job {
-    Job { executor_config: map([("body", text)]), ..Job::new("a") }
+    Job {
+        definition: Definition { executor_config: map([("body", text)]), ..Definition::default() }.into(),
+        ..Job::new("a")
+    }
 }
 
 /// What a text becomes from `from` to `staging`, and the excerpts that are shown of what is left.
@@ -189,16 +192,20 @@ fn odd_escapes_neither_break_nor_hide_anything() {
 #[test]
 fn every_field_that_may_hold_a_host_is_rewritten() {
     let job = |namespace: &str| Job {
-        displayname: format!("of a.{namespace}.svc"),
-        owner: format!("http://a.{namespace}/"),
-        owner_email: format!("root@a.{namespace}.svc"),
-        metadata: map([("ns", namespace), ("link", &format!("http://a.{namespace}/"))]),
-        executor: "shell".to_owned(),
-        executor_config: map([
-            ("command", &format!("curl a.{namespace}:80")),
-            ("env", &format!("H=a.{namespace}.svc,P=1")),
-        ]),
-        processors: [("syslog".to_owned(), map([("forward", &*format!("a.{namespace}:514"))]))].into(),
+        definition: Definition {
+            displayname: format!("of a.{namespace}.svc"),
+            owner: format!("http://a.{namespace}/"),
+            owner_email: format!("root@a.{namespace}.svc"),
+            metadata: map([("ns", namespace), ("link", &format!("http://a.{namespace}/"))]),
+            executor: "shell".to_owned(),
+            executor_config: map([
+                ("command", &format!("curl a.{namespace}:80")),
+                ("env", &format!("H=a.{namespace}.svc,P=1")),
+            ]),
+            processors: [("syslog".to_owned(), map([("forward", &*format!("a.{namespace}:514"))]))].into(),
+            ..Definition::default()
+        }
+        .into(),
         ..Job::new("a")
     };
     let rewritten = rewritten([job("prod")], &to_staging());
@@ -210,13 +217,17 @@ fn every_field_that_may_hold_a_host_is_rewritten() {
 #[test]
 fn what_is_left_is_listed_by_job_and_field() {
     let job = Job {
-        displayname: "Refresh prod".to_owned(),
-        owner: "prod.team, prod".to_owned(),
-        tags: map([("node", "a.prod.svc:1"), ("prod", "true:1")]),
-        metadata: map([("prod", "of prod"), ("note", "prod-eu"), ("dkron-jobs.prune", "false")]),
-        executor_config: map([("url", "http://gate/%2Fprod%2Fx?token=abcdef"), ("headers", "[\"X-Ns: prod\"]")]),
-        processors: [("log".to_owned(), map([("path", "/var/prod/x")]))].into(),
-        parent_job: "prod".to_owned(),
+        definition: Definition {
+            displayname: "Refresh prod".to_owned(),
+            owner: "prod.team, prod".to_owned(),
+            tags: map([("node", "a.prod.svc:1"), ("prod", "true:1")]),
+            metadata: map([("prod", "of prod"), ("note", "prod-eu"), ("dkron-jobs.prune", "false")]),
+            executor_config: map([("url", "http://gate/%2Fprod%2Fx?token=abcdef"), ("headers", "[\"X-Ns: prod\"]")]),
+            processors: [("log".to_owned(), map([("path", "/var/prod/x")]))].into(),
+            parent_job: "prod".to_owned(),
+            ..Definition::default()
+        }
+        .into(),
         ..Job::new("prod")
     };
     let rewritten = rewritten([job.clone()], &to_staging());
@@ -233,13 +244,13 @@ fn what_is_left_is_listed_by_job_and_field() {
             left("name", "prod", 1),
             left("displayname", "prod", 1),
             left("parent_job", "prod", 1),
-            left("owner", "prod.team", 2),
             left("executor_config.headers", "prod", 1),
             left("executor_config.url", "prod", 1),
             left("tags.node", "a.prod.svc", 1),
             left("tags.prod", "prod", 1),
             left("metadata.prod", "prod", 2),
             left("processors.log.path", "prod", 1),
+            left("owner", "prod.team", 2),
         ]
     );
     // Under other names, `prod` is no word in them any more.
@@ -257,9 +268,13 @@ fn an_excerpt_shows_no_token() {
 
 fn job(namespace: &str, name: &str) -> Job {
     Job {
-        schedule: "@every 1h".to_owned(),
-        executor: "http".to_owned(),
-        executor_config: map([("url", &*format!("http://cache.{namespace}.svc.cluster.local:8080/{name}"))]),
+        definition: Definition {
+            schedule: "@every 1h".to_owned(),
+            executor: "http".to_owned(),
+            executor_config: map([("url", &*format!("http://cache.{namespace}.svc.cluster.local:8080/{name}"))]),
+            ..Definition::default()
+        }
+        .into(),
         ..Job::new(name)
     }
 }
@@ -267,7 +282,7 @@ fn job(namespace: &str, name: &str) -> Job {
 fn stamped(namespace: &str, job: Job) -> Job {
     let mut job = job;
     let disabled = job.disabled;
-    job.stamp(&Owner::new(namespace, "prod"), disabled);
+    job = job.stamped(&Owner::new(namespace, "prod"), disabled);
     job
 }
 
@@ -283,7 +298,7 @@ fn a_stamped_job_becomes_what_the_other_namespaces_templates_give() {
 
     let live = rewritten.jobs.iter().map(stored).collect();
     let plan = plan(&desired([parent, child]), &live, &default_policy("staging/prod")).expect("a plan");
-    assert!(plan.items.iter().all(|item| item.action == Action::Unchanged && item.reasons.is_empty()), "{plan:#?}");
+    assert!(plan.items.iter().all(|item| !item.change.is_write() && item.reasons.is_empty()), "{plan:#?}");
 }
 
 #[test]
@@ -293,7 +308,7 @@ fn copies_under_a_prefix_keep_families_and_stamps() {
     child.parent_job = "a".to_owned();
     let copy = one(stamped("prod", child), &with);
     let mut expected = job("staging", "b");
-    expected.name = "stg-b".to_owned();
+    expected.name = "stg-b".into();
     expected.parent_job = "stg-a".to_owned();
     assert_eq!(copy, stamped("staging", expected));
 }
@@ -302,20 +317,20 @@ fn copies_under_a_prefix_keep_families_and_stamps() {
 fn an_edited_job_is_edited_still() {
     let mut edited = stamped("prod", job("prod", "a"));
     edited.retries = 3;
-    let before = Stamp::of(&edited).expect("a stamp").digest;
+    let before = edited.stamp.as_ref().expect("a stamp").digest.clone();
     let copy = one(edited, &to_staging());
-    let stamp = Stamp::of(&copy).expect("a stamp");
+    let stamp = copy.stamp.as_ref().expect("a stamp");
     assert_eq!((stamp.owner.as_str(), &stamp.digest), ("staging/prod", &before));
-    assert_eq!(stamp.compare(&digest(&copy)), Compared::Edited);
+    assert_eq!(stamp.compare(&copy.digest()), Compared::Edited);
 }
 
 #[test]
 fn a_copy_made_by_hand_stays_one() {
     // The prefix alone would make the copy's name the one in its stamp.
     let mut by_hand = stamped("prod", job("prod", "copy-a"));
-    by_hand.name = "a".to_owned();
+    by_hand.name = "a".into();
     let copy = one(by_hand, &Move { name_prefix: "copy-".to_owned(), ..to_staging() });
-    assert_eq!((copy.name.as_str(), Stamp::of(&copy).expect("a stamp").job.as_str()), ("copy-a", "copy-copy-a"));
+    assert_eq!((&*copy.name, copy.stamp.as_ref().expect("a stamp").job.as_str()), ("copy-a", "copy-copy-a"));
 }
 
 #[test]
@@ -335,13 +350,18 @@ fn stamps_of_others_and_of_other_schemes_stay() {
         ("prod-eu/main", "prod-eu/main"),
         ("other/prod", "other/prod"),
     ] {
-        let rewritten = rewritten([Job { metadata: stamp(before), ..Job::new("a") }], &to_staging());
-        assert_eq!(rewritten.jobs[0].metadata, stamp(after));
+        let job = |owner: &str| {
+            let mut metadata = stamp(owner);
+            let stamp = Stamp::take(&mut metadata);
+            Job { definition: Definition { metadata, ..Definition::default() }.into(), stamp, ..Job::new("a") }
+        };
+        let rewritten = rewritten([job(before)], &to_staging());
+        assert_eq!(rewritten.jobs, [job(after)]);
         assert_eq!(rewritten.leftovers, [], "{before}");
     }
     let mut named_like_it = job("prod", "prod");
-    named_like_it.stamp(&Owner::new("prod", "main"), false);
-    assert_eq!(Stamp::of(&one(named_like_it, &to_staging())).expect("a stamp").job, "prod");
+    named_like_it = named_like_it.stamped(&Owner::new("prod", "main"), false);
+    assert_eq!(one(named_like_it, &to_staging()).stamp.expect("a stamp").job, "prod");
     let hand_made = Job::new("a");
     assert_eq!(one(hand_made.clone(), &to_staging()), hand_made, "no stamp is added");
 }
@@ -351,12 +371,12 @@ fn copies_start_switched_off_where_told_so_and_stay_off() {
     let with = Move { disabled: true, ..to_staging() };
     let copy = one(stamped("prod", job("prod", "a")), &with);
     assert!(copy.disabled);
-    assert_eq!(Stamp::of(&copy).expect("a stamp").disabled, Some(false), "what the template wants");
-    assert_eq!(Stamp::of(&copy).expect("a stamp").compare(&digest(&copy)), Compared::AsWritten);
+    assert_eq!(copy.stamp.as_ref().expect("a stamp").disabled, Some(false), "what the template wants");
+    assert_eq!(copy.stamp.as_ref().expect("a stamp").compare(&copy.digest()), Compared::AsWritten);
 
     let live = [stored(&copy)].into_iter().collect();
     let plan = plan(&desired([job("staging", "a")]), &live, &default_policy("staging/prod")).expect("a plan");
-    assert_eq!(plan.items[0].action, Action::Unchanged);
+    assert_eq!(plan.items[0].change, Change::KEEP);
     assert!(one(Job { disabled: true, ..job("prod", "a") }, &to_staging()).disabled, "none is switched on");
 }
 
@@ -366,7 +386,7 @@ fn copies_within_a_namespace_differ_in_their_names_only() {
     let mut original = job("prod", "a");
     original.metadata = map([("ns", "prod")]);
     let rewritten = rewritten([stamped("prod", original.clone())], &with);
-    original.name = "b-a".to_owned();
+    original.name = "b-a".into();
     assert_eq!(rewritten, Rewritten { jobs: vec![stamped("prod", original)], places: 0, leftovers: Vec::new() });
 }
 

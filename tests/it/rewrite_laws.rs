@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Write;
 
-use dkron_jobs::job::{Compared, Job, Owner, Stamp, StringMap, digest};
+use dkron_jobs::job::{Compared, Definition, Job, Owner, StringMap};
 use dkron_jobs::rewrite::{Move, Rewritten, rewrite};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn between(from: &str, to: &str) -> Move {
 
 fn job(body: &str) -> Job {
     let executor_config: StringMap = [("body".to_owned(), body.to_owned())].into_iter().collect();
-    Job { executor_config, ..Job::new("a") }
+    Job { definition: Definition { executor_config, ..Definition::default() }.into(), ..Job::new("a") }
 }
 
 fn rewritten(body: &str, from: &str, to: &str) -> Rewritten {
@@ -172,9 +172,7 @@ fn same_shape(one: &Value, other: &Value) -> bool {
 fn the_stamp_says_of_the_copy_what_it_said_of_the_original() {
     law((case(), any::<bool>(), any::<bool>(), "[a-z]{0,3}"), |(case, edited, disabled, prefix)| {
         let stamped = |namespace: &str, name: String| {
-            let mut job = Job { name, ..job(&case.text(namespace)) };
-            job.stamp(&Owner::new(namespace, "main"), false);
-            job
+            Job { name: name.into(), ..job(&case.text(namespace)) }.stamped(&Owner::new(namespace, "main"), false)
         };
         let mut original = stamped("prod", "a".to_owned());
         let mut expected = stamped("staging", format!("{prefix}a"));
@@ -185,13 +183,13 @@ fn the_stamp_says_of_the_copy_what_it_said_of_the_original() {
         expected.disabled = disabled;
         let with = Move { name_prefix: prefix, disabled, ..between("prod", "staging") };
         let mut copy = rewrite([original.clone()], &with).expect("a legal name").jobs.remove(0);
-        let says = |job: &Job| Stamp::of(job).expect("a stamp").compare(&digest(job));
+        let says = |job: &Job| job.stamp.as_ref().expect("a stamp").compare(&job.digest());
         prop_assert_eq!(says(&copy), says(&original));
         prop_assert_eq!(says(&copy), if edited { Compared::Edited } else { Compared::AsWritten });
         if edited {
             // Nobody can know the digest of the template's definition in the other namespace.
             for job in [&mut copy, &mut expected] {
-                job.metadata.remove("dkron-jobs.digest");
+                job.stamp.as_mut().expect("a stamp").digest.clear();
             }
         }
         prop_assert_eq!(copy, expected);

@@ -1,6 +1,6 @@
 //! What the leader's scheduler holds, read from `/debug/vars` and compared with stored jobs. Data in, data out.
 
-use dkron_jobs::job::{Job, Mismatch, Packed, Scheduler};
+use dkron_jobs::job::{Job, Mismatch, Scheduler};
 
 use crate::sequences::JobExt;
 
@@ -24,9 +24,9 @@ fn scheduler(entries: &[(String, String)]) -> Scheduler {
 }
 
 fn compare(scheduler: &Scheduler, jobs: &[Job]) -> Vec<(String, Mismatch)> {
-    let jobs: Vec<_> = jobs.iter().map(Packed::new).collect();
+    let jobs = jobs.to_vec();
     let found = scheduler.compare(jobs.iter()).expect("entries of the known form");
-    found.into_iter().map(|(job, mismatch)| (job.name().to_string(), mismatch)).collect()
+    found.into_iter().map(|(job, mismatch)| (job.name.to_string(), mismatch)).collect()
 }
 
 fn job(name: &str, schedule: &str) -> Job {
@@ -143,7 +143,7 @@ fn tags_are_written_in_the_order_of_their_keys() {
 
 #[test]
 fn what_has_no_entries_of_the_known_form_cannot_be_compared() {
-    let jobs = [Packed::new(&job("a", "@daily")), Packed::new(&job("b", "@daily"))];
+    let jobs = [job("a", "@daily"), job("b", "@daily")];
     let without = "{\n\"cmdline\": [],\n\"memstats\": {\"TotalAlloc\":1},\n\"scheduler_started\": 1\n}\n";
     let without = Scheduler::parse(without.as_bytes()).expect("a document");
     assert_eq!(without.compare(jobs.iter()), Err("it has no `cron_entries`"));

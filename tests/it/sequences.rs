@@ -259,12 +259,12 @@ fn another_scheme(story: &mut Story) {
     let job = refresh("prices");
     story.apply("install", SHOP, std::slice::from_ref(&job));
     story.hand("a newer version of the tool writes its stamp", |dkron| {
-        dkron.job("refresh-prices").metadata.insert("dkron-jobs.digest".to_owned(), "v9:abc".to_owned());
+        dkron.job("refresh-prices").stamp.as_mut().expect("a stamp").digest = "v9:abc".to_owned();
     });
     story.apply("the definitions are the same", SHOP, std::slice::from_ref(&job));
     let keep = Policy { drift: Drift::Keep, ..default_policy(SHOP) };
     story.apply_under("they differ, and nobody can say why", &keep, &[job.clone().every(10)]);
-    story.hand("the whole stamp is taken away", |dkron| dkron.job("refresh-prices").unstamp());
+    story.hand("the whole stamp is taken away", |dkron| dkron.job("refresh-prices").stamp = None);
     story.apply("it is written again", SHOP, &[job.clone().every(10)]);
     story.apply("again", SHOP, &[job.every(10)]);
 }
@@ -359,7 +359,7 @@ fn left_behind(story: &mut Story) {
 }
 
 fn two_releases(story: &mut Story) {
-    let staged = |cache: &str| refresh(cache).with(|job| job.name = format!("stage-{}", job.name));
+    let staged = |cache: &str| refresh(cache).with(|job| job.name = format!("stage-{}", job.name).into());
     let (shop, extra, stage) =
         ([refresh("prices"), refresh("stock")], [refresh("users")], [staged("prices"), staged("stock")]);
     story.apply("install", SHOP, &shop);
@@ -367,8 +367,7 @@ fn two_releases(story: &mut Story) {
     story.apply("a second namespace, with a prefix", "stage/main", &stage);
     story.apply("a third namespace without one", "test/main", &[refresh("prices").every(1)]);
     story.hand("a job is posted under an owner that means trouble", |dkron| {
-        let mut job = refresh("odd");
-        job.stamp(&Owner::parse("a b/$(reboot)\n\u{1b}[2Jx"), false);
+        let job = refresh("odd").stamped(&Owner::parse("a b/$(reboot)\n\u{1b}[2Jx"), false);
         dkron.put(&job).expect("it has no parent");
     });
     story.apply("its name is wanted", "shop/extra", &[extra[0].clone(), refresh("odd").every(1)]);

@@ -29,7 +29,6 @@ fn ago(seconds: i64) -> Timestamp {
 /// What is looked at.
 struct Scene {
     dkron: Dkron,
-    histories: BTreeMap<Arc<str>, History>,
     running: BTreeMap<String, Timestamp>,
     outputs: BTreeMap<Arc<str>, String>,
     caches: Option<Caches>,
@@ -44,7 +43,6 @@ impl Scene {
             (!table.is_empty()).then(|| Caches::of(&Table::parse(&source, TableFormat::Csv, None).expect("a table")));
         Self {
             dkron: Dkron::default(),
-            histories: BTreeMap::new(),
             running: BTreeMap::new(),
             outputs: BTreeMap::new(),
             caches,
@@ -60,8 +58,11 @@ impl Scene {
         job.metadata.insert("cache_param".to_owned(), cache.to_owned());
         edit(&mut job);
         self.dkron.put(&job).expect("parents come first");
-        let history = History { last_success: age.map(ago), ..History::default() };
-        self.histories.insert(name.into(), history);
+        self.history(name, History { last_success: age.map(ago), ..History::default() });
+    }
+
+    fn history(&mut self, name: &str, history: History) {
+        self.dkron.live.jobs.get_mut(name).expect("a job").history = history;
     }
 
     fn look(&self, masker: &Masker, plan: Option<&dkron_jobs::plan::Plan>) -> Status {
@@ -72,7 +73,6 @@ impl Scene {
             live: &self.dkron.live,
             scheduler_runs: self.scheduler_runs,
             nodes: &self.nodes,
-            histories: &self.histories,
             running: &self.running,
             outputs: &self.outputs,
             plan,
@@ -136,7 +136,7 @@ fn a_cache_is_as_fresh_as_its_freshest_job() {
     assert_eq!(job(&status, "daily").state, State::Late);
     assert_eq!(job(&status, "daily").notes, ["older than its cache may be, which `often` keeps fresh"]);
     assert!(!status.is_failing());
-    scene.histories.remove("often");
+    scene.history("often", History::default());
     assert!(scene.seen().is_failing());
 }
 
@@ -253,7 +253,8 @@ fn the_next_run_is_computed() {
 #[test]
 fn every_drift_has_its_word() {
     let mut scene = Scene::new("");
-    let stamp = |owner: &'static str| move |job: &mut Job| job.stamp(&dkron_jobs::job::Owner::parse(owner), false);
+    let stamp =
+        |owner: &'static str| move |job: &mut Job| *job = job.stamped(&dkron_jobs::job::Owner::parse(owner), false);
     scene.job("same", "", None, stamp("shop/main"));
     scene.job("edited", "", None, |job| {
         stamp("shop/main")(job);
@@ -303,14 +304,11 @@ fn everything() -> (Scene, Masker) {
     scene.job("refresh-hunter22", "hunter22", Some(10), |job| job.timezone = "Asia/Tokyo".into());
     scene.job("refresh-***", "a\"\\b", Some(10), |_| {});
     scene.job("failed", "c", Some(400), |job| job.executor = "http".into());
-    scene.histories.insert(
-        "failed".into(),
-        History { last_success: Some(ago(400)), last_error: Some(ago(20)), ..History::default() },
-    );
+    scene.history("failed", History { last_success: Some(ago(400)), last_error: Some(ago(20)), ..History::default() });
     let long = format!("\n  \u{1b}[2Jno {}\nsecond hunter22", "x".repeat(500));
     scene.outputs.insert("failed".into(), long);
     scene.job("secrets", "c", Some(400), |_| {});
-    scene.histories.insert("secrets".into(), History { last_error: Some(ago(5)), ..History::default() });
+    scene.history("secrets", History { last_error: Some(ago(5)), ..History::default() });
     scene.outputs.insert("secrets".into(), "{\n\"access_token\": \"abc\",\n\"pin\": \"hunter22\"}".to_owned());
     scene.running.insert("failed".to_owned(), now() - SignedDuration::from_secs(90));
     (scene, Masker::new(["hunter22".to_owned()]))
