@@ -16,6 +16,7 @@ use url::{Url, form_urlencoded};
 use crate::job::{Difference, Job, Leaf};
 
 use super::find::find;
+use super::named;
 use super::names::secret_name;
 
 /// What stands in a secret's place.
@@ -140,7 +141,11 @@ impl Masker {
         match field {
             "executor_config.headers" => urls(headers(text, hidden), hidden),
             "executor_config.url" => parameters(text, hidden),
-            _ => urls(json(text, hidden), hidden),
+            _ => {
+                let text = json(text, hidden);
+                let ranges = named::values(&text);
+                urls(cut(text, &ranges, hidden), hidden)
+            }
         }
     }
 
@@ -197,7 +202,7 @@ pub(crate) fn carries_secret(field: &str, text: &str) -> bool {
         return true;
     }
     // Most texts are seen not to without being taken apart: neither a user of a URL, nor a name, as it is or in disguise.
-    let may = text.contains(['@', '\\', '%']) || secret_name(text);
+    let may = text.contains(['@', '\\', '%']) || text.contains("-u") || secret_name(text);
     let mut hidden = Vec::new();
     may && {
         Masker::default().string(field, text, false, &mut hidden);

@@ -4,6 +4,7 @@
 
 mod find;
 mod mask;
+mod named;
 mod names;
 mod text;
 
