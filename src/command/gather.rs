@@ -12,16 +12,15 @@ use crate::disk;
 use crate::dkron::{Dkron, Reading, Role, Tls};
 use crate::fetch::{self, FetchError, Limits};
 use crate::job::{Desired, JobMap, Live, Packed, Pool};
-use crate::lint::SCHEDULE_INVALID;
-use crate::plan::{self, Policy};
+use crate::plan;
 use crate::render::{Context, Problems, Rendered, Var, examine_into};
 use crate::report::Masker;
-use crate::settings::{Restore, Settings, TemplateSettings};
+use crate::settings::{DkronSettings, ReleaseSettings, Restore, TemplateSettings, WantedSettings};
 use crate::shutdown::Shutdown;
 use crate::table::Table;
 use crate::telemetry;
 
-use super::connect::{dkron, tls};
+use super::connect::{self, tls};
 use super::{Error, or_stop, saved};
 
 /// What rendering needs: what is small is read, the rest is known by its place.
@@ -142,8 +141,7 @@ pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 
 ///
 /// # Errors
 /// What cannot be read or understood.
-pub(super) fn gather(settings: &Settings) -> Result<Gathered, Error> {
-    let given = &settings.templates;
+pub(super) fn gather(given: &TemplateSettings) -> Result<Gathered, Error> {
     let is_url = |source: &str| {
         source
             .split_once("://")
@@ -165,18 +163,13 @@ pub(super) fn gather(settings: &Settings) -> Result<Gathered, Error> {
         None
     } else {
         // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
-        let tls = tls(settings.dkron.ca_file.as_deref(), None)?;
-        let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
+        let tls = tls(&given.network, None)?;
+        let limits = Limits { request: given.network.request_timeout, whole: given.network.wait_timeout };
         Some(Remote { urls, tls, limits })
     };
-    let context = Context {
-        namespace: given.namespace.clone(),
-        release: given.release.clone(),
-        cluster_domain: given.cluster_domain.clone(),
-        name_prefix: given.name_prefix.clone(),
-        vars,
-        allow_unknown_schedules: settings.lint.allow.contains(SCHEDULE_INVALID.id),
-    };
+    let ReleaseSettings { namespace, release, cluster_domain, name_prefix } = given.release.clone();
+    let allow_unknown_schedules = given.allow_unknown_schedules;
+    let context = Context { namespace, release, cluster_domain, name_prefix, vars, allow_unknown_schedules };
     Ok(Gathered { context, masker, folders: given.folders.clone(), tables, remote })
 }
 
@@ -213,21 +206,6 @@ fn vars(given: &TemplateSettings) -> Result<BTreeMap<String, Var>, Error> {
     Ok(vars)
 }
 
-/// The policy that the settings ask for.
-pub(super) fn policy(settings: &Settings) -> Policy {
-    let policy = settings.policy.clone();
-    Policy {
-        owner: settings.templates.owner(),
-        drift: policy.drift,
-        keep_disabled: policy.keep_disabled,
-        prune: policy.prune,
-        allow_deletes: policy.allow_deletes,
-        force: policy.force,
-        take_ownership: policy.take_ownership,
-        heal_stuck: policy.heal_stuck,
-    }
-}
-
 /// Both sides of a plan, and what goes with them.
 pub(super) struct Sides {
     pub(super) desired: Desired,
@@ -238,23 +216,28 @@ pub(super) struct Sides {
     pub(super) warnings: Vec<String>,
 }
 
-/// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
-pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: &Shutdown) -> Result<Sides, Error> {
-    sides(settings, role, shutdown, |prepared, _| Ok((prepared.jobs()?, ()))).await.map(|(sides, ())| sides)
+impl Sides {
+    /// The sides of jobs that no template has; `warnings` were noticed before Dkron was read.
+    pub(super) fn new(desired: Desired, dkron: Dkron, reading: Reading, mut warnings: Vec<String>) -> Self {
+        warnings.extend(reading.warnings.iter().cloned());
+        Self { desired, reading, dkron, masker: telemetry::masker(), warnings }
+    }
 }
 
-/// The same, with what `judge` makes of the templates.
+/// Fetches and renders while Dkron is waited for and read, and lets `judge` look at the templates. An error of theirs ends the wait at
+/// once.
 pub(super) async fn sides<T: Send + 'static>(
-    settings: &Settings,
+    dkron: &DkronSettings,
+    wanted: &WantedSettings,
     role: Role,
     shutdown: &Shutdown,
     judge: impl FnOnce(Prepared, &Masker) -> Result<((Desired, Vec<String>), T), Error> + Send + 'static,
 ) -> Result<(Sides, T), Error> {
-    if settings.restore == Restore::Missing && settings.backups.is_none() {
-        return Err(Error::NoStore);
+    if wanted.restore == Restore::Missing && wanted.store.location.is_none() {
+        return Err(saved::no_store());
     }
-    let dkron = dkron(&settings.dkron)?;
-    let gathered = gather(settings)?;
+    let dkron = connect::dkron(dkron)?;
+    let gathered = gather(&wanted.templates)?;
     let masker = gathered.masker.clone();
     let known = masker.clone();
     let pool = Arc::new(Pool::default());
@@ -269,13 +252,14 @@ pub(super) async fn sides<T: Send + 'static>(
     let (((mut desired, mut warnings), judged), reading) =
         or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
-    warnings.extend(or_stop(shutdown, Box::pin(add_lost(&mut desired, &reading.live, settings))).await?);
+    warnings.extend(or_stop(shutdown, Box::pin(add_lost(&mut desired, &reading.live, wanted))).await?);
     Ok((Sides { desired, reading, dkron, masker, warnings }, judged))
 }
 
 /// Adds what a backup has and Dkron has lost, and tells what is to be said about it.
-async fn add_lost(desired: &mut Desired, live: &Live, settings: &Settings) -> Result<Vec<String>, Error> {
-    let owner = settings.templates.owner();
+async fn add_lost(desired: &mut Desired, live: &Live, settings: &WantedSettings) -> Result<Vec<String>, Error> {
+    let release = &settings.templates.release;
+    let (owner, namespace) = (release.owner(), &release.namespace);
     let nothing = JobMap::new();
     // A Dkron with all that the templates want has lost nothing that a run before this one has not brought back.
     let lacks = live.jobs.is_empty() || desired.jobs.keys().any(|name| !live.jobs.contains_key(name));
@@ -284,13 +268,12 @@ async fn add_lost(desired: &mut Desired, live: &Live, settings: &Settings) -> Re
         Restore::WhenEmpty => lacks,
         Restore::Missing => true,
     };
-    let Some(store) = saved::store(settings)?.filter(|_| wanted) else { return Ok(Vec::new()) };
-    let namespace = &settings.templates.namespace;
+    let Some(store) = saved::store(&settings.store)?.filter(|_| wanted) else { return Ok(Vec::new()) };
     // One line that is no job must not keep all others away.
     let holds_ours = || live.jobs.values().any(|live| live.job.is_of(&owner));
     let saved = match saved::newest(&store, namespace, true).await {
         // A Dkron with jobs of ours has not lost everything: a store that is down is no reason to make no release.
-        Err(error @ Error::Store(_)) if settings.restore == Restore::WhenEmpty && holds_ours() => {
+        Err(error) if settings.restore == Restore::WhenEmpty && holds_ours() => {
             let warning = format!("{error}; nothing is brought back, and Dkron holds jobs of {owner}");
             tracing::warn!("{warning}");
             return Ok(vec![warning]);
