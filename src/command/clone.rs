@@ -79,7 +79,7 @@ async fn copies(settings: &CloneSettings, shutdown: &Shutdown) -> Result<Saved, 
     pick(&mut saved.jobs, only, "--only")?;
     let (jobs, origins): (Vec<_>, Vec<_>) =
         std::mem::take(&mut saved.jobs).into_iter().map(|(_, wanted)| (wanted.job.unpack(), wanted.origin)).unzip();
-    let rewritten = rewrite(jobs, &with)?;
+    let rewritten = rewrite(jobs, &with).map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
     let mentioned = rewritten.places > 0 || !rewritten.leftovers.is_empty();
     if may_be_misspelt && !mentioned && with.from != with.to && !rewritten.jobs.is_empty() {
         let Saved { source, .. } = saved;

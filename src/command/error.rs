@@ -7,14 +7,11 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use crate::dkron::{Phase, WaitError};
 use crate::exit::ExitCode;
 use crate::fetch::FetchError;
-use crate::import::ImportError;
 use crate::lint::Finding;
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
-use crate::rewrite::RewriteError;
 use crate::settings::{LogFormat, SettingsError};
 use crate::shutdown::Signal;
-use crate::snapshot::Shrunk;
 use crate::store::StoreError;
 use crate::telemetry;
 use crate::words::counted;
@@ -230,24 +227,6 @@ impl From<StoreError> for Error {
             _ => Kind::Failed,
         };
         Self::new(kind, error.to_string())
-    }
-}
-
-impl From<RewriteError> for Error {
-    fn from(error: RewriteError) -> Self {
-        Self::new(Kind::Usage, error.to_string())
-    }
-}
-
-impl From<ImportError> for Error {
-    fn from(error: ImportError) -> Self {
-        Self::new(Kind::Usage, error.to_string())
-    }
-}
-
-impl From<Shrunk> for Error {
-    fn from(error: Shrunk) -> Self {
-        Self::new(Kind::Refused, error.to_string())
     }
 }
 

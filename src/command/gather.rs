@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::cache::{self, Caches};
 use crate::disk;
-use crate::dkron::{Dkron, Reading, Role, Tls};
-use crate::fetch::{self, FetchError, Limits};
+use crate::dkron::{Dkron, Reading, Role};
+use crate::fetch::{self, Limits};
 use crate::job::{Desired, JobMap, Live, Packed, Pool};
 use crate::plan;
 use crate::render::{Context, Problems, Rendered, Var, examine_into};
 use crate::report::Masker;
-use crate::settings::{DkronSettings, ReleaseSettings, Restore, TemplateSettings, WantedSettings};
+use crate::settings::{DkronSettings, NetworkSettings, ReleaseSettings, Restore, TemplateSettings, WantedSettings};
 use crate::shutdown::Shutdown;
 use crate::table::Table;
 use crate::telemetry;
@@ -33,26 +33,10 @@ pub(super) struct Gathered {
     folders: Vec<PathBuf>,
     /// Tables in files.
     tables: BTreeMap<String, String>,
-    /// Tables at URLs; `None` where all come from files.
-    remote: Option<Remote>,
-}
-
-/// Tables at URLs, and how to reach them.
-#[derive(Debug)]
-struct Remote {
-    /// The URLs by table.
+    /// Tables at URLs.
     urls: BTreeMap<String, String>,
-    tls: Tls,
-    limits: Limits,
-}
-
-impl Remote {
-    /// Fetches the tables, all at once.
-    async fn fetch(self) -> Result<Vec<(String, Table)>, FetchError> {
-        let Self { urls, tls, limits } = &self;
-        let tables = urls.iter().map(async |(table, url)| Ok((table.clone(), fetch::table(url, tls, *limits).await?)));
-        try_join_all(tables).await
-    }
+    /// How those are reached.
+    network: NetworkSettings,
 }
 
 /// What templates came to, and what goes with the jobs.
@@ -81,9 +65,9 @@ impl Gathered {
         keep: impl Fn(Packed) -> Packed + Send + 'static,
         judge: impl FnOnce(Prepared) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let Self { context, folders, tables, remote, .. } = self;
+        let Self { context, folders, tables, urls, network, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::sources(&folders, &tables)).await?) };
-        let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetch(remote))?;
+        let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetch(&urls, &network))?;
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -98,16 +82,11 @@ impl Gathered {
         Ok(beside(work).await)
     }
 
-    /// The jobs of the templates, and what was noticed on the way.
-    pub(super) async fn render(self) -> Result<(Desired, Vec<String>), Error> {
-        self.prepare(Prepared::jobs).await?
-    }
-
     /// The caches alone, for jobs that come from elsewhere: nothing of the templates is looked at.
     pub(super) async fn caches(self) -> Result<Option<Caches>, Error> {
-        let Self { folders, tables, remote, .. } = self;
+        let Self { folders, tables, urls, network, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::tables(&folders, &tables)).await?) };
-        let (mut tables, fetched) = tokio::try_join!(files, fetch(remote))?;
+        let (mut tables, fetched) = tokio::try_join!(files, fetch(&urls, &network))?;
         tables.extend(fetched);
         Ok(tables.get(cache::TABLE).map(Caches::of))
     }
@@ -121,11 +100,15 @@ impl Prepared {
     }
 }
 
-async fn fetch(remote: Option<Remote>) -> Result<Vec<(String, Table)>, Error> {
-    match remote {
-        Some(remote) => Ok(remote.fetch().await?),
-        None => Ok(Vec::new()),
+/// Fetches the tables that are at URLs, all at once.
+async fn fetch(urls: &BTreeMap<String, String>, network: &NetworkSettings) -> Result<Vec<(String, Table)>, Error> {
+    if urls.is_empty() {
+        return Ok(Vec::new());
     }
+    // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
+    let tls = &tls(network, None)?;
+    let limits = Limits { request: network.request_timeout, whole: network.wait_timeout };
+    try_join_all(urls.iter().map(async |(table, url)| Ok((table.clone(), fetch::table(url, tls, limits).await?)))).await
 }
 
 /// Works on a thread of its own.
@@ -159,18 +142,10 @@ pub(super) fn gather(given: &TemplateSettings) -> Result<Gathered, Error> {
     }
     telemetry::hide(secrets);
     let masker = telemetry::masker();
-    let remote = if urls.is_empty() {
-        None
-    } else {
-        // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
-        let tls = tls(&given.network, None)?;
-        let limits = Limits { request: given.network.request_timeout, whole: given.network.wait_timeout };
-        Some(Remote { urls, tls, limits })
-    };
     let ReleaseSettings { namespace, release, cluster_domain, name_prefix } = given.release.clone();
     let allow_unknown_schedules = given.allow_unknown_schedules;
     let context = Context { namespace, release, cluster_domain, name_prefix, vars, allow_unknown_schedules };
-    Ok(Gathered { context, masker, folders: given.folders.clone(), tables, remote })
+    Ok(Gathered { context, masker, folders: given.folders.clone(), tables, urls, network: given.network.clone() })
 }
 
 /// Every text and number in a value.

@@ -45,7 +45,8 @@ pub(super) async fn run(settings: &ImportSettings, shutdown: &Shutdown) -> Resul
             warnings.push(format!("job `{name}` is kept by {other}: its templates have it already"));
         }
     }
-    let Imported { files, notes, needs_allowance } = import(jobs, &given)?;
+    let Imported { files, notes, needs_allowance } =
+        import(jobs, &given).map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
     warnings.extend(notes);
     let to = &settings.to;
     let texts: BTreeMap<&Path, &str> =

@@ -4,7 +4,6 @@
 
 mod apply;
 mod backup;
-mod backups;
 mod carry_out;
 mod check;
 mod clone;
@@ -23,7 +22,6 @@ mod output;
 mod plan;
 mod render;
 mod restore;
-mod runs;
 mod saved;
 mod status;
 mod wait;
@@ -114,8 +112,8 @@ async fn execute(command: &Command) -> Result<Ending, Error> {
         Command::Check(settings) => Box::pin(check::run(settings, shutdown)).await,
         Command::Status(settings) => Box::pin(status::run(settings, shutdown)).await,
         Command::Backup(settings) => Box::pin(backup::run(settings, shutdown)).await,
-        Command::BackupList(settings) => Box::pin(backups::list(settings, shutdown)).await,
-        Command::BackupVerify(settings) => Box::pin(backups::verify(settings, shutdown)).await,
+        Command::BackupList(settings) => Box::pin(backup::list(settings, shutdown)).await,
+        Command::BackupVerify(settings) => Box::pin(backup::verify(settings, shutdown)).await,
         Command::Restore(settings) => Box::pin(restore::run(settings, shutdown)).await,
         Command::Clone(settings) => Box::pin(clone::run(settings, shutdown)).await,
         Command::Enable(settings) => Box::pin(enable::run(settings, shutdown)).await,

@@ -9,13 +9,13 @@ use crate::settings::{RenderFormat, RenderSettings};
 use crate::shutdown::Shutdown;
 use crate::words::counted;
 
-use super::gather::gather;
+use super::gather::{Prepared, gather};
 use super::{Ending, Error, json_line, or_stop, write_out};
 
 pub(super) async fn run(settings: &RenderSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let gathered = gather(&settings.templates)?;
     let masker = gathered.masker.clone();
-    let (desired, _) = or_stop(shutdown, gathered.render()).await?;
+    let (desired, _) = or_stop(shutdown, async { gathered.prepare(Prepared::jobs).await? }).await?;
     let jobs = shown(&desired, settings.show_secrets, &masker);
     let mut count = 0;
     let mut jobs = jobs.inspect(|_| count += 1);
