@@ -76,7 +76,7 @@ async fn copies(settings: &CloneSettings, shutdown: &Shutdown) -> Result<Saved, 
         }
         None => or_stop(shutdown, saved::read(source, from)).await?,
     };
-    pick(&mut saved.jobs, only, "--only")?;
+    pick(&mut saved.jobs, only)?;
     let (jobs, origins): (Vec<_>, Vec<_>) =
         std::mem::take(&mut saved.jobs).into_iter().map(|(_, wanted)| (wanted.job.unpack(), wanted.origin)).unzip();
     let rewritten = rewrite(jobs, &with).map_err(|error| Error::new(Kind::Usage, error.to_string()))?;

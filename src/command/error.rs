@@ -19,14 +19,17 @@ use crate::words::counted;
 /// How wide errors are drawn, in characters.
 const ERROR_WIDTH: usize = 100;
 
-/// Why a command ended early.
+/// Why a command ended early: `what: why; remedy`, or `what`, each and `remedy` on lines of their own.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
-    /// What happened; may be empty where the causes say it.
+    /// What happened.
     what: String,
-    why: Why,
-    /// What to do about it; empty where what happened says that already.
+    /// Why; empty where what happened says it.
+    why: String,
+    /// Where several things are wrong: each for itself.
+    each: Vec<String>,
+    /// What to do about it; empty where the others say it.
     remedy: String,
 }
 
@@ -55,30 +58,20 @@ pub enum Kind {
     Stopped(Signal),
 }
 
-/// What an error came from.
-#[derive(Debug)]
-enum Why {
-    /// What happened says it.
-    Said,
-    Cause(String),
-    /// Several things, each for itself.
-    Each(Vec<String>),
-}
-
 impl Error {
     /// An error that says itself why; `what` is a sentence without its full stop.
     pub(super) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: Why::Said, remedy: String::new() }
+        Self { kind, what: what.into(), why: String::new(), each: Vec::new(), remedy: String::new() }
     }
 
     /// One that consists of several.
     pub(super) fn of_each(kind: Kind, each: Vec<String>) -> Self {
-        Self { why: Why::Each(each), ..Self::new(kind, "") }
+        Self { each, ..Self::new(kind, "") }
     }
 
     /// The same, and why it happened.
     pub(super) fn because(self, why: impl Into<String>) -> Self {
-        Self { why: Why::Cause(why.into()), ..self }
+        Self { why: why.into(), ..self }
     }
 
     /// The same, and what to do about it.
@@ -131,10 +124,7 @@ impl Error {
 
     /// What is wrong, one by one.
     pub(super) fn each(&self) -> Vec<String> {
-        match &self.why {
-            Why::Each(each) => each.clone(),
-            Why::Said | Why::Cause(_) => vec![self.to_string()],
-        }
+        if self.each.is_empty() { vec![self.to_string()] } else { self.each.clone() }
     }
 
     /// Says it on standard error: drawn with its snippets for people, one log line a problem for collectors.
@@ -161,14 +151,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (between, mut parts) = match &self.why {
-            Why::Said => ("; ", vec![self.what.clone()]),
-            Why::Cause(why) => ("; ", vec![format!("{}: {why}", self.what)]),
-            Why::Each(each) => ("\n", [&self.what].into_iter().chain(each).cloned().collect()),
-        };
-        parts.push(self.remedy.clone());
-        parts.retain(|part| !part.is_empty());
-        f.write_str(&parts.join(between))
+        let first = if self.why.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.why) };
+        let parts = [&first].into_iter().chain(&self.each).chain([&self.remedy]);
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).map(String::as_str).collect();
+        f.write_str(&parts.join(if self.each.is_empty() { "; " } else { "\n" }))
     }
 }
 

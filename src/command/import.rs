@@ -94,6 +94,6 @@ async fn jobs(settings: &ImportSettings, shutdown: &Shutdown) -> Result<(Saved, 
         }
         (Saved::of_live(reading.live, reading.warnings, &place), format!("the Dkron at {place}"))
     };
-    pick(&mut saved.jobs, only, "--only")?;
+    pick(&mut saved.jobs, only)?;
     Ok((saved, words))
 }

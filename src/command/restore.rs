@@ -15,7 +15,7 @@ pub(super) async fn run(settings: &RestoreSettings, shutdown: &Shutdown) -> Resu
     let RestoreSettings { target, source, only, overwrite } = settings;
     // A file that is no good is said at once, whatever Dkron does.
     let mut saved = or_stop(shutdown, saved::read(source, target.policy.owner.namespace())).await?;
-    pick(&mut saved.jobs, only, "--only")?;
+    pick(&mut saved.jobs, only)?;
     saved.warn_of_unknown_times();
     let work = bring_back("restore", saved, *overwrite, TooNew::LeaveOut, target, shutdown).await?;
     carry_out(work, target, shutdown).await

@@ -120,11 +120,11 @@ fn no_jobs(place: String) -> Error {
 }
 
 /// Leaves only the jobs that are wanted.
-pub(super) fn pick<T>(jobs: &mut JobMap<T>, only: &[Pattern], flag: &'static str) -> Result<(), Error> {
+pub(super) fn pick<T>(jobs: &mut JobMap<T>, only: &[Pattern]) -> Result<(), Error> {
     if only.is_empty() {
         return Ok(());
     }
-    all_match(only, &jobs.keys(), flag)?;
+    all_match(only, &jobs.keys(), "--only")?;
     jobs.retain(|name, _| is_named(only, name));
     Ok(())
 }

@@ -127,10 +127,10 @@ settings! { given =>
         dkron: DkronSettings,
         /// Where to.
         store: StoreSettings,
-        /// How.
-        save: SaveSettings,
         /// Which backups stay; `None` for all.
         keep: Option<Keep> = keep(given),
+        /// How.
+        save: SaveSettings,
         /// Whether it is no failure when none can be made.
         best_effort: bool = given.bool(&options::BEST_EFFORT),
         /// The form of standard output.

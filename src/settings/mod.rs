@@ -9,7 +9,6 @@ mod secrets;
 mod verbs;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 
 use self::given::Given;
@@ -107,12 +106,12 @@ pub fn resolve(
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, SettingsError> {
     let mut given = Given::new(verb.name, flags, env);
-    let (command, log) = (verb.read(&mut given), LogSettings::read(&mut given));
+    let (command, log) = ((verb.read)(&mut given), LogSettings::read(&mut given));
     // One environment serves all containers of a release: what is wrong in it is said by the first of them, whichever command it
     // is for, and what is secret in it is masked by all.
     given.command = None;
     for other in VERBS {
-        let _ = other.read(&mut given);
+        let _ = (other.read)(&mut given);
     }
     let secret_files = [&options::BASIC_AUTH_FILE, &options::BEARER_TOKEN_FILE];
     let settings = Settings {
@@ -138,11 +137,3 @@ pub struct SettingsError {
     /// What is clear all the same, defaults elsewhere: it says how and where the problems are to be said.
     pub rest: Box<Settings>,
 }
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problems.join("\n"))
-    }
-}
-
-impl std::error::Error for SettingsError {}

@@ -19,18 +19,14 @@ pub struct Verb {
     pub about: &'static str,
     /// The groups of options that it takes, beside logging.
     groups: &'static [Group],
-    read: fn(&mut Given<'_>) -> Command,
+    /// Reads its settings from what is given.
+    pub(super) read: fn(&mut Given<'_>) -> Command,
 }
 
 impl Verb {
     /// Whether it takes this option.
     pub fn takes(&self, opt: &Opt) -> bool {
         opt.group == Group::Logging || self.groups.contains(&opt.group)
-    }
-
-    /// Its settings, from what is given.
-    pub(super) fn read(&self, given: &mut Given<'_>) -> Command {
-        (self.read)(given)
     }
 }
 
