@@ -31,10 +31,10 @@ struct Done<'a> {
 }
 
 pub(super) async fn run(settings: &ImportSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let (saved, source) = jobs(settings, shutdown).await?;
+    let saved = jobs(settings, shutdown).await?;
     let owner = settings.release.owner();
     let ReleaseSettings { namespace, release, cluster_domain, name_prefix } = settings.release.clone();
-    let given = Given { source, namespace, release, cluster_domain, name_prefix };
+    let given = Given { source: saved.source, namespace, release, cluster_domain, name_prefix };
     let jobs: Vec<_> = saved.jobs.values().map(|wanted| wanted.job.unpack()).collect();
     let count = jobs.len();
     let mut warnings = saved.warnings;
@@ -77,13 +77,11 @@ pub(super) async fn run(settings: &ImportSettings, shutdown: &Shutdown) -> Resul
     Ok(Ending::done(last))
 }
 
-/// The jobs to import, and where they are from in words.
-async fn jobs(settings: &ImportSettings, shutdown: &Shutdown) -> Result<(Saved, String), Error> {
+/// The jobs to import.
+async fn jobs(settings: &ImportSettings, shutdown: &Shutdown) -> Result<Saved, Error> {
     let ImportSettings { dkron, source, only, release, .. } = settings;
-    let (mut saved, words) = if source.path.is_some() {
-        let saved = or_stop(shutdown, saved::read(source, &release.namespace)).await?;
-        let words = saved.source.clone();
-        (saved, words)
+    let mut saved = if source.path.is_some() {
+        or_stop(shutdown, saved::read(source, &release.namespace)).await?
     } else {
         let from = connect::dkron(dkron)?;
         let reading = or_stop(shutdown, async { Ok(from.read::<Live>(Role::Reader).await?) }).await?;
@@ -92,8 +90,9 @@ async fn jobs(settings: &ImportSettings, shutdown: &Shutdown) -> Result<(Saved, 
             return Err(Error::new(Kind::Failed, format!("{place} holds no job"))
                 .remedy("correct `--dkron-url`, or name a file or folder of jobs"));
         }
-        (Saved::of_live(reading.live, reading.warnings, &place), format!("the Dkron at {place}"))
+        let saved = Saved::of_live(reading.live, reading.warnings, &place);
+        Saved { source: format!("the Dkron at {place}"), ..saved }
     };
     pick(&mut saved.jobs, only)?;
-    Ok((saved, words))
+    Ok(saved)
 }

@@ -16,7 +16,7 @@ use crate::render::nearest;
 use crate::snapshot::Packing;
 
 use super::given::{DATA_PREFIX, Given, VAR_PREFIX, read, settings};
-use super::options;
+use super::options::{self, Opt};
 use super::parse::{header, parse_concurrency, parse_stampede, parse_take_ownership};
 use super::secrets::secrets_of_header;
 
@@ -29,6 +29,60 @@ settings! { given =>
         wait_timeout: Duration = given.duration(&options::WAIT_TIMEOUT),
         /// The limit of one request.
         request_timeout: Duration = given.duration(&options::REQUEST_TIMEOUT),
+    }
+
+    /// Reaching Dkron.
+    DkronSettings {
+        /// What is sent with every request.
+        headers: Vec<(HeaderName, HeaderValue)> = headers(given),
+        /// Certificate and key, both PEM.
+        client_cert: Option<(PathBuf, PathBuf)> = client_cert(given),
+        /// A file with `user:password`.
+        basic_auth_file: Option<PathBuf> = given.path(&options::BASIC_AUTH_FILE),
+        /// A file with a token.
+        bearer_token_file: Option<PathBuf> = bearer_token_file(given),
+        /// The base URL.
+        url: Url = given.url(&options::DKRON_URL).unwrap_or_else(default_url),
+        /// Certificates and limits.
+        network: NetworkSettings,
+        /// Writes under way at once; at least 1.
+        concurrency: usize = given.parsed(&options::CONCURRENCY, parse_concurrency, 1),
+    }
+
+    /// Whose jobs they are, and how they are named.
+    ReleaseSettings {
+        /// The namespace.
+        namespace: String = half_of_owner(given, &options::NAMESPACE),
+        /// The release.
+        release: String = half_of_owner(given, &options::RELEASE),
+        /// The cluster's DNS domain.
+        cluster_domain: String = given.string(&options::CLUSTER_DOMAIN),
+        /// In front of every name.
+        name_prefix: String = name_prefix(given),
+    }
+
+    /// What to render and with what.
+    TemplateSettings {
+        /// From `--var`.
+        flag_vars: BTreeMap<String, String> = given.pairs(&options::VAR),
+        /// Tables by name: a path or a URL.
+        data: BTreeMap<String, String> = data(given),
+        /// For whom.
+        release: ReleaseSettings,
+        /// Folders, in order.
+        folders: Vec<PathBuf> = given.values(&options::TEMPLATES).1.into_iter().map(PathBuf::from).collect(),
+        /// From `JOBS_VAR_*`, by their lower-case keys.
+        env_vars: BTreeMap<String, String> = given.free_env(VAR_PREFIX),
+        /// A folder of secret variables.
+        vars_dir: Option<PathBuf> = given.path(&options::VARS_DIR),
+        /// A file of variables.
+        values: Option<PathBuf> = given.path(&options::VALUES),
+        /// Names of variables that are secret.
+        secret_vars: BTreeSet<String> = given.values(&options::SECRET_VAR).1.into_iter().collect(),
+        /// How tables at URLs are reached.
+        network: NetworkSettings,
+        /// Whether schedules that this version does not know are let through.
+        allow_unknown_schedules: bool = given.values(&options::ALLOW).1.iter().any(|id| id == SCHEDULE_INVALID.id),
     }
 
     /// What to compare with, what may be done about it, and how it is shown.
@@ -97,154 +151,10 @@ settings! { given =>
     }
 }
 
-/// Reaching Dkron.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DkronSettings {
-    /// The base URL.
-    pub url: Url,
-    /// What is sent with every request.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// A file with `user:password`.
-    pub basic_auth_file: Option<PathBuf>,
-    /// A file with a token.
-    pub bearer_token_file: Option<PathBuf>,
-    /// Certificate and key, both PEM.
-    pub client_cert: Option<(PathBuf, PathBuf)>,
-    /// Certificates and limits.
-    pub network: NetworkSettings,
-    /// Writes under way at once; at least 1.
-    pub concurrency: usize,
-}
-
-impl DkronSettings {
-    pub(super) fn read(given: &mut Given<'_>) -> Self {
-        let (from, texts) = given.values(&options::HEADER);
-        let mut headers = Vec::new();
-        for text in texts {
-            match header(&text) {
-                Ok((name, value)) => {
-                    given.secrets.extend(secrets_of_header(&name, &value));
-                    headers.push((name, value));
-                }
-                // The text itself may be a secret: it is not shown.
-                Err(problem) => given.problem(format!("{from}: {problem}; write `Name: value`")),
-            }
-        }
-        let (from_cert, cert) = given.text(&options::CLIENT_CERT_FILE);
-        let (from_key, key) = given.text(&options::CLIENT_KEY_FILE);
-        match (&cert, &key) {
-            (Some(_), None) => given.problem(format!("{from_cert}: needs its key, {from_key}")),
-            (None, Some(_)) => given.problem(format!("{from_key}: needs its certificate, {from_cert}")),
-            _ => {}
-        }
-        let (from_basic, basic) = given.text(&options::BASIC_AUTH_FILE);
-        let (from_bearer, bearer) = given.text(&options::BEARER_TOKEN_FILE);
-        if basic.is_some() && bearer.is_some() {
-            given.problem(format!("{from_basic} and {from_bearer}: only one of them can be sent"));
-        }
-        #[expect(clippy::expect_used, reason = "a constant, parsed by every test")]
-        let default = || Url::parse(options::DKRON_URL.default).expect("the default URL is one");
-        Self {
-            url: given.url(&options::DKRON_URL).unwrap_or_else(default),
-            headers,
-            basic_auth_file: basic.map(PathBuf::from),
-            bearer_token_file: bearer.map(PathBuf::from),
-            client_cert: cert.zip(key).map(|(cert, key)| (cert.into(), key.into())),
-            network: NetworkSettings::read(given),
-            concurrency: given.parsed(&options::CONCURRENCY, parse_concurrency, 1),
-        }
-    }
-}
-
-/// Whose jobs they are, and how they are named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseSettings {
-    /// The namespace.
-    pub namespace: String,
-    /// The release.
-    pub release: String,
-    /// The cluster's DNS domain.
-    pub cluster_domain: String,
-    /// In front of every name.
-    pub name_prefix: String,
-}
-
 impl ReleaseSettings {
-    pub(super) fn read(given: &mut Given<'_>) -> Self {
-        let settings = Self {
-            namespace: given.string(&options::NAMESPACE),
-            release: given.string(&options::RELEASE),
-            cluster_domain: given.string(&options::CLUSTER_DOMAIN),
-            name_prefix: given.string(&options::NAME_PREFIX),
-        };
-        for (opt, value) in [(&options::NAMESPACE, &settings.namespace), (&options::RELEASE, &settings.release)] {
-            let (from, _) = given.text(opt);
-            if value.is_empty() {
-                given.problem(format!("{from}: it is empty; name one, or leave it out for `{}`", opt.default));
-            } else if value.contains('/') || value.chars().any(char::is_whitespace) {
-                given.problem(format!(
-                    "{from}: `{value}` has a blank or a `/` in it, which separates the owner's halves"
-                ));
-            }
-        }
-        if let Some(problem) = Job::name_problem(&format!("{}x", settings.name_prefix)) {
-            let (from, _) = given.text(&options::NAME_PREFIX);
-            given.problem(format!("{from}: `{}` cannot begin a job's name: {problem}", settings.name_prefix));
-        }
-        settings
-    }
-
     /// The owner in the stamps.
     pub fn owner(&self) -> Owner {
         Owner::new(&self.namespace, &self.release)
-    }
-}
-
-/// What to render and with what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateSettings {
-    /// For whom.
-    pub release: ReleaseSettings,
-    /// Folders, in order.
-    pub folders: Vec<PathBuf>,
-    /// From `JOBS_VAR_*`, by their lower-case keys.
-    pub env_vars: BTreeMap<String, String>,
-    /// From `--var`.
-    pub flag_vars: BTreeMap<String, String>,
-    /// A folder of secret variables.
-    pub vars_dir: Option<PathBuf>,
-    /// A file of variables.
-    pub values: Option<PathBuf>,
-    /// Names of variables that are secret.
-    pub secret_vars: BTreeSet<String>,
-    /// Tables by name: a path or a URL.
-    pub data: BTreeMap<String, String>,
-    /// How tables at URLs are reached.
-    pub network: NetworkSettings,
-    /// Whether schedules that this version does not know are let through.
-    pub allow_unknown_schedules: bool,
-}
-
-impl TemplateSettings {
-    pub(super) fn read(given: &mut Given<'_>) -> Self {
-        let flag_vars = given.pairs(&options::VAR);
-        let mut data = given.free_env(DATA_PREFIX);
-        data.extend(given.pairs(&options::DATA));
-        for source in data.values() {
-            given.hide_url(source);
-        }
-        Self {
-            release: ReleaseSettings::read(given),
-            folders: given.values(&options::TEMPLATES).1.into_iter().map(PathBuf::from).collect(),
-            env_vars: given.free_env(VAR_PREFIX),
-            flag_vars,
-            vars_dir: given.path(&options::VARS_DIR),
-            values: given.path(&options::VALUES),
-            secret_vars: given.values(&options::SECRET_VAR).1.into_iter().collect(),
-            data,
-            network: NetworkSettings::read(given),
-            allow_unknown_schedules: given.values(&options::ALLOW).1.iter().any(|id| id == SCHEDULE_INVALID.id),
-        }
     }
 }
 
@@ -301,6 +211,76 @@ impl Output {
     pub(super) fn read(given: &mut Given<'_>) -> Self {
         given.output(&[("text", Self::Text), ("json", Self::Json)])
     }
+}
+
+fn headers(given: &mut Given<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    let (from, texts) = given.values(&options::HEADER);
+    let mut headers = Vec::new();
+    for text in texts {
+        match header(&text) {
+            Ok((name, value)) => {
+                given.secrets.extend(secrets_of_header(&name, &value));
+                headers.push((name, value));
+            }
+            // The text itself may be a secret: it is not shown.
+            Err(problem) => given.problem(format!("{from}: {problem}; write `Name: value`")),
+        }
+    }
+    headers
+}
+
+fn client_cert(given: &mut Given<'_>) -> Option<(PathBuf, PathBuf)> {
+    let (from_cert, cert) = given.text(&options::CLIENT_CERT_FILE);
+    let (from_key, key) = given.text(&options::CLIENT_KEY_FILE);
+    match (&cert, &key) {
+        (Some(_), None) => given.problem(format!("{from_cert}: needs its key, {from_key}")),
+        (None, Some(_)) => given.problem(format!("{from_key}: needs its certificate, {from_cert}")),
+        _ => {}
+    }
+    cert.zip(key).map(|(cert, key)| (cert.into(), key.into()))
+}
+
+fn bearer_token_file(given: &mut Given<'_>) -> Option<PathBuf> {
+    let (from_basic, basic) = given.text(&options::BASIC_AUTH_FILE);
+    let (from_bearer, bearer) = given.text(&options::BEARER_TOKEN_FILE);
+    if basic.is_some() && bearer.is_some() {
+        given.problem(format!("{from_basic} and {from_bearer}: only one of them can be sent"));
+    }
+    bearer.map(PathBuf::from)
+}
+
+fn default_url() -> Url {
+    #[expect(clippy::expect_used, reason = "a constant, parsed by every test")]
+    Url::parse(options::DKRON_URL.default).expect("the default URL is one")
+}
+
+fn half_of_owner(given: &mut Given<'_>, opt: &Opt) -> String {
+    let (from, value) = given.text(opt);
+    let value = value.unwrap_or_default();
+    if value.is_empty() {
+        given.problem(format!("{from}: it is empty; name one, or leave it out for `{}`", opt.default));
+    } else if value.contains('/') || value.chars().any(char::is_whitespace) {
+        given.problem(format!("{from}: `{value}` has a blank or a `/` in it, which separates the owner's halves"));
+    }
+    value
+}
+
+fn name_prefix(given: &mut Given<'_>) -> String {
+    let (from, prefix) = given.text(&options::NAME_PREFIX);
+    let prefix = prefix.unwrap_or_default();
+    if let Some(problem) = Job::name_problem(&format!("{prefix}x")) {
+        given.problem(format!("{from}: `{prefix}` cannot begin a job's name: {problem}"));
+    }
+    prefix
+}
+
+fn data(given: &mut Given<'_>) -> BTreeMap<String, String> {
+    let mut data = given.free_env(DATA_PREFIX);
+    data.extend(given.pairs(&options::DATA));
+    for source in data.values() {
+        given.hide_url(source);
+    }
+    data
 }
 
 fn location(given: &mut Given<'_>) -> Option<String> {
