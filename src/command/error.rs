@@ -10,7 +10,7 @@ use crate::fetch::FetchError;
 use crate::lint::Finding;
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
-use crate::settings::{LogFormat, SettingsError};
+use crate::settings::LogFormat;
 use crate::shutdown::Signal;
 use crate::store::StoreError;
 use crate::telemetry;
@@ -159,12 +159,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<SettingsError> for Error {
-    fn from(error: SettingsError) -> Self {
-        Self::of_each(Kind::Usage, error.problems)
-    }
-}
 
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {

@@ -33,7 +33,7 @@ use crate::exit::ExitCode;
 use crate::report::Report;
 use crate::settings::{
     self, ApplySettings, CheckSettings, CloneSettings, Command, DestroySettings, EnableSettings, LogLevel, Output,
-    PlanSettings, RestoreSettings, Settings, VERBS,
+    PlanSettings, RestoreSettings, Settings, SettingsError, VERBS,
 };
 use crate::shutdown::Shutdown;
 use crate::telemetry;
@@ -53,10 +53,9 @@ pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, O
     };
     let settings = match settings::resolve(verb, &flags, env) {
         Ok(settings) => settings,
-        Err(error) => {
-            let rest = error.rest.clone();
+        Err(SettingsError { problems, rest }) => {
             telemetry::start(rest.log.format, LogLevel::Info);
-            return end(&rest, Err(error.into()));
+            return end(&rest, Err(Error::of_each(Kind::Usage, problems)));
         }
     };
     let level = match &settings.command {

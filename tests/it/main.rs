@@ -66,6 +66,7 @@ mod scheduler;
 mod scheduling;
 mod sequences;
 mod server;
+mod settings;
 mod shelf;
 mod snapshot;
 mod soak;
