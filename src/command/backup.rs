@@ -47,7 +47,7 @@ async fn backup(settings: &BackupSettings, shutdown: &Shutdown) -> Result<Ending
     let save = async {
         let Reading { live: lines, warnings, version, .. } = dkron.read::<Lines>(Role::Observer).await?;
         let saved = write(store, &lines, dkron, version.as_deref(), &settings.save).await?;
-        Ok((saved, lines.len(), warnings))
+        Ok::<_, Error>((saved, lines.len(), warnings))
     };
     let (Saved { file, manifest }, jobs, mut warnings) = or_stop(shutdown, save).await?;
     let last = format!("saved {} in {}, {file}", counted(jobs, "job"), store.shown());
@@ -162,14 +162,14 @@ struct Kept<'a> {
 
 pub(super) async fn list(settings: &BackupsSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let store = the_store(&settings.store)?;
-    let listing = or_stop(shutdown, async { Ok(store.listing().await?) }).await?;
+    let listing = or_stop(shutdown, store.listing()).await?;
     let shown = listing.entries.iter().map(|entry| shown(entry, entry.fault.as_ref())).collect();
     show("backup list", &store, shown, settings.output).map(|(ending, _)| ending)
 }
 
 pub(super) async fn verify(settings: &BackupsSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let store = the_store(&settings.store)?;
-    let listing = or_stop(shutdown, async { Ok(store.listing().await?) }).await?;
+    let listing = or_stop(shutdown, store.listing()).await?;
     let mut checked = Vec::new();
     for entry in &listing.entries {
         let fault = or_stop(shutdown, saved::check(&store, entry)).await?;

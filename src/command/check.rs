@@ -22,7 +22,7 @@ use crate::sort;
 
 use super::gather::{Sides, sides};
 use super::saved::{all_match, is_named};
-use super::{Ending, Error, TERMINATION_LIMIT, or_stop, print};
+use super::{Ending, Error, TERMINATION_LIMIT, done_or_stop, print};
 
 /// How much of a failing job's output is shown, in lines.
 const OUTPUT_LINES: usize = 5;
@@ -37,7 +37,7 @@ pub(super) async fn run(settings: &CheckSettings, shutdown: &Shutdown) -> Result
     let mut report = Report::of_plan("check", &plan, &target.policy.owner, &masker);
     report.add_warnings(warnings);
     let ailing = ailing(&plan);
-    let unhealthy = or_stop(shutdown, async { Ok(reading.health(&dkron).await) }).await?;
+    let unhealthy = done_or_stop(shutdown, reading.health(&dkron)).await?;
     let unhealthy = unhealthy.iter().filter(|(_, issues)| !issues.is_empty()).map(|(node, issues)| {
         format!(
             "node `{node}` is unhealthy: {}; restart it, since jobs that need it fail until then",
@@ -51,7 +51,7 @@ pub(super) async fn run(settings: &CheckSettings, shutdown: &Shutdown) -> Result
     // What Dkron does not hold as it should is not worth a run.
     if !failing && !report.has_changes() {
         let limit = target.dkron.network.wait_timeout;
-        let runs = or_stop(shutdown, async { Ok(all(&turns, &reading, limit).await) }).await?;
+        let runs = done_or_stop(shutdown, all(&turns, &reading, limit)).await?;
         let errors: Vec<_> = runs.iter().filter_map(error).collect();
         failing = !errors.is_empty();
         report.add_runs(runs);

@@ -19,7 +19,7 @@ use super::{Ending, Error, Kind, or_stop, print};
 pub(super) async fn run(settings: &DestroySettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let DestroySettings { target, yes } = settings;
     let dkron = dkron(&target.dkron)?;
-    let reading = or_stop(shutdown, async { Ok(dkron.read(Role::Writer).await?) }).await?;
+    let reading = or_stop(shutdown, dkron.read(Role::Writer)).await?;
     let desired = Desired { scope: Scope::Nothing, ..Desired::default() };
     let sides = Sides::new(desired, dkron, reading, Vec::new());
     let work = Work::plan("destroy", sides, &target.policy, TooNew::Refuse, shutdown).await?;

@@ -20,7 +20,7 @@ pub(super) async fn run(settings: &EnableSettings, shutdown: &Shutdown) -> Resul
             .because("the jobs to switch on, by name or like `refresh-*`"));
     }
     let dkron = dkron(&target.dkron)?;
-    let reading = or_stop(shutdown, async { Ok(dkron.read::<Live>(Role::Writer).await?) }).await?;
+    let reading = or_stop(shutdown, dkron.read::<Live>(Role::Writer)).await?;
     let origin = Origin { file: shown_url(&dkron.url).into(), line: 0 };
     all_match(only, &reading.live.jobs.keys(), "--only")?;
     let jobs: JobMap<Wanted> = reading

@@ -8,7 +8,7 @@ use crate::job::{Desired, Live, printable};
 use crate::plan::{self, Plan, Policy};
 use crate::shutdown::Shutdown;
 
-use super::{Error, Kind, or_stop};
+use super::{Error, Kind, done_or_stop};
 
 /// What a command does with jobs of a backup that this Dkron is too old for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) async fn planned(
     if after.is_empty() {
         return Ok((plan, Vec::new()));
     }
-    let members = or_stop(shutdown, async { Ok(reading.members().await) }).await?;
+    let members = done_or_stop(shutdown, reading.members()).await?;
     let why = match members.map(|members| knows_after(&members)) {
         Ok(Ok(())) => return Ok((plan, Vec::new())),
         Ok(Err(too_old)) => too_old.to_string(),

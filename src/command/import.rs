@@ -84,7 +84,7 @@ async fn jobs(settings: &ImportSettings, shutdown: &Shutdown) -> Result<Saved, E
         or_stop(shutdown, saved::read(source, &release.namespace)).await?
     } else {
         let from = connect::dkron(dkron)?;
-        let reading = or_stop(shutdown, async { Ok(from.read::<Live>(Role::Reader).await?) }).await?;
+        let reading = or_stop(shutdown, from.read::<Live>(Role::Reader)).await?;
         let place = shown_url(&from.url);
         if reading.live.jobs.is_empty() {
             return Err(Error::new(Kind::Failed, format!("{place} holds no job"))

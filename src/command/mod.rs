@@ -170,9 +170,14 @@ fn print_errors(settings: &Settings, errors: Vec<String>) -> Result<(), Error> {
 }
 
 /// Ends a wait when we are told to stop: nothing is in hand then.
-async fn or_stop<T>(shutdown: &Shutdown, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn or_stop<T, E: Into<Error>>(shutdown: &Shutdown, work: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
+    done_or_stop(shutdown, work).await?.map_err(Into::into)
+}
+
+/// The same for what cannot fail.
+async fn done_or_stop<T>(shutdown: &Shutdown, work: impl Future<Output = T>) -> Result<T, Error> {
     tokio::select! {
-        result = work => result,
+        done = work => Ok(done),
         signal = shutdown.stopping() => {
             Err(Error::new(Kind::Stopped(signal), format!("stopped by {}; nothing was written", signal.name())))
         }

@@ -32,7 +32,7 @@ pub(super) async fn bring_back(
 ) -> Result<Work, Error> {
     let dkron = dkron(&target.dkron)?;
     let known = |name: &str| saved.jobs.get(name).map(|wanted| &wanted.job);
-    let reading = or_stop(shutdown, async { Ok(dkron.read_beside(known).await?) }).await?;
+    let reading = or_stop(shutdown, dkron.read_beside(known)).await?;
     let desired = Desired { restored: saved.jobs, scope: Scope::Part, overwrite, ..Desired::default() };
     let sides = Sides::new(desired, dkron, reading, saved.warnings);
     Work::plan(command, sides, &target.policy, too_new, shutdown).await

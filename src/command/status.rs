@@ -26,7 +26,7 @@ use crate::telemetry;
 use super::connect::dkron;
 use super::gather::{Prepared, gather};
 use super::saved::{all_match, is_named};
-use super::{Ending, Error, Kind, TERMINATION_LIMIT, json_line, or_stop, unless_gone, write_on};
+use super::{Ending, Error, Kind, TERMINATION_LIMIT, done_or_stop, json_line, or_stop, unless_gone, write_on};
 
 /// How many failed jobs are asked for their output; the newest failures say most.
 const OUTPUTS: usize = 20;
@@ -102,7 +102,7 @@ async fn look(settings: &StatusSettings, shutdown: &Shutdown) -> Result<Status, 
     let rendered = Box::pin(async {
         let jobs = |Prepared { rendered, caches, warnings }: Prepared| {
             Problems::check(rendered.problems)?;
-            Ok((rendered.desired, caches, warnings))
+            Ok::<_, Error>((rendered.desired, caches, warnings))
         };
         gathered.prepare(jobs).await?
     });
@@ -127,7 +127,7 @@ async fn look(settings: &StatusSettings, shutdown: &Shutdown) -> Result<Status, 
     };
     let only = only(&settings.only, &reading.live, plan.as_ref())?;
     let seen = runs(&reading, &histories, only.as_ref(), &mut ours);
-    let (running, outputs) = or_stop(shutdown, async { Ok(seen.await) }).await?;
+    let (running, outputs) = done_or_stop(shutdown, seen).await?;
     let url = shown_url(&dkron.url);
     let now = reading.now.unwrap_or_else(|| {
         ours.push("Dkron did not say what time it is: ages are by the clock of this machine".to_owned());

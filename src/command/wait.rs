@@ -9,7 +9,7 @@ use super::{Ending, Error, or_stop};
 
 pub(super) async fn run(settings: &DkronSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let dkron = dkron(settings)?;
-    or_stop(shutdown, async { Ok(dkron.wait().await?) }).await?;
+    or_stop(shutdown, dkron.wait()).await?;
     let last = format!("Dkron at {} can be trusted", shown_url(&dkron.url));
     tracing::info!("{last}");
     Ok(Ending::done(last))
