@@ -82,10 +82,20 @@ fn side_by_side(what: &str, folder: &Path, builds: &[&OsString; 2], jobs: usize,
     let ratio = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
     println!("{what} on {}: an unchanged apply, this build / the other", server.name());
     println!("  wall time:     {:.2}  ({wall:.1?} / {base_wall:.1?})", ratio(wall, base_wall));
-    println!("  CPU time:      {:.2}  ({} / {} ticks in {rounds} runs)", ours.cpu as f64 / base.cpu as f64, ours.cpu, base.cpu);
+    println!(
+        "  CPU time:      {:.2}  ({} / {} ticks in {rounds} runs)",
+        ours.cpu as f64 / base.cpu as f64,
+        ours.cpu,
+        base.cpu
+    );
     match builds.map(|build| instructions(folder, build, &args)) {
         [Some(ours), Some(base)] => {
-            println!("  instructions:  {:.2}  ({} / {} million)", ours as f64 / base as f64, ours / 1_000_000, base / 1_000_000);
+            println!(
+                "  instructions:  {:.2}  ({} / {} million)",
+                ours as f64 / base as f64,
+                ours / 1_000_000,
+                base / 1_000_000
+            );
         }
         _ => println!("  instructions:  not counted, there is no valgrind"),
     }

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
 use crate::exit::ExitCode;
-use crate::settings::{Flags, Group, Kind, OPTIONS, Opt};
+use crate::settings::{Flags, Kind, OPTIONS, Opt, VERBS, Verb};
 
 /// The program's name, as it is called.
 const NAME: &str = "dkron-jobs";
@@ -16,162 +16,13 @@ const NAME: &str = "dkron-jobs";
 const COMPLETIONS: &str = "completions";
 const SHELL: &str = "SHELL";
 
-/// A command and the groups of options that it takes, beside logging.
-struct Verb {
-    /// Its name; a command of a command has both names, with a blank between.
-    name: &'static str,
-    about: &'static str,
-    groups: &'static [&'static [Group]],
-}
-
-/// What reaching Dkron needs.
-const DKRON: [Group; 2] = [Group::Dkron, Group::Network];
-/// What rendering needs.
-const TEMPLATES: [Group; 3] = [Group::Owner, Group::Names, Group::Templates];
-
-/// What deciding what to write needs.
-const DECIDING: [Group; 9] = [
-    Group::Policy,
-    Group::Force,
-    Group::Ownership,
-    Group::Store,
-    Group::Restore,
-    Group::Caches,
-    Group::Linting,
-    Group::Allow,
-    Group::NoLint,
-];
-
-const VERBS: &[Verb] = &[
-    Verb {
-        name: "wait",
-        about: "Wait until Dkron can be trusted: reachable, a leader, all its jobs loaded, not paused",
-        groups: &[&DKRON],
-    },
-    Verb {
-        name: "render",
-        about: "Render the templates to standard output, without Dkron",
-        groups: &[&TEMPLATES, &[Group::Network, Group::Render, Group::Allow]],
-    },
-    Verb {
-        name: "lint",
-        about: "Say what is wrong with the jobs of the templates, of a backup, file or folder, or of a live Dkron, and which caches nobody keeps fresh",
-        groups: &[
-            &[Group::Source, Group::Only, Group::Lint, Group::Caches, Group::Linting, Group::Allow],
-            &TEMPLATES,
-            &DKRON,
-            &[Group::Store, Group::Output],
-        ],
-    },
-    Verb {
-        name: "plan",
-        about: "Show what `apply` would do, field by field, and do nothing",
-        groups: &[&DKRON, &TEMPLATES, &DECIDING, &[Group::Output, Group::Plan]],
-    },
-    Verb {
-        name: "apply",
-        about: "Wait, render, lint, plan, write what differs, and prove that Dkron holds it",
-        groups: &[&DKRON, &TEMPLATES, &DECIDING, &[Group::Output]],
-    },
-    Verb {
-        name: "check",
-        about: "Check that Dkron can be trusted, holds what the templates say and runs it; with --run also that jobs succeed",
-        groups: &[
-            &DKRON,
-            &TEMPLATES,
-            &[Group::Check, Group::Policy, Group::Force, Group::Ownership, Group::Store, Group::Restore, Group::Output],
-            &[Group::Allow],
-        ],
-    },
-    Verb {
-        name: "status",
-        about: "Say how jobs and the caches that they refresh are doing: stuck, stale, late or fresh, what failed last, what runs next",
-        groups: &[&DKRON, &TEMPLATES, &[Group::Only, Group::Caches, Group::Status, Group::Allow, Group::Output]],
-    },
-    Verb {
-        name: "backup",
-        about: "Save all jobs of Dkron in --backups, whoever keeps them",
-        groups: &[&DKRON, &[Group::Owner, Group::Store, Group::Backup, Group::Force, Group::Output]],
-    },
-    Verb {
-        name: "backup list",
-        about: "Show the backups: their time, jobs and size, and which are good",
-        groups: &[&[Group::Network, Group::Store, Group::Output]],
-    },
-    Verb {
-        name: "backup verify",
-        about: "Read all backups again and check them",
-        groups: &[&[Group::Network, Group::Store, Group::Output]],
-    },
-    Verb {
-        name: "restore",
-        about: "Bring jobs back from a backup, a file of jobs or a folder of them; by default the newest good backup of the namespace",
-        groups: &[
-            &[Group::Source, Group::Only],
-            &DKRON,
-            &[Group::Owner, Group::Mode, Group::Ownership, Group::Store, Group::Output],
-        ],
-    },
-    Verb {
-        name: "clone",
-        about: "Write the jobs of one namespace for another: those of a file, of a live Dkron, or of the newest good backup of that namespace",
-        groups: &[
-            &[Group::Source, Group::Only, Group::Clone],
-            &DKRON,
-            &[Group::Owner, Group::Names, Group::Mode, Group::Ownership, Group::Store, Group::Force, Group::Output],
-        ],
-    },
-    Verb {
-        name: "enable",
-        about: "Switch the jobs that --only names on, at the cut-over, after they were cloned switched off",
-        groups: &[&DKRON, &[Group::Only, Group::Owner, Group::Output]],
-    },
-    Verb {
-        name: "import",
-        about: "Make template files of the jobs of a live Dkron, a backup or a file",
-        groups: &[
-            &[Group::Source, Group::Only, Group::Import],
-            &DKRON,
-            &[Group::Owner, Group::Names, Group::Force, Group::Output],
-        ],
-    },
-    Verb {
-        name: "destroy",
-        about: "Delete the jobs of this release, children first, and no others",
-        groups: &[&DKRON, &[Group::Owner, Group::Destroy, Group::Output]],
-    },
-];
-
-impl Verb {
-    fn takes(&self, opt: &Opt) -> bool {
-        opt.group == Group::Logging || self.groups.iter().any(|groups| groups.contains(&opt.group))
-    }
-
-    fn command(&self) -> Command {
-        let name = self.name.split(' ').next_back().unwrap_or(self.name);
-        let args = OPTIONS.iter().filter(|opt| self.takes(opt)).map(arg);
-        let parts =
-            VERBS.iter().filter(|part| part.name.strip_prefix(self.name).is_some_and(|rest| rest.starts_with(' ')));
-        Command::new(name).about(self.about).args(args).subcommands(parts.map(Self::command))
-    }
-}
-
 /// What was asked for on the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Asked {
-    /// To run a command.
-    Command(Invocation),
+    /// To run a command with these flags.
+    Command(&'static Verb, Flags),
     /// The script with which this shell completes our arguments.
     Completions(Shell),
-}
-
-/// A command with its flags.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invocation {
-    /// The command's name.
-    pub command: &'static str,
-    /// The flags given.
-    pub flags: Flags,
 }
 
 /// The whole command line, for parsing, help, completions, man pages and the reference.
@@ -183,8 +34,15 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(120)
-        .subcommands(VERBS.iter().filter(|verb| !verb.name.contains(' ')).map(Verb::command))
+        .subcommands(VERBS.iter().filter(|verb| !verb.name.contains(' ')).map(subcommand))
         .subcommand(completions_command())
+}
+
+fn subcommand(verb: &Verb) -> Command {
+    let name = verb.name.split(' ').next_back().unwrap_or(verb.name);
+    let args = OPTIONS.iter().filter(|opt| verb.takes(opt)).map(arg);
+    let parts = VERBS.iter().filter(|part| part.name.strip_prefix(verb.name).is_some_and(|rest| rest.starts_with(' ')));
+    Command::new(name).about(verb.about).args(args).subcommands(parts.map(subcommand))
 }
 
 fn completions_command() -> Command {
@@ -226,27 +84,22 @@ fn arg(opt: &Opt) -> Arg {
     if !opt.default.is_empty() {
         help = format!("{help} [default: {}]", opt.default);
     }
-    let arg = Arg::new(opt.flag).help(StyledStr::from(help)).value_hint(hint(opt));
+    let arg = Arg::new(opt.flag).help(StyledStr::from(help)).value_hint(hint(opt)).value_name(opt.value);
     if opt.kind == Kind::Positional {
-        return arg.value_name(opt.value).action(ArgAction::Set);
+        return arg;
     }
     let arg = arg.long(opt.flag).help_heading(opt.group.heading());
     match opt.kind {
-        Kind::Value | Kind::Positional => arg.value_name(opt.value).action(ArgAction::Set),
-        Kind::List => arg.value_name(opt.value).action(ArgAction::Append),
-        Kind::Bool => arg
-            .value_name("true|false")
-            .action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
-        Kind::OptionalValue => arg
-            .value_name(opt.value)
-            .action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
+        Kind::Value | Kind::Positional => arg,
+        Kind::List => arg.action(ArgAction::Append),
+        Kind::Bool => optional(arg.value_name("true|false")),
+        Kind::OptionalValue => optional(arg),
     }
+}
+
+/// A flag that may stand alone.
+fn optional(arg: Arg) -> Arg {
+    arg.num_args(0..=1).require_equals(true).default_missing_value("true")
 }
 
 fn after_help() -> String {
@@ -270,33 +123,36 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Er
         return Ok(Asked::Completions(*shell));
     }
     let mut name = String::new();
-    let mut asked: Option<Invocation> = None;
+    let mut asked: Option<(&Verb, Flags)> = None;
     let mut at = &matches;
     while let Some((word, below)) = at.subcommand() {
         name = if name.is_empty() { word.to_owned() } else { format!("{name} {word}") };
         at = below;
         let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else { continue };
         // What stands before `list` in `backup --backups DIR list` is meant for it too.
-        let before = asked.map(|asked| asked.flags).unwrap_or_default();
+        let before = asked.map(|(_, flags)| flags).unwrap_or_default();
         let takes = |flag: &str| OPTIONS.iter().any(|opt| opt.flag == flag && verb.takes(opt));
         if let Some(strange) = before.keys().find(|flag| !takes(flag)) {
             let words = format!("`{name}` takes no `--{strange}`");
             return Err(command().error(ErrorKind::ArgumentConflict, words));
         }
-        asked = Some(Invocation { command: verb.name, flags: before.into_iter().chain(flags(verb, at)).collect() });
+        asked = Some((verb, before.into_iter().chain(flags(verb, at)).collect()));
     }
-    asked.map(Asked::Command).ok_or_else(|| command().error(ErrorKind::MissingSubcommand, "a command is needed"))
+    match asked {
+        Some((verb, flags)) => Ok(Asked::Command(verb, flags)),
+        None => Err(command().error(ErrorKind::MissingSubcommand, "a command is needed")),
+    }
 }
 
-/// What can be made out of arguments that [`parse`] refuses: the command's name, and the options that take one value. It is
+/// What can be made out of arguments that [`parse`] refuses: the command, and the options that take one value. It is
 /// enough to say how and where the refusal is to be reported.
-pub fn guess(args: &[OsString]) -> (Option<&'static str>, Flags) {
+pub fn guess(args: &[OsString]) -> (Option<&'static Verb>, Flags) {
     let mut words = args.iter().skip(1).filter_map(|arg| arg.to_str()).peekable();
     let mut command = None;
     let mut flags = Flags::new();
     while let Some(word) = words.next() {
         let Some(flag) = word.strip_prefix("--") else {
-            command = command.or_else(|| VERBS.iter().map(|verb| verb.name).find(|name| *name == word));
+            command = command.or_else(|| VERBS.iter().find(|verb| verb.name == word));
             continue;
         };
         let (flag, value) = flag.split_once('=').map_or((flag, None), |(flag, value)| (flag, Some(value)));

@@ -10,14 +10,14 @@ use crate::dkron::{Dkron, Reading, Role};
 use crate::exit::ExitCode;
 use crate::job::printable;
 use crate::report;
-use crate::settings::{Output, Settings};
+use crate::settings::{BackupSettings, BackupsSettings, Output, ReleaseSettings, SaveSettings};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Entry, Fault, Lines, Manifest, expired, shrinks};
 use crate::store::{Saved, Store};
 use crate::words::counted;
 
-use super::saved::the_store;
-use super::{Ending, Error, connect, json_line, or_stop, write_out};
+use super::saved::{self, the_store};
+use super::{Ending, Error, Kind, connect, json_line, or_stop, write_out};
 
 /// What `backup` prints.
 #[derive(Serialize)]
@@ -30,24 +30,24 @@ struct Done<'a> {
     warnings: &'a [String],
 }
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+pub(super) async fn run(settings: &BackupSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     match backup(settings, shutdown).await {
-        Err(error) if settings.backup.best_effort && !matches!(error, Error::Stopped(_) | Error::Output(_)) => {
+        Err(error) if settings.best_effort && !matches!(error.kind(), Kind::Stopped(_) | Kind::Output(_)) => {
             let last = format!("no backup was made, which is no failure here (`--best-effort`): {error}");
             warn!("{last}");
-            Ok(Ending { exit: ExitCode::Done, last })
+            Ok(Ending::done(last))
         }
         result => result,
     }
 }
 
-async fn backup(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let store = &the_store(settings)?;
+async fn backup(settings: &BackupSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let store = &the_store(&settings.store)?;
     let dkron = &connect::dkron(&settings.dkron)?;
     let save = async {
         let Reading { live: lines, warnings, version, .. } = dkron.read::<Lines>(Role::Observer).await?;
-        let saved = write(store, &lines, dkron, version.as_deref(), settings).await?;
-        Ok((saved, lines.len(), warnings))
+        let saved = write(store, &lines, dkron, version.as_deref(), &settings.save).await?;
+        Ok::<_, Error>((saved, lines.len(), warnings))
     };
     let (Saved { file, manifest }, jobs, mut warnings) = or_stop(shutdown, save).await?;
     let last = format!("saved {} in {}, {file}", counted(jobs, "job"), store.shown());
@@ -57,9 +57,9 @@ async fn backup(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Erro
     let exit = match rotated {
         Ok(()) => ExitCode::Done,
         Err(error) => {
-            let (exit, why) = match error {
-                Error::Stopped(signal) => (signal.exit_code(), format!("stopped by {}", signal.name())),
-                error => (ExitCode::Done, error.to_string()),
+            let (exit, why) = match error.kind() {
+                Kind::Stopped(signal) => (signal.exit_code(), format!("stopped by {}", signal.name())),
+                _ => (ExitCode::Done, error.to_string()),
             };
             let warning = format!("old backups were not all removed: {why}");
             warn!("{warning}");
@@ -76,7 +76,7 @@ async fn backup(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Erro
         warnings: &warnings,
     };
     write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json | Output::Sarif | Output::OpenMetrics => json_line(out, &done),
+        Output::Json => json_line(out, &done),
         Output::Text => {
             for warning in &warnings {
                 writeln!(out, "warning: {warning}")?;
@@ -91,12 +91,12 @@ async fn backup(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Erro
 /// Removes the backups that are not to be kept. One that cannot be is told, and the others go all the same.
 async fn rotate(
     store: &Store,
-    settings: &Settings,
+    settings: &BackupSettings,
     removed: &mut Vec<String>,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let Some(keep) = settings.backup.keep else { return Ok(()) };
-    for file in expired(&store.listing().await?, &settings.templates.namespace, keep, Timestamp::now()) {
+    let Some(keep) = settings.keep else { return Ok(()) };
+    for file in expired(&store.listing().await?, &settings.save.release.namespace, keep, Timestamp::now()) {
         match store.remove(&file).await {
             Ok(()) => removed.push(file),
             Err(error) => {
@@ -109,7 +109,7 @@ async fn rotate(
 }
 
 /// Saves what Dkron holds now.
-pub(super) async fn save(store: &Store, dkron: &Dkron, settings: &Settings) -> Result<Saved, Error> {
+pub(super) async fn save(store: &Store, dkron: &Dkron, settings: &SaveSettings) -> Result<Saved, Error> {
     let reading = dkron.read::<Lines>(Role::Reader).await?;
     write(store, &reading.live, dkron, reading.version.as_deref(), settings).await
 }
@@ -119,17 +119,18 @@ async fn write(
     lines: &Lines,
     dkron: &Dkron,
     version: Option<&str>,
-    settings: &Settings,
+    settings: &SaveSettings,
 ) -> Result<Saved, Error> {
+    let ReleaseSettings { namespace, release, .. } = &settings.release;
     let listing = store.listing().await?;
-    if !settings.policy.force {
-        shrinks(lines.len() as u64, listing.newest_good(Some(&settings.templates.namespace)))?;
+    if !settings.force {
+        shrinks(lines.len() as u64, listing.newest_good(Some(namespace)))
+            .map_err(|error| Error::new(Kind::Refused, error.to_string()))?;
     }
     let now = Timestamp::now();
-    let (namespace, release) = (&settings.templates.namespace, &settings.templates.release);
     let source = report::shown_url(&dkron.url);
     let manifest = Manifest::new(now, namespace, release, &source, version, lines.len() as u64);
-    let saved = store.save(manifest, settings.backup.packing, lines.parents_first(), now).await?;
+    let saved = store.save(manifest, settings.packing, lines.parents_first(), now).await?;
     info!(file = saved.file, jobs = saved.manifest.count, place = store.shown(), "saved");
     Ok(saved)
 }
@@ -159,22 +160,22 @@ struct Kept<'a> {
     backups: Vec<Shown<'a>>,
 }
 
-pub(super) async fn list(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let store = the_store(settings)?;
-    let listing = or_stop(shutdown, async { Ok(store.listing().await?) }).await?;
+pub(super) async fn list(settings: &BackupsSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let store = the_store(&settings.store)?;
+    let listing = or_stop(shutdown, store.listing()).await?;
     let shown = listing.entries.iter().map(|entry| shown(entry, entry.fault.as_ref())).collect();
-    show("backup list", &store, shown, settings).map(|(ending, _)| ending)
+    show("backup list", &store, shown, settings.output).map(|(ending, _)| ending)
 }
 
-pub(super) async fn verify(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let store = the_store(settings)?;
-    let listing = or_stop(shutdown, async { Ok(store.listing().await?) }).await?;
+pub(super) async fn verify(settings: &BackupsSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let store = the_store(&settings.store)?;
+    let listing = or_stop(shutdown, store.listing()).await?;
     let mut checked = Vec::new();
     for entry in &listing.entries {
-        let fault = or_stop(shutdown, super::saved::check(&store, entry)).await?;
+        let fault = or_stop(shutdown, saved::check(&store, entry)).await?;
         checked.push(shown(entry, fault.as_ref()));
     }
-    let (ending, good) = show("backup verify", &store, checked, settings)?;
+    let (ending, good) = show("backup verify", &store, checked, settings.output)?;
     Ok(if good { ending } else { Ending { exit: ExitCode::Failed, ..ending } })
 }
 
@@ -197,21 +198,19 @@ fn show(
     command: &'static str,
     store: &Store,
     backups: Vec<Shown<'_>>,
-    settings: &Settings,
+    output: Output,
 ) -> Result<(Ending, bool), Error> {
     let good = backups.iter().filter(|backup| backup.good).count();
     let last = format!("{}: {}, {good} good", store.shown(), counted(backups.len(), "backup"));
     let all = good == backups.len();
-    write_out(&mut io::stdout(), |out| match settings.output {
-        Output::Json | Output::Sarif | Output::OpenMetrics => {
-            json_line(out, &Kept { command, place: store.shown(), backups })
-        }
+    write_out(&mut io::stdout(), |out| match output {
+        Output::Json => json_line(out, &Kept { command, place: store.shown(), backups }),
         Output::Text => {
             table(out, &backups)?;
             writeln!(out, "{last}")
         }
     })?;
-    Ok((Ending { exit: ExitCode::Done, last }, all))
+    Ok((Ending::done(last), all))
 }
 
 /// Two lines for each, of which the first is a table: a file's name takes half a terminal.

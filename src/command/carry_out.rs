@@ -3,12 +3,14 @@
 use crate::apply::{Applied, apply};
 use crate::dkron::{Dkron, Reading, Session, WaitError};
 use crate::exit::ExitCode;
-use crate::plan::Plan;
+use crate::plan::{Plan, Policy};
 use crate::report::{Masker, Report};
-use crate::settings::Settings;
+use crate::settings::TargetSettings;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
+use super::gate::{TooNew, planned};
+use super::gather::Sides;
 use super::{Ending, Error, TERMINATION_LIMIT, print};
 
 /// What there is to do where some writes came to nothing; each says its cause itself.
@@ -29,8 +31,23 @@ pub(super) struct Work {
     pub(super) left_out: Vec<String>,
 }
 
+impl Work {
+    /// Compares the two sides.
+    pub(super) async fn plan(
+        command: &'static str,
+        sides: Sides,
+        policy: &Policy,
+        too_new: TooNew,
+        shutdown: &Shutdown,
+    ) -> Result<Self, Error> {
+        let Sides { mut desired, reading, dkron, masker, warnings } = sides;
+        let (plan, left_out) = planned(&mut desired, &reading, policy, too_new, shutdown).await?;
+        Ok(Self { command, plan, dkron, reading, masker, warnings, left_out })
+    }
+}
+
 /// Carries a plan out and prints its report.
-pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
+pub(super) async fn carry_out(work: Work, settings: &TargetSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let Work { command, plan, dkron, reading, masker, warnings: before, left_out } = work;
     let session = Session::new(&dkron, &reading, shutdown);
     // Room for what is read again at the end.
@@ -40,7 +57,7 @@ pub(super) async fn carry_out(work: Work, settings: &Settings, shutdown: &Shutdo
     bar.finish_and_clear();
 
     let Applied { outcomes, warnings, unproven, stopped } = applied;
-    let mut report = Report::new(command, &plan, &outcomes, &settings.templates.owner(), &masker);
+    let mut report = Report::new(command, &plan, &outcomes, &settings.policy.owner, &masker);
     let new: Vec<_> = warnings.into_iter().filter(|warning| !before.contains(warning)).collect();
     report.add_warnings(before.into_iter().chain(new));
     report.add_errors(left_out);

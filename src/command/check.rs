@@ -6,38 +6,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tracing::info;
 
-use crate::dkron::{Before, Phase, Ran, Reading, Role, RunError, Runner, WaitError};
+use crate::dkron::{Before, Ran, Reading, Role, RunError, Runner};
 use crate::exit::ExitCode;
 use crate::job::{Desired, Live, printable};
 use crate::plan::{self, Plan};
 use crate::report::{Report, RunReport};
-use crate::settings::{RunSettings, Settings};
+use crate::settings::{CheckSettings, RunSettings};
 use crate::shutdown::Shutdown;
 use crate::sort;
 
-use super::gather::{Sides, desired_and_live, policy};
+use super::gather::{Sides, sides};
 use super::saved::{all_match, is_named};
-use super::{Ending, Error, or_stop, print, print_error};
+use super::{Ending, Error, TERMINATION_LIMIT, done_or_stop, print};
 
 /// How much of a failing job's output is shown, in lines.
 const OUTPUT_LINES: usize = 5;
 /// How many runs are under way at once: each is work for what it calls, and all of them at once are not what is to be tested.
 const RUNS_AT_ONCE: usize = 4;
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let reported = |error| print_error("check", settings, error);
-    let sides =
-        desired_and_live(settings, Role::Checker, shutdown).await.map_err(|error| reported(no_scheduler(error)))?;
-    let Sides { desired, reading, dkron, masker, warnings } = sides;
-    let plan = plan::plan(&desired, &reading.live, &policy(settings)).map_err(|error| reported(error.into()))?;
-    let mut report = Report::of_plan("check", &plan, &settings.templates.owner(), &masker);
+pub(super) async fn run(settings: &CheckSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let CheckSettings { target, wanted, run } = settings;
+    let sides = sides(&target.dkron, wanted, Role::Checker, shutdown, |prepared, _| Ok((prepared.jobs()?, ()))).await;
+    let (Sides { desired, reading, dkron, masker, warnings }, ()) = sides.map_err(Error::without_scheduler)?;
+    let plan = plan::plan(&desired, &reading.live, &target.policy)?;
+    let mut report = Report::of_plan("check", &plan, &target.policy.owner, &masker);
     report.add_warnings(warnings);
     let ailing = ailing(&plan);
-    let unhealthy = or_stop(shutdown, async { Ok(reading.health(&dkron).await) }).await.map_err(reported)?;
+    let unhealthy = done_or_stop(shutdown, reading.health(&dkron)).await?;
     let unhealthy = unhealthy.iter().filter(|(_, issues)| !issues.is_empty()).map(|(node, issues)| {
         format!(
             "node `{node}` is unhealthy: {}; restart it, since jobs that need it fail until then",
@@ -47,10 +47,11 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
     let ailing: Vec<_> = ailing.into_iter().chain(unhealthy).collect();
     let mut failing = !ailing.is_empty();
     report.add_errors(ailing);
-    let turns = turns(&desired, &reading.live, &settings.run).map_err(reported)?;
+    let turns = turns(&desired, &reading.live, run)?;
     // What Dkron does not hold as it should is not worth a run.
     if !failing && !report.has_changes() {
-        let runs = or_stop(shutdown, async { Ok(all(&turns, &reading, settings).await) }).await.map_err(reported)?;
+        let limit = target.dkron.network.wait_timeout;
+        let runs = done_or_stop(shutdown, all(&turns, &reading, limit)).await?;
         let errors: Vec<_> = runs.iter().filter_map(error).collect();
         failing = !errors.is_empty();
         report.add_runs(runs);
@@ -59,22 +60,14 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         let why = "no job was run: Dkron does not hold and run what the templates say".to_owned();
         report.add_warnings([why]);
     }
-    print(&report, settings.output)?;
+    print(&report, target.output)?;
     let differs = plan.items.iter().any(|item| item.change.is_write() && !item.only_heals());
     let exit = match (differs, failing) {
         (true, _) => ExitCode::Changes,
         (false, true) => ExitCode::Failing,
         (false, false) => ExitCode::Done,
     };
-    Ok(Ending { exit, last: report.brief(super::TERMINATION_LIMIT) })
-}
-
-/// A Dkron whose scheduler does not start runs no job: here that is a failure, and no matter of time.
-fn no_scheduler(error: Error) -> Error {
-    match error {
-        Error::Wait(error @ WaitError::TimedOut { phase: Phase::Scheduler, .. }) => Error::NoScheduler(error),
-        error => error,
-    }
+    Ok(Ending { exit, last: report.brief(TERMINATION_LIMIT) })
 }
 
 /// The jobs of this release that Dkron does not run as they are stored, each as an error.
@@ -125,8 +118,8 @@ fn turns(desired: &Desired, live: &Live, settings: &RunSettings) -> Result<BTree
 }
 
 /// Runs what was chosen, a few at a time, and tells by name what came of it.
-async fn all(turns: &BTreeMap<Arc<str>, Turn>, reading: &Reading, settings: &Settings) -> Vec<RunReport> {
-    let runner = reading.runner(settings.dkron.wait_timeout);
+async fn all(turns: &BTreeMap<Arc<str>, Turn>, reading: &Reading, limit: Duration) -> Vec<RunReport> {
+    let runner = reading.runner(limit);
     let mut runs: Vec<_> = turns
         .iter()
         .filter_map(|(name, turn)| match turn {

@@ -5,12 +5,11 @@ use std::io;
 use std::path::Path;
 
 use crate::dkron::{Dkron, Role};
-use crate::exit::ExitCode;
 use crate::job::{Desired, Job, Live, Wanted, printable};
 use crate::plan::{Change, Item, Plan, Reason};
 use crate::report::{Outcome, Report, shown_url};
 use crate::rewrite::{Leftover, Move, rewrite};
-use crate::settings::{DkronSettings, Output, Settings};
+use crate::settings::{CloneSettings, DkronSettings, Output, TargetSettings};
 use crate::shutdown::Shutdown;
 use crate::store::{is_store, write_new};
 use crate::telemetry;
@@ -21,25 +20,18 @@ use super::connect::dkron;
 use super::gate::TooNew;
 use super::restore::bring_back;
 use super::saved::{self, Saved, pick};
-use super::{Ending, Error, or_stop, print, print_error, write_out};
+use super::{Ending, Error, Kind, or_stop, print, write_out};
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let mut settings = settings.clone();
-    if !settings.clone.to.is_empty() {
-        // Whose the copies are: the report says so, and so does the check for other owners' jobs.
-        settings.templates.namespace.clone_from(&settings.clone.to);
+pub(super) async fn run(settings: &CloneSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let target = &settings.target;
+    let copies = copies(settings, shutdown).await?;
+    if let Some(file) = &settings.to_file {
+        return to_file(copies, file, target);
     }
-    let settings = &settings;
-    let told = |error| print_error("clone", settings, error);
-    let copies = copies(settings, shutdown).await.map_err(told)?;
-    if let Some(file) = &settings.clone.to_file {
-        return to_file(copies, file, settings).map_err(told);
-    }
-    let target = dkron(&settings.dkron).map_err(told)?;
-    let mut work = bring_back("clone", copies, TooNew::Refuse, target, settings, shutdown).await.map_err(told)?;
-    let taken = names_taken(&work, &settings.templates.namespace);
+    let mut work = bring_back("clone", copies, settings.overwrite, TooNew::Refuse, target, shutdown).await?;
+    let taken = names_taken(&work, &settings.to);
     work.warnings.extend(taken);
-    carry_out(work, settings, shutdown).await
+    carry_out(work, target, shutdown).await
 }
 
 /// What is to be said where copies are not written because jobs of another namespace, such as the originals, have their names.
@@ -58,44 +50,52 @@ fn names_taken(work: &Work, namespace: &str) -> Option<String> {
 }
 
 /// Reads the originals and rewrites them.
-async fn copies(settings: &Settings, shutdown: &Shutdown) -> Result<Saved, Error> {
-    let given = &settings.clone;
-    if given.from.is_empty() {
-        return Err(Error::WhichNamespace);
+async fn copies(settings: &CloneSettings, shutdown: &Shutdown) -> Result<Saved, Error> {
+    let CloneSettings { target, source, only, from_url, from, .. } = settings;
+    if from.is_empty() {
+        return Err(Error::new(Kind::Usage, "--from-namespace (JOBS_FROM_NAMESPACE) is needed")
+            .because("the namespace that the jobs come from"));
     }
     let with = Move {
-        from: given.from.clone(),
-        to: settings.templates.namespace.clone(),
-        name_prefix: settings.templates.name_prefix.clone(),
-        disabled: given.disabled,
+        from: from.clone(),
+        to: settings.to.clone(),
+        name_prefix: settings.name_prefix.clone(),
+        disabled: settings.disabled,
     };
-    if let (Some(file), Some(_)) = (&settings.source.path, &given.from_url) {
-        return Err(Error::TwoSources { file: file.display().to_string() });
+    if let (Some(file), Some(_)) = (&source.path, from_url) {
+        return Err(Error::new(Kind::Usage, format!("{} and --from-url (JOBS_FROM_URL)", file.display()))
+            .because("jobs can be cloned from one of them only")
+            .remedy("leave the other out"));
     }
     // A backup says itself whose it is.
-    let may_be_misspelt =
-        given.from_url.is_some() || settings.source.path.as_deref().is_some_and(|path| !is_store(path));
-    let mut saved = match &given.from_url {
+    let may_be_misspelt = from_url.is_some() || source.path.as_deref().is_some_and(|path| !is_store(path));
+    let mut saved = match from_url {
         Some(url) => {
-            let source = dkron(&DkronSettings { url: url.clone(), ..settings.dkron.clone() })?;
-            let mut saved = or_stop(shutdown, live(&source)).await?;
-            pick(&mut saved.jobs, &settings.source.only, "--only")?;
-            saved
+            let original = dkron(&DkronSettings { url: url.clone(), ..target.dkron.clone() })?;
+            or_stop(shutdown, live(&original)).await?
         }
-        None => or_stop(shutdown, saved::read(settings, &given.from)).await?,
+        None => or_stop(shutdown, saved::read(source, from)).await?,
     };
+    pick(&mut saved.jobs, only)?;
     let (jobs, origins): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut saved.jobs).into_iter().map(|(_, wanted)| (wanted.job.clone(), wanted.origin)).unzip();
-    let rewritten = rewrite(jobs, &with)?;
+        std::mem::take(&mut saved.jobs).into_iter().map(|(_, wanted)| (wanted.job, wanted.origin)).unzip();
+    let rewritten = rewrite(jobs, &with).map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
     let mentioned = rewritten.places > 0 || !rewritten.leftovers.is_empty();
     if may_be_misspelt && !mentioned && with.from != with.to && !rewritten.jobs.is_empty() {
-        return Err(Error::NotMentioned { namespace: with.from, place: saved.source });
+        let Saved { source, .. } = saved;
+        return Err(Error::new(
+            Kind::Usage,
+            format!("no job of {source} calls into namespace `{from}` or belongs to it"),
+        )
+        .remedy("nothing was written. Correct `--from-namespace`"));
     }
     let by_name: BTreeMap<_, _> = rewritten.jobs.iter().map(|job| (&*job.name, job)).collect();
     let shown = |leftover: &Leftover| shown(leftover, by_name.get(leftover.job.as_str()).copied(), &with.from);
     let leftovers: Vec<_> = rewritten.leftovers.iter().map(shown).collect();
-    if !leftovers.is_empty() && !given.allow_leftovers {
-        return Err(Error::Leftovers { namespace: with.from, leftovers });
+    if !leftovers.is_empty() && !settings.allow_leftovers {
+        let each = leftovers.iter().map(|leftover| format!("`{from}` is still mentioned: {leftover}")).collect();
+        return Err(Error::of_each(Kind::Refused, each)
+            .remedy("nothing was written; say `--allow-leftovers` if these may stay, or correct the originals"));
     }
     saved.jobs = rewritten
         .jobs
@@ -131,14 +131,14 @@ fn shown(leftover: &Leftover, job: Option<&Job>, namespace: &str) -> String {
     format!("job `{name}`, `{field}`: `{}`{times}", printable(around))
 }
 
-fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Error> {
+fn to_file(copies: Saved, file: &Path, target: &TargetSettings) -> Result<Ending, Error> {
     let desired = Desired { jobs: copies.jobs, ..Desired::default() };
     let mut text = Vec::new();
     for wanted in desired.parents_first() {
-        serde_json::to_writer(&mut text, &wanted.job).map_err(|error| Error::Output(error.into()))?;
+        serde_json::to_writer(&mut text, &wanted.job).map_err(|error| Error::output(error.into()))?;
         text.push(b'\n');
     }
-    write_new(file, &text, settings.policy.force)?;
+    write_new(file, &text, target.policy.force)?;
     let last = format!("wrote {} to {}", counted(desired.jobs.len(), "job"), file.display());
     let masker = telemetry::masker();
     let plan = Plan {
@@ -148,12 +148,12 @@ fn to_file(copies: Saved, file: &Path, settings: &Settings) -> Result<Ending, Er
         warnings: copies.warnings,
     };
     let outcomes = vec![Outcome::Done; plan.items.len()];
-    let report = Report::new("clone", &plan, &outcomes, &settings.templates.owner(), &masker);
-    print(&report, settings.output)?;
-    if settings.output == Output::Text {
+    let report = Report::new("clone", &plan, &outcomes, &target.policy.owner, &masker);
+    print(&report, target.output)?;
+    if target.output == Output::Text {
         write_out(&mut io::stdout(), |out| writeln!(out, "{last}"))?;
     }
-    Ok(Ending { exit: ExitCode::Done, last })
+    Ok(Ending::done(last))
 }
 
 /// A job in a new file, as the report shows it.

@@ -7,9 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use crate::dkron::{Dkron, Tls, TlsError};
-use crate::settings::{DkronSettings, Settings};
+use crate::settings::{DkronSettings, NetworkSettings, Settings};
 
-use super::Error;
+use super::{Error, Kind};
 
 const CA: &str = "--ca-file";
 const CERTIFICATE: &str = "--client-cert-file";
@@ -17,9 +17,8 @@ const KEY: &str = "--client-key-file";
 
 /// What may be known to nobody: our credentials, in every form in which they are sent. What cannot be read is said by whoever needs it.
 pub(super) fn credentials(settings: &Settings) -> Vec<String> {
-    let mut secrets = settings.secrets();
-    let dkron = &settings.dkron;
-    for file in [&dkron.basic_auth_file, &dkron.bearer_token_file].into_iter().flatten() {
+    let mut secrets = settings.secrets.clone();
+    for file in &settings.secret_files {
         let Ok(text) = secret("", file) else { continue };
         secrets.push(BASE64_STANDARD.encode(&text));
         secrets.extend(text.split_once(':').map(|(_, password)| password.to_owned()));
@@ -49,14 +48,15 @@ pub(super) fn dkron(settings: &DkronSettings) -> Result<Dkron, Error> {
     Ok(Dkron {
         url: settings.url.clone(),
         headers,
-        tls: tls(settings.ca_file.as_deref(), settings.client_cert.as_ref())?,
-        request_timeout: settings.request_timeout,
-        wait_timeout: settings.wait_timeout,
+        tls: tls(&settings.network, settings.client_cert.as_ref())?,
+        request_timeout: settings.network.request_timeout,
+        wait_timeout: settings.network.wait_timeout,
     })
 }
 
 /// The certificates to trust, and our own with its key.
-pub(super) fn tls(ca: Option<&Path>, client: Option<&(PathBuf, PathBuf)>) -> Result<Tls, Error> {
+pub(super) fn tls(network: &NetworkSettings, client: Option<&(PathBuf, PathBuf)>) -> Result<Tls, Error> {
+    let ca = network.ca_file.as_deref();
     let trusted = ca.map(|file| read(CA, file)).transpose()?;
     let ours = match client {
         Some((cert, key)) => Some((read(CERTIFICATE, cert)?, read(KEY, key)?)),
@@ -69,27 +69,27 @@ pub(super) fn tls(ca: Option<&Path>, client: Option<&(PathBuf, PathBuf)>) -> Res
             TlsError::Certificate(_) => (CERTIFICATE, client.map(|(cert, _)| cert.as_path())),
             TlsError::Key(_) => (KEY, client.map(|(_, key)| key.as_path())),
         };
-        bad(what, file.unwrap_or(Path::new("")), &error)
+        bad(what, file.unwrap_or(Path::new("")), error.to_string())
     })
 }
 
-fn bad(what: &'static str, file: &Path, problem: &dyn ToString) -> Error {
-    Error::File { what, file: file.display().to_string(), problem: problem.to_string() }
+fn bad(what: &'static str, file: &Path, problem: impl Into<String>) -> Error {
+    Error::new(Kind::Usage, format!("{what} {}", file.display())).because(problem)
 }
 
 fn read(what: &'static str, file: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(file).map_err(|error| bad(what, file, &error))
+    std::fs::read(file).map_err(|error| bad(what, file, error.to_string()))
 }
 
 fn secret(what: &'static str, file: &Path) -> Result<String, Error> {
-    let text = String::from_utf8(read(what, file)?).map_err(|_| bad(what, file, &"it is not UTF-8 text"))?;
+    let text = String::from_utf8(read(what, file)?).map_err(|_| bad(what, file, "it is not UTF-8 text"))?;
     let text = text.trim();
-    if text.is_empty() { Err(bad(what, file, &"it is empty")) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err(bad(what, file, "it is empty")) } else { Ok(text.to_owned()) }
 }
 
 fn authorization(what: &'static str, file: &Path, value: &str) -> Result<HeaderValue, Error> {
     let value = HeaderValue::from_str(value).map(sensitive);
-    value.map_err(|_| bad(what, file, &"it holds characters that no header may hold"))
+    value.map_err(|_| bad(what, file, "it holds characters that no header may hold"))
 }
 
 fn sensitive(mut value: HeaderValue) -> HeaderValue {

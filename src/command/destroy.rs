@@ -4,41 +4,34 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::dkron::Role;
 use crate::job::{Desired, Owner, Scope};
-use crate::plan;
+use crate::plan::Plan;
 use crate::report::Report;
-use crate::settings::{Output, Settings};
+use crate::settings::{DestroySettings, Output, TargetSettings};
 use crate::shutdown::Shutdown;
-use crate::telemetry;
 use crate::words::counted;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
-use super::gate::{TooNew, planned};
-use super::gather::{beside, policy};
-use super::{Ending, Error, or_stop, print, print_error};
+use super::gate::TooNew;
+use super::gather::{Sides, beside};
+use super::{Ending, Error, Kind, or_stop, print};
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let work = work(settings, shutdown).await.map_err(|error| print_error("destroy", settings, error))?;
-    carry_out(work, settings, shutdown).await
-}
-
-async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
-    let dkron = dkron(&settings.dkron)?;
-    let reading = or_stop(shutdown, async { Ok(dkron.read(Role::Writer).await?) }).await?;
-    let mut desired = Desired { scope: Scope::Nothing, ..Desired::default() };
-    // Whoever destroys wants nothing kept.
-    let policy = plan::Policy { prune: true, ..policy(settings) };
-    let (plan, left_out) = planned(&mut desired, &reading, &policy, TooNew::Refuse, shutdown).await?;
-    let doing = doing(&plan, &settings.templates.owner());
-    if let Some(doing) = doing.filter(|_| !settings.yes) {
-        or_stop(shutdown, confirm(&plan, doing, settings)).await?;
+pub(super) async fn run(settings: &DestroySettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let DestroySettings { target, yes } = settings;
+    let dkron = dkron(&target.dkron)?;
+    let reading = or_stop(shutdown, dkron.read(Role::Writer)).await?;
+    let desired = Desired { scope: Scope::Nothing, ..Desired::default() };
+    let sides = Sides::new(desired, dkron, reading, Vec::new());
+    let work = Work::plan("destroy", sides, &target.policy, TooNew::Refuse, shutdown).await?;
+    let doing = doing(&work.plan, &target.policy.owner);
+    if let Some(doing) = doing.filter(|_| !yes) {
+        or_stop(shutdown, confirm(&work, &doing, target)).await?;
     }
-    let warnings = reading.warnings.clone();
-    Ok(Work { command: "destroy", plan, dkron, reading, masker: telemetry::masker(), warnings, left_out })
+    carry_out(work, target, shutdown).await
 }
 
 /// What is to be confirmed, as it would be ordered; `None` if nothing would be written.
-fn doing(plan: &plan::Plan, owner: &Owner) -> Option<String> {
+fn doing(plan: &Plan, owner: &Owner) -> Option<String> {
     let count = |waves: &[Vec<usize>]| waves.iter().map(Vec::len).sum::<usize>();
     // What is written here are the jobs that `dkron-jobs.prune: "false"` leaves behind.
     match (count(&plan.deletes), count(&plan.writes)) {
@@ -50,14 +43,12 @@ fn doing(plan: &plan::Plan, owner: &Owner) -> Option<String> {
 }
 
 /// Shows what would go and asks on the terminal.
-async fn confirm(plan: &plan::Plan, doing: String, settings: &Settings) -> Result<(), Error> {
-    let owner = settings.templates.owner();
-    let refused = |asked| Error::NotConfirmed { doing: doing.clone(), asked };
-    if settings.output == Output::Json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(refused(false));
+async fn confirm(work: &Work, doing: &str, target: &TargetSettings) -> Result<(), Error> {
+    if target.output == Output::Json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Error::new(Kind::Refused, format!("this would {doing}"))
+            .remedy("say `--yes` (JOBS_YES) if that is meant; nothing was deleted"));
     }
-    let masker = telemetry::masker();
-    print(&Report::of_plan("plan", plan, &owner, &masker), settings.output)?;
+    print(&Report::of_plan("plan", &work.plan, &target.policy.owner, &work.masker), target.output)?;
     let question = format!("This would {doing}. Type `yes` to do it: ");
     let answer = beside(move || {
         let mut err = io::stderr();
@@ -70,6 +61,6 @@ async fn confirm(plan: &plan::Plan, doing: String, settings: &Settings) -> Resul
     .await;
     match answer {
         Ok(line) if line.trim().eq_ignore_ascii_case("yes") => Ok(()),
-        _ => Err(refused(true)),
+        _ => Err(Error::new(Kind::Refused, "not confirmed; nothing was deleted")),
     }
 }

@@ -3,30 +3,25 @@
 use crate::dkron::Role;
 use crate::job::{Desired, JobMap, Live, Origin, Scope, Wanted};
 use crate::report::shown_url;
-use crate::settings::Settings;
+use crate::settings::EnableSettings;
 use crate::shutdown::Shutdown;
-use crate::telemetry;
 
 use super::carry_out::{Work, carry_out};
 use super::connect::dkron;
-use super::gate::{TooNew, planned};
-use super::gather::policy;
+use super::gate::TooNew;
+use super::gather::Sides;
 use super::saved::{all_match, is_named};
-use super::{Ending, Error, or_stop, print_error};
+use super::{Ending, Error, Kind, or_stop};
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let work = work(settings, shutdown).await.map_err(|error| print_error("enable", settings, error))?;
-    carry_out(work, settings, shutdown).await
-}
-
-async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
-    if settings.source.only.is_empty() {
-        return Err(Error::WhichJobs);
+pub(super) async fn run(settings: &EnableSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let EnableSettings { target, only } = settings;
+    if only.is_empty() {
+        return Err(Error::new(Kind::Usage, "--only (JOBS_ONLY) is needed")
+            .because("the jobs to switch on, by name or like `refresh-*`"));
     }
-    let dkron = dkron(&settings.dkron)?;
-    let reading = or_stop(shutdown, async { Ok(dkron.read::<Live>(Role::Writer).await?) }).await?;
+    let dkron = dkron(&target.dkron)?;
+    let reading = or_stop(shutdown, dkron.read::<Live>(Role::Writer)).await?;
     let origin = Origin { file: shown_url(&dkron.url).into(), line: 0 };
-    let only = &settings.source.only;
     all_match(only, &reading.live.jobs.keys(), "--only")?;
     let jobs: JobMap<Wanted> = reading
         .live
@@ -40,11 +35,11 @@ async fn work(settings: &Settings, shutdown: &Shutdown) -> Result<Work, Error> {
             (name.clone(), Wanted::as_is(job, origin.clone()))
         })
         .collect();
-    let mut warnings = reading.warnings.clone();
     let off = jobs.values().filter(|wanted| wanted.job.disabled);
-    warnings.extend(off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name)));
-    let mut desired = Desired { restored: jobs, scope: Scope::Part, overwrite: true, ..Desired::default() };
-    let policy = policy(settings);
-    let (plan, left_out) = planned(&mut desired, &reading, &policy, TooNew::Refuse, shutdown).await?;
-    Ok(Work { command: "enable", plan, dkron, reading, masker: telemetry::masker(), warnings, left_out })
+    let off: Vec<_> = off.map(|wanted| format!("job `{}` stays off: its template says so", wanted.job.name)).collect();
+    let desired = Desired { restored: jobs, scope: Scope::Part, overwrite: true, ..Desired::default() };
+    let mut sides = Sides::new(desired, dkron, reading, Vec::new());
+    sides.warnings.extend(off);
+    let work = Work::plan("enable", sides, &target.policy, TooNew::Refuse, shutdown).await?;
+    carry_out(work, target, shutdown).await
 }

@@ -1,21 +1,17 @@
-//! Everything that can end a command early, and its exit code.
+//! Why a command ends early: what happened, why, and what to do, with the exit code that it stands for.
 
-use std::{io, iter};
+use std::{fmt, io};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::dkron::WaitError;
+use crate::dkron::{Phase, WaitError};
 use crate::exit::ExitCode;
 use crate::fetch::FetchError;
-use crate::import::ImportError;
-use crate::job::printable;
 use crate::lint::Finding;
 use crate::plan::PlanError;
 use crate::render::{Problem, Problems};
-use crate::rewrite::RewriteError;
-use crate::settings::{LogFormat, Output, SettingsError};
+use crate::settings::LogFormat;
 use crate::shutdown::Signal;
-use crate::snapshot::{self, Shrunk};
 use crate::store::StoreError;
 use crate::telemetry;
 use crate::words::counted;
@@ -23,307 +19,207 @@ use crate::words::counted;
 /// How wide errors are drawn, in characters.
 const ERROR_WIDTH: usize = 100;
 
-/// Why a command ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Flags or environment.
-    #[error("{0}")]
-    Settings(#[from] SettingsError),
+/// Why a command ended early: `what: why; remedy`, or `what`, each and `remedy` on lines of their own.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    /// What happened.
+    what: String,
+    /// Why; empty where what happened says it.
+    why: String,
+    /// Where several things are wrong: each for itself.
+    each: Vec<String>,
+    /// What to do about it; empty where the others say it.
+    remedy: String,
+}
+
+/// What an error is to whoever called the command, and to the code that may go on after it.
+#[derive(Debug)]
+pub enum Kind {
+    /// Flags, environment, or a file that they name.
+    Usage,
     /// Templates, their tables or variables.
-    #[error("{0}")]
-    Problems(#[from] Problems),
-    /// A file with credentials or certificates.
-    #[error("{what} {file}: {problem}")]
-    File {
-        /// The option that names it.
-        what: &'static str,
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A table from a URL.
-    #[error("{0}")]
-    Fetch(#[from] FetchError),
-    /// Dkron.
-    #[error("{0}")]
-    Wait(#[from] WaitError),
-    /// A Dkron whose scheduler does not start.
-    #[error("{0}")]
-    NoScheduler(WaitError),
-    /// No plan.
-    #[error("{0}")]
-    Plan(#[from] PlanError),
-    /// A place for backups, or a file in it.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// A place for backups is needed.
-    #[error("--backups (JOBS_BACKUPS) is needed: the folder, or the s3://, gs:// or az:// URL, where backups are kept")]
-    NoStore,
-    /// Nothing to read jobs from.
-    #[error("no jobs to read: name a file or folder of jobs, or the place of backups with `--backups` (JOBS_BACKUPS)")]
-    NoSource,
-    /// No backup to read jobs from.
-    #[error(
-        "{place} holds no good backup of namespace `{namespace}`; `dkron-jobs backup list` shows what there is, and a file can be named"
-    )]
-    NoBackup {
-        /// Where.
-        place: String,
-        /// Whose.
-        namespace: String,
-    },
-    /// A file without a job.
-    #[error("{place}: there is no job in it; name another file, or a folder of files")]
-    NoJobs {
-        /// The file or folder.
-        place: String,
-    },
-    /// A Dkron without a job.
-    #[error("{url} holds no job; correct `--dkron-url`, or name a file or folder of jobs")]
-    NoLiveJobs {
-        /// Its URL, without credentials.
-        url: String,
-    },
-    /// Pieces of a file that are no jobs.
-    #[error("{}", bad_pieces(problems, *more))]
-    Jobs {
-        /// The first of them.
-        problems: Vec<snapshot::Problem>,
-        /// How many more there are.
-        more: usize,
-    },
-    /// Names that nobody has.
-    #[error("{flag}: no job is called {}; write a whole name, or a pattern such as `refresh-*`", listed(names))]
-    NothingMatches {
-        /// The option that has them.
-        flag: &'static str,
-        /// The names.
-        names: Vec<String>,
-    },
-    /// Nobody said which jobs.
-    #[error("--only (JOBS_ONLY) is needed: the jobs to switch on, by name or like `refresh-*`")]
-    WhichJobs,
-    /// Nobody said which namespace to clone.
-    #[error("--from-namespace (JOBS_FROM_NAMESPACE) is needed: the namespace that the jobs come from")]
-    WhichNamespace,
-    /// Two sources of jobs.
-    #[error("{file} and --from-url (JOBS_FROM_URL): jobs can be cloned from one of them only; leave the other out")]
-    TwoSources {
-        /// The file or folder.
-        file: String,
-    },
-    /// Two places of jobs to look at.
-    #[error("a file and --live (JOBS_LINT_LIVE): one of them only can be looked at; leave the other out")]
-    TwoPlaces,
-    /// The page of lint.
-    #[error(
-        "--html (JOBS_LINT_HTML): {file} cannot be written: {error}; correct the path, make room, or let this user write there"
-    )]
-    Page {
-        /// Where it was to be.
-        file: String,
-        /// What is wrong.
-        error: io::Error,
-    },
-    /// What is to be rewritten does not occur.
-    #[error(
-        "no job of {place} calls into namespace `{namespace}` or belongs to it; nothing was written. Correct `--from-namespace`"
-    )]
-    NotMentioned {
-        /// The namespace.
-        namespace: String,
-        /// Where the jobs are from.
-        place: String,
-    },
-    /// Names that copies cannot have.
-    #[error("{0}")]
-    Rewrite(#[from] RewriteError),
-    /// Jobs that no template gives.
-    #[error("{0}")]
-    Import(#[from] ImportError),
-    /// Mentions of the old namespace that nobody can rewrite.
-    #[error("{}", left_over(namespace, leftovers))]
-    Leftovers {
-        /// The namespace.
-        namespace: String,
-        /// Where they are, one by one.
-        leftovers: Vec<String>,
-    },
-    /// Jobs that this Dkron is too old for.
-    #[error(
-        "`@after` needs Dkron 4.1 or later on every server, and {why}; nothing was written. Upgrade the servers first, or give {} another schedule: {}",
-        if jobs.len() == 1 { "this job" } else { "these jobs" },
-        printable(&jobs.iter().map(|job| format!("`{job}`")).collect::<Vec<_>>().join(", "))
-    )]
-    After {
-        /// Their names.
-        jobs: Vec<String>,
-        /// Which server is too old, or why that cannot be told.
-        why: String,
-    },
-    /// A list that is suddenly small.
-    #[error("{0}")]
-    Shrunk(#[from] Shrunk),
-    /// Nobody said yes.
-    #[error(
-        "{}; nothing was deleted",
-        if *asked { "not confirmed".to_owned() } else { format!("this would {doing}; say `--yes` (JOBS_YES) if that is meant") }
-    )]
-    NotConfirmed {
-        /// What would be done, to which number of whose jobs.
-        doing: String,
-        /// Whether somebody was there to be asked.
-        asked: bool,
-    },
-    /// A form that a command has not.
-    #[error("--output (JOBS_OUTPUT): {}", forms(.0))]
-    Form(&'static str),
+    Templates(Problems),
     /// Jobs that must not be written.
-    #[error("{}", lines(.0))]
     Lint(Vec<Finding>),
+    /// A guard, another owner, or a server that is too old.
+    Refused,
+    /// A disk, a store, a data source, or a Dkron that is none.
+    Failed,
     /// Standard output.
-    #[error("standard output cannot be written: {0}")]
     Output(io::Error),
-    /// Signal handlers.
-    #[error("signals cannot be listened to: {0}")]
-    Signals(io::Error),
+    /// Dkron cannot be trusted in time; how far it got.
+    NoDkron(Phase),
+    /// A data URL gives no table in time.
+    NoTable,
+    /// A Dkron that runs no job.
+    Failing,
     /// A signal, before anything was written.
-    #[error("stopped by {}; nothing was written", .0.name())]
     Stopped(Signal),
 }
 
 impl Error {
-    /// The exit code that this error stands for.
+    /// An error that says itself why; `what` is a sentence without its full stop.
+    pub(super) fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), why: String::new(), each: Vec::new(), remedy: String::new() }
+    }
+
+    /// One that consists of several.
+    pub(super) fn of_each(kind: Kind, each: Vec<String>) -> Self {
+        Self { each, ..Self::new(kind, "") }
+    }
+
+    /// The same, and why it happened.
+    pub(super) fn because(self, why: impl Into<String>) -> Self {
+        Self { why: why.into(), ..self }
+    }
+
+    /// The same, and what to do about it.
+    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: remedy.into(), ..self }
+    }
+
+    /// Jobs that must not be written, for these findings.
+    pub(super) fn lint(findings: Vec<Finding>) -> Self {
+        let what = format!(
+            "{} of lint; nothing was written. `--no-lint` writes all the same",
+            counted(findings.len(), "error")
+        );
+        let each = findings.iter().map(Finding::one_line).collect();
+        // What is read of the termination log is its beginning.
+        Self { what, ..Self::of_each(Kind::Lint(findings), each) }
+    }
+
+    /// Standard output cannot be written.
+    pub(super) fn output(error: io::Error) -> Self {
+        let why = error.to_string();
+        Self::new(Kind::Output(error), "standard output cannot be written").because(why)
+    }
+
+    /// What it is to whoever called the command.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The same error, for a command to which a Dkron whose scheduler does not start is a failure, and no matter of time.
+    pub(super) fn without_scheduler(self) -> Self {
+        match self.kind {
+            Kind::NoDkron(Phase::Scheduler) => Self { kind: Kind::Failing, ..self },
+            _ => self,
+        }
+    }
+
+    /// The exit code that it stands for.
     pub fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Settings(_)
-            | Self::Problems(_)
-            | Self::File { .. }
-            | Self::NoStore
-            | Self::Form(_)
-            | Self::NoSource
-            | Self::NothingMatches { .. }
-            | Self::WhichJobs
-            | Self::WhichNamespace
-            | Self::TwoSources { .. }
-            | Self::TwoPlaces
-            | Self::NotMentioned { .. }
-            | Self::Rewrite(_)
-            | Self::Import(_)
-            | Self::Store(StoreError::Location { .. })
-            | Self::Wait(WaitError::Denied(_))
-            | Self::Plan(PlanError::ParentMissing(_) | PlanError::Cycle { .. }) => ExitCode::Usage,
-            Self::Fetch(FetchError::TimedOut { .. }) | Self::Wait(WaitError::TimedOut { .. }) => ExitCode::TimedOut,
-            Self::Plan(PlanError::Conflict(_) | PlanError::Refused(_))
-            | Self::After { .. }
-            | Self::Shrunk(_)
-            | Self::NotConfirmed { .. }
-            | Self::Leftovers { .. }
-            | Self::Store(StoreError::Exists { .. }) => ExitCode::Refused,
-            Self::Store(_)
-            | Self::NoBackup { .. }
-            | Self::NoJobs { .. }
-            | Self::NoLiveJobs { .. }
-            | Self::Jobs { .. }
-            | Self::Page { .. }
-            | Self::Fetch(_)
-            | Self::Wait(WaitError::BarrierStored { .. })
-            | Self::Output(_)
-            | Self::Signals(_) => ExitCode::Failed,
-            Self::Lint(_) => ExitCode::Lint,
-            Self::NoScheduler(_) => ExitCode::Failing,
-            Self::Stopped(signal) => signal.exit_code(),
+        match &self.kind {
+            Kind::Usage | Kind::Templates(_) => ExitCode::Usage,
+            Kind::Lint(_) => ExitCode::Lint,
+            Kind::Refused => ExitCode::Refused,
+            Kind::Failed | Kind::Output(_) => ExitCode::Failed,
+            Kind::NoDkron(_) | Kind::NoTable => ExitCode::TimedOut,
+            Kind::Failing => ExitCode::Failing,
+            Kind::Stopped(signal) => signal.exit_code(),
         }
     }
 
     /// What is wrong, one by one.
     pub(super) fn each(&self) -> Vec<String> {
-        match self {
-            Self::Settings(error) => error.problems.clone(),
-            Self::Problems(problems) => problems.iter().map(Problem::one_line).collect(),
-            Self::Lint(findings) => findings.iter().map(Finding::one_line).collect(),
-            Self::Plan(PlanError::Conflict(conflicts)) => conflicts.iter().map(ToString::to_string).collect(),
-            Self::Plan(PlanError::ParentMissing(missing)) => missing.iter().map(ToString::to_string).collect(),
-            Self::Leftovers { leftovers, .. } => leftovers.clone(),
-            Self::Jobs { problems, .. } => problems.iter().map(ToString::to_string).collect(),
-            other => vec![other.to_string()],
-        }
+        if self.each.is_empty() { vec![self.to_string()] } else { self.each.clone() }
     }
 
     /// Says it on standard error: drawn with its snippets for people, one log line a problem for collectors.
     pub(super) fn say(&self, format: LogFormat) {
-        let format = telemetry::log_format(format);
-        match self {
-            Self::Problems(problems) if format != LogFormat::Json => {
-                for problem in problems.iter() {
-                    telemetry::say(&draw(problem, telemetry::colour()));
-                }
-                let count = counted(problems.iter().count(), "problem");
-                telemetry::say(&format!("error: {count}; nothing was written\n"));
-            }
-            Self::Lint(findings) if format != LogFormat::Json => {
-                for finding in findings {
-                    telemetry::say(&draw(finding, telemetry::colour()));
-                }
-                telemetry::say(&format!("error: {}\n", refusal(findings)));
-            }
-            Self::Problems(problems) => {
+        let is_json = telemetry::log_format(format) == LogFormat::Json;
+        match &self.kind {
+            Kind::Templates(problems) if is_json => {
                 for problem in problems.iter() {
                     let (line, column) = problem.position().unzip();
                     let (file, snippet, remedy) = (problem.file(), problem.snippet(), problem.remedy());
                     tracing::error!(file, line, column, snippet, remedy, "{}", problem.one_line());
                 }
             }
-            other => {
-                for line in other.to_string().lines() {
-                    if format == LogFormat::Json {
-                        tracing::error!("{line}");
-                    } else {
-                        telemetry::say(&format!("error: {line}\n"));
-                    }
-                }
+            Kind::Templates(problems) => {
+                let count = counted(problems.iter().count(), "problem");
+                say_drawn(problems.iter(), &format!("{count}; nothing was written"));
             }
+            Kind::Lint(findings) if !is_json => say_drawn(findings.iter(), &self.what),
+            _ if is_json => self.to_string().lines().for_each(|line| tracing::error!("{line}")),
+            _ => self.to_string().lines().for_each(|line| telemetry::say(&format!("error: {line}\n"))),
         }
     }
 }
 
-fn forms(command: &str) -> String {
-    let words: Vec<_> = Output::forms(command).iter().map(|(word, _)| format!("`{word}`")).collect();
-    match &words[..] {
-        [before @ .., last] => format!("`{command}` has the forms {} and {last}", before.join(", ")),
-        [] => String::new(),
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = if self.why.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.why) };
+        let parts = [&first].into_iter().chain(&self.each).chain([&self.remedy]);
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).map(String::as_str).collect();
+        f.write_str(&parts.join(if self.each.is_empty() { "; " } else { "\n" }))
     }
 }
 
-fn lines(findings: &[Finding]) -> String {
-    // What is read of the termination log is its beginning.
-    let lines: Vec<_> = iter::once(refusal(findings)).chain(findings.iter().map(Finding::one_line)).collect();
-    lines.join("\n")
-}
+impl std::error::Error for Error {}
 
-fn refusal(findings: &[Finding]) -> String {
-    format!("{} of lint; nothing was written. `--no-lint` writes all the same", counted(findings.len(), "error"))
-}
-
-fn bad_pieces(problems: &[snapshot::Problem], more: usize) -> String {
-    let mut lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    if more > 0 {
-        lines.push(format!("and {more} more"));
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Self {
+        let each = problems.iter().map(Problem::one_line).collect();
+        Self::of_each(Kind::Templates(problems), each)
     }
-    lines.push("nothing was written; correct the file, or say `--skip-invalid` to leave these out".to_owned());
-    lines.join("\n")
 }
 
-fn left_over(namespace: &str, leftovers: &[String]) -> String {
-    let mut lines: Vec<_> =
-        leftovers.iter().map(|leftover| format!("`{namespace}` is still mentioned: {leftover}")).collect();
-    lines.push("nothing was written; say `--allow-leftovers` if these may stay, or correct the originals".to_owned());
-    lines.join("\n")
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Self {
+        let kind = match error {
+            FetchError::TimedOut { .. } => Kind::NoTable,
+            FetchError::Url { .. } | FetchError::Refused { .. } => Kind::Failed,
+        };
+        Self::new(kind, error.to_string())
+    }
 }
 
-fn listed(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{}`", printable(name))).collect::<Vec<_>>().join(" or ")
+impl From<WaitError> for Error {
+    fn from(error: WaitError) -> Self {
+        let kind = match error {
+            WaitError::TimedOut { phase, .. } => Kind::NoDkron(phase),
+            WaitError::Denied(_) => Kind::Usage,
+            WaitError::BarrierStored { .. } => Kind::Failed,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        match &error {
+            PlanError::ParentMissing(missing) => Self::of_each(Kind::Usage, texts(missing)),
+            PlanError::Cycle { .. } => Self::new(Kind::Usage, error.to_string()),
+            PlanError::Conflict(conflicts) => Self::of_each(Kind::Refused, texts(conflicts)),
+            PlanError::Refused(_) => Self::new(Kind::Refused, error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Location { .. } => Kind::Usage,
+            StoreError::Exists { .. } => Kind::Refused,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+fn texts<T: ToString>(each: &[T]) -> Vec<String> {
+    each.iter().map(ToString::to_string).collect()
+}
+
+/// Draws what is wrong, and says what comes of it.
+fn say_drawn<'d, D: Diagnostic + 'd>(problems: impl Iterator<Item = &'d D>, verdict: &str) {
+    for problem in problems {
+        telemetry::say(&draw(problem, telemetry::colour()));
+    }
+    telemetry::say(&format!("error: {verdict}\n"));
 }
 
 /// A problem with its snippet, for a terminal.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::dkron::{Reading, knows_after};
-use crate::job::{Desired, Live};
+use crate::job::{Desired, Live, printable};
 use crate::plan::{self, Plan, Policy};
 use crate::shutdown::Shutdown;
 
-use super::{Error, or_stop};
+use super::{Error, Kind, done_or_stop};
 
 /// What a command does with jobs of a backup that this Dkron is too old for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) async fn planned(
     if after.is_empty() {
         return Ok((plan, Vec::new()));
     }
-    let members = or_stop(shutdown, async { Ok(reading.members().await) }).await?;
+    let members = done_or_stop(shutdown, reading.members()).await?;
     let why = match members.map(|members| knows_after(&members)) {
         Ok(Ok(())) => return Ok((plan, Vec::new())),
         Ok(Err(too_old)) => too_old.to_string(),
@@ -41,8 +41,14 @@ pub(super) async fn planned(
     };
     let is_saved = |name: &Arc<str>| desired.restored.contains_key(name) && !desired.jobs.contains_key(name);
     if too_new == TooNew::Refuse || !after.iter().all(is_saved) {
-        let jobs = after.iter().map(ToString::to_string).collect();
-        return Err(Error::After { jobs, why });
+        let jobs: Vec<_> = after.iter().map(|job| format!("`{job}`")).collect();
+        let these = if jobs.len() == 1 { "this job" } else { "these jobs" };
+        let what = format!("`@after` needs Dkron 4.1 or later on every server, and {why}");
+        let jobs = jobs.join(", ");
+        let jobs = printable(&jobs);
+        let remedy =
+            format!("nothing was written. Upgrade the servers first, or give {these} another schedule: {jobs}");
+        return Err(Error::new(Kind::Refused, what).remedy(remedy));
     }
     let left_out = leave_out(desired, &after, &reading.live, &why);
     Ok((plan::plan(desired, &reading.live, policy)?, left_out))

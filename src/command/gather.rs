@@ -8,19 +8,18 @@ use serde_json::Value;
 
 use crate::cache::{self, Caches};
 use crate::disk;
-use crate::dkron::{Dkron, Reading, Role, Tls};
-use crate::fetch::{self, FetchError, Limits};
+use crate::dkron::{Dkron, Reading, Role};
+use crate::fetch::{self, Limits};
 use crate::job::{Desired, JobMap, Live};
-use crate::lint::SCHEDULE_INVALID;
-use crate::plan::{self, Policy};
+use crate::plan;
 use crate::render::{Context, Problems, Rendered, Var, examine};
 use crate::report::Masker;
-use crate::settings::{Restore, Settings, TemplateSettings};
+use crate::settings::{DkronSettings, NetworkSettings, ReleaseSettings, Restore, TemplateSettings, WantedSettings};
 use crate::shutdown::Shutdown;
 use crate::table::Table;
 use crate::telemetry;
 
-use super::connect::{dkron, tls};
+use super::connect::{self, tls};
 use super::{Error, or_stop, saved};
 
 /// What rendering needs: what is small is read, the rest is known by its place.
@@ -33,26 +32,10 @@ pub(super) struct Gathered {
     folders: Vec<PathBuf>,
     /// Tables in files.
     tables: BTreeMap<String, String>,
-    /// Tables at URLs; `None` where all come from files.
-    remote: Option<Remote>,
-}
-
-/// Tables at URLs, and how to reach them.
-#[derive(Debug)]
-struct Remote {
-    /// The URLs by table.
+    /// Tables at URLs.
     urls: BTreeMap<String, String>,
-    tls: Tls,
-    limits: Limits,
-}
-
-impl Remote {
-    /// Fetches the tables, all at once.
-    async fn fetch(self) -> Result<Vec<(String, Table)>, FetchError> {
-        let Self { urls, tls, limits } = &self;
-        let tables = urls.iter().map(async |(table, url)| Ok((table.clone(), fetch::table(url, tls, *limits).await?)));
-        try_join_all(tables).await
-    }
+    /// How those are reached.
+    network: NetworkSettings,
 }
 
 /// What templates came to, and what goes with the jobs.
@@ -72,9 +55,9 @@ impl Gathered {
         self,
         judge: impl FnOnce(Prepared) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let Self { context, folders, tables, remote, .. } = self;
+        let Self { context, folders, tables, urls, network, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::sources(&folders, &tables)).await?) };
-        let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetch(remote))?;
+        let (disk::Found { mut sources, warnings }, fetched) = tokio::try_join!(files, fetch(&urls, &network))?;
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -89,16 +72,11 @@ impl Gathered {
         Ok(beside(work).await)
     }
 
-    /// The jobs of the templates, and what was noticed on the way.
-    pub(super) async fn render(self) -> Result<(Desired, Vec<String>), Error> {
-        self.prepare(Prepared::jobs).await?
-    }
-
     /// The caches alone, for jobs that come from elsewhere: nothing of the templates is looked at.
     pub(super) async fn caches(self) -> Result<Option<Caches>, Error> {
-        let Self { folders, tables, remote, .. } = self;
+        let Self { folders, tables, urls, network, .. } = self;
         let files = async { Ok::<_, Error>(beside(move || disk::tables(&folders, &tables)).await?) };
-        let (mut tables, fetched) = tokio::try_join!(files, fetch(remote))?;
+        let (mut tables, fetched) = tokio::try_join!(files, fetch(&urls, &network))?;
         tables.extend(fetched);
         Ok(tables.get(cache::TABLE).map(Caches::of))
     }
@@ -112,11 +90,15 @@ impl Prepared {
     }
 }
 
-async fn fetch(remote: Option<Remote>) -> Result<Vec<(String, Table)>, Error> {
-    match remote {
-        Some(remote) => Ok(remote.fetch().await?),
-        None => Ok(Vec::new()),
+/// Fetches the tables that are at URLs, all at once.
+async fn fetch(urls: &BTreeMap<String, String>, network: &NetworkSettings) -> Result<Vec<(String, Table)>, Error> {
+    if urls.is_empty() {
+        return Ok(Vec::new());
     }
+    // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
+    let tls = &tls(network, None)?;
+    let limits = Limits { request: network.request_timeout, whole: network.wait_timeout };
+    try_join_all(urls.iter().map(async |(table, url)| Ok((table.clone(), fetch::table(url, tls, limits).await?)))).await
 }
 
 /// Works on a thread of its own.
@@ -132,8 +114,7 @@ pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 
 ///
 /// # Errors
 /// What cannot be read or understood.
-pub(super) fn gather(settings: &Settings) -> Result<Gathered, Error> {
-    let given = &settings.templates;
+pub(super) fn gather(given: &TemplateSettings) -> Result<Gathered, Error> {
     let is_url = |source: &str| {
         source
             .split_once("://")
@@ -151,23 +132,10 @@ pub(super) fn gather(settings: &Settings) -> Result<Gathered, Error> {
     }
     telemetry::hide(secrets);
     let masker = telemetry::masker();
-    let remote = if urls.is_empty() {
-        None
-    } else {
-        // Our certificate is for Dkron, like our other credentials: no other host gets to see them.
-        let tls = tls(settings.dkron.ca_file.as_deref(), None)?;
-        let limits = Limits { request: settings.dkron.request_timeout, whole: settings.dkron.wait_timeout };
-        Some(Remote { urls, tls, limits })
-    };
-    let context = Context {
-        namespace: given.namespace.clone(),
-        release: given.release.clone(),
-        cluster_domain: given.cluster_domain.clone(),
-        name_prefix: given.name_prefix.clone(),
-        vars,
-        allow_unknown_schedules: settings.lint.allow.contains(SCHEDULE_INVALID.id),
-    };
-    Ok(Gathered { context, masker, folders: given.folders.clone(), tables, remote })
+    let ReleaseSettings { namespace, release, cluster_domain, name_prefix } = given.release.clone();
+    let allow_unknown_schedules = given.allow_unknown_schedules;
+    let context = Context { namespace, release, cluster_domain, name_prefix, vars, allow_unknown_schedules };
+    Ok(Gathered { context, masker, folders: given.folders.clone(), tables, urls, network: given.network.clone() })
 }
 
 /// Every text and number in a value.
@@ -203,21 +171,6 @@ fn vars(given: &TemplateSettings) -> Result<BTreeMap<String, Var>, Error> {
     Ok(vars)
 }
 
-/// The policy that the settings ask for.
-pub(super) fn policy(settings: &Settings) -> Policy {
-    let policy = settings.policy.clone();
-    Policy {
-        owner: settings.templates.owner(),
-        drift: policy.drift,
-        keep_disabled: policy.keep_disabled,
-        prune: policy.prune,
-        allow_deletes: policy.allow_deletes,
-        force: policy.force,
-        take_ownership: policy.take_ownership,
-        heal_stuck: policy.heal_stuck,
-    }
-}
-
 /// Both sides of a plan, and what goes with them.
 pub(super) struct Sides {
     pub(super) desired: Desired,
@@ -228,23 +181,28 @@ pub(super) struct Sides {
     pub(super) warnings: Vec<String>,
 }
 
-/// Fetches and renders while Dkron is waited for and read. A template error ends the wait at once.
-pub(super) async fn desired_and_live(settings: &Settings, role: Role, shutdown: &Shutdown) -> Result<Sides, Error> {
-    sides(settings, role, shutdown, |prepared, _| Ok((prepared.jobs()?, ()))).await.map(|(sides, ())| sides)
+impl Sides {
+    /// The sides of jobs that no template has; `warnings` were noticed before Dkron was read.
+    pub(super) fn new(desired: Desired, dkron: Dkron, reading: Reading, mut warnings: Vec<String>) -> Self {
+        warnings.extend(reading.warnings.iter().cloned());
+        Self { desired, reading, dkron, masker: telemetry::masker(), warnings }
+    }
 }
 
-/// The same, with what `judge` makes of the templates.
+/// Fetches and renders while Dkron is waited for and read, and lets `judge` look at the templates. An error of theirs ends the wait at
+/// once.
 pub(super) async fn sides<T: Send + 'static>(
-    settings: &Settings,
+    dkron: &DkronSettings,
+    wanted: &WantedSettings,
     role: Role,
     shutdown: &Shutdown,
     judge: impl FnOnce(Prepared, &Masker) -> Result<((Desired, Vec<String>), T), Error> + Send + 'static,
 ) -> Result<(Sides, T), Error> {
-    if settings.restore == Restore::Missing && settings.backups.is_none() {
-        return Err(Error::NoStore);
+    if wanted.restore == Restore::Missing && wanted.store.location.is_none() {
+        return Err(saved::no_store());
     }
-    let dkron = dkron(&settings.dkron)?;
-    let gathered = gather(settings)?;
+    let dkron = connect::dkron(dkron)?;
+    let gathered = gather(&wanted.templates)?;
     let masker = gathered.masker.clone();
     let known = masker.clone();
     let render = Box::pin(async { gathered.prepare(move |prepared| judge(prepared, &known)).await? });
@@ -256,13 +214,14 @@ pub(super) async fn sides<T: Send + 'static>(
     let (((mut desired, mut warnings), judged), reading) =
         or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
-    warnings.extend(or_stop(shutdown, Box::pin(add_lost(&mut desired, &reading.live, settings))).await?);
+    warnings.extend(or_stop(shutdown, Box::pin(add_lost(&mut desired, &reading.live, wanted))).await?);
     Ok((Sides { desired, reading, dkron, masker, warnings }, judged))
 }
 
 /// Adds what a backup has and Dkron has lost, and tells what is to be said about it.
-async fn add_lost(desired: &mut Desired, live: &Live, settings: &Settings) -> Result<Vec<String>, Error> {
-    let owner = settings.templates.owner();
+async fn add_lost(desired: &mut Desired, live: &Live, settings: &WantedSettings) -> Result<Vec<String>, Error> {
+    let release = &settings.templates.release;
+    let (owner, namespace) = (release.owner(), &release.namespace);
     let nothing = JobMap::new();
     // A Dkron with all that the templates want has lost nothing that a run before this one has not brought back.
     let lacks = live.jobs.is_empty() || desired.jobs.keys().any(|name| !live.jobs.contains_key(name));
@@ -271,13 +230,12 @@ async fn add_lost(desired: &mut Desired, live: &Live, settings: &Settings) -> Re
         Restore::WhenEmpty => lacks,
         Restore::Missing => true,
     };
-    let Some(store) = saved::store(settings)?.filter(|_| wanted) else { return Ok(Vec::new()) };
-    let namespace = &settings.templates.namespace;
+    let Some(store) = saved::store(&settings.store)?.filter(|_| wanted) else { return Ok(Vec::new()) };
     // One line that is no job must not keep all others away.
     let holds_ours = || live.jobs.values().any(|live| live.job.is_of(&owner));
     let saved = match saved::newest(&store, namespace, true).await {
         // A Dkron with jobs of ours has not lost everything: a store that is down is no reason to make no release.
-        Err(error @ Error::Store(_)) if settings.restore == Restore::WhenEmpty && holds_ours() => {
+        Err(error) if settings.restore == Restore::WhenEmpty && holds_ours() => {
             let warning = format!("{error}; nothing is brought back, and Dkron holds jobs of {owner}");
             tracing::warn!("{warning}");
             return Ok(vec![warning]);

@@ -11,11 +11,14 @@ mod completions;
 mod connect;
 mod destroy;
 mod enable;
+mod ending;
 mod error;
 mod gate;
 mod gather;
 mod import;
+mod judge;
 mod lint;
+mod output;
 mod plan;
 mod render;
 mod restore;
@@ -24,71 +27,49 @@ mod status;
 mod wait;
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
-use serde::Serialize;
-
-use crate::cli::{self, Asked, Invocation};
+use crate::cli::{self, Asked};
 use crate::exit::ExitCode;
-use crate::report::{Report, Style};
-use crate::settings::{self, LogLevel, Output, Settings};
+use crate::report::Report;
+use crate::settings::{
+    self, ApplySettings, CheckSettings, CloneSettings, Command, DestroySettings, EnableSettings, LogLevel, Output,
+    PlanSettings, RestoreSettings, Settings, SettingsError, VERBS,
+};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
-pub use self::error::Error;
+use self::ending::{Ending, TERMINATION_LIMIT, last_words};
+use self::output::{json_line, print, unless_gone, write_on, write_out};
 
-/// Where Kubernetes looks for a container's last words, and how many bytes of them it takes.
-const TERMINATION_LOG: &str = "/dev/termination-log";
-const TERMINATION_LIMIT: usize = 4096;
-/// The widest value in a report's text, in characters.
-const VALUE_WIDTH: usize = 100;
+pub use self::error::{Error, Kind};
 
 /// Runs one command from its arguments (the program's name first) and environment to its exit code. Data goes to
 /// standard output, everything else to standard error.
 pub async fn run(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
-    let asked = match cli::parse(args.clone()) {
-        Ok(Asked::Command(asked)) => asked,
+    let (verb, flags) = match cli::parse(args.clone()) {
+        Ok(Asked::Command(verb, flags)) => (verb, flags),
         Ok(Asked::Completions(shell)) => return completions::run(shell),
         Err(error) => return refuse(&error, &args, env),
     };
-    let settings = match settings::resolve(&asked.flags, env) {
+    let settings = match settings::resolve(verb, &flags, env) {
         Ok(settings) => settings,
-        Err(error) => {
-            let rest = error.rest.clone();
-            telemetry::start(rest.log_format, LogLevel::Info);
-            let error = print_error(asked.command, &rest, error.into());
-            error.say(rest.log_format);
-            last_words(rest.termination_log.as_deref(), &error.to_string());
-            return error.exit_code();
+        Err(SettingsError { problems, rest }) => {
+            telemetry::start(rest.log.format, LogLevel::Info);
+            return end(&rest, Err(Error::of_each(Kind::Usage, problems)));
         }
     };
-    let is_drawn = asked.command == "status" && status::is_drawn(&settings);
-    // A line of the log would tear a drawing apart, and says nothing that is not in it.
-    telemetry::start(settings.log_format, if is_drawn { LogLevel::Error } else { settings.log_level });
+    let level = match &settings.command {
+        // A line of the log would tear a drawing apart, and says nothing that is not in it.
+        Command::Status(status) if status::is_drawn(status) => LogLevel::Error,
+        _ => settings.log.level,
+    };
+    telemetry::start(settings.log.format, level);
     telemetry::hide(connect::credentials(&settings));
-    let forms = Output::forms(asked.command);
-    if !forms.is_empty() && !forms.iter().any(|(_, form)| *form == settings.output) {
-        let error = Error::Form(asked.command);
-        error.say(settings.log_format);
-        last_words(settings.termination_log.as_deref(), &error.to_string());
-        return error.exit_code();
-    }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     // Each command is a state machine of many kilobytes: it lives on the heap, once.
-    match Box::pin(execute(&asked, &settings)).await {
-        Ok(Ending { exit, last }) => {
-            last_words(settings.termination_log.as_deref(), &last);
-            exit
-        }
-        Err(error) => {
-            error.say(settings.log_format);
-            last_words(settings.termination_log.as_deref(), &error.to_string());
-            error.exit_code()
-        }
-    }
+    end(&settings, Box::pin(execute(&settings.command)).await)
 }
 
 /// Says what is wrong with the arguments, or the help or version that they ask for.
@@ -98,132 +79,107 @@ fn refuse(error: &clap::Error, args: &[OsString], env: impl IntoIterator<Item = 
     if !error.use_stderr() {
         return ExitCode::Done;
     }
-    let (command, flags) = cli::guess(args);
-    let settings = settings::resolve(&flags, env).unwrap_or_else(|error| *error.rest);
-    last_words(settings.termination_log.as_deref(), &error.to_string());
-    let Some(command) = command else { return ExitCode::Usage };
+    let (verb, flags) = cli::guess(args);
+    let settings = settings::resolve(verb.unwrap_or(&VERBS[0]), &flags, env).unwrap_or_else(|error| *error.rest);
     let text = error.to_string();
+    last_words(settings.log.termination_log.as_deref(), &text);
+    if verb.is_none() {
+        return ExitCode::Usage;
+    }
     let (text, _usage) = text.split_once("Usage:").unwrap_or((&text, ""));
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let words = lines.join("; ").trim_start_matches("error: ").to_owned();
-    match unless_gone(print_errors(command, &settings, vec![words])) {
+    match unless_gone(print_errors(&settings, vec![words])) {
         Ok(()) => ExitCode::Usage,
         Err(error) => {
-            error.say(settings.log_format);
+            error.say(settings.log.format);
             error.exit_code()
         }
     }
 }
 
-/// How a command ended, and what is left to be said of it.
-struct Ending {
-    exit: ExitCode,
-    last: String,
+async fn execute(command: &Command) -> Result<Ending, Error> {
+    let listening = Shutdown::listen();
+    let shutdown = &listening
+        .map_err(|error| Error::new(Kind::Failed, "signals cannot be listened to").because(error.to_string()))?;
+    match command {
+        Command::Wait(settings) => Box::pin(wait::run(settings, shutdown)).await,
+        Command::Render(settings) => Box::pin(render::run(settings, shutdown)).await,
+        Command::Lint(settings) => Box::pin(lint::run(settings, shutdown)).await,
+        Command::Plan(settings) => Box::pin(plan::run(settings, shutdown)).await,
+        Command::Apply(settings) => Box::pin(apply::run(settings, shutdown)).await,
+        Command::Check(settings) => Box::pin(check::run(settings, shutdown)).await,
+        Command::Status(settings) => Box::pin(status::run(settings, shutdown)).await,
+        Command::Backup(settings) => Box::pin(backup::run(settings, shutdown)).await,
+        Command::BackupList(settings) => Box::pin(backup::list(settings, shutdown)).await,
+        Command::BackupVerify(settings) => Box::pin(backup::verify(settings, shutdown)).await,
+        Command::Restore(settings) => Box::pin(restore::run(settings, shutdown)).await,
+        Command::Clone(settings) => Box::pin(clone::run(settings, shutdown)).await,
+        Command::Enable(settings) => Box::pin(enable::run(settings, shutdown)).await,
+        Command::Import(settings) => Box::pin(import::run(settings, shutdown)).await,
+        Command::Destroy(settings) => Box::pin(destroy::run(settings, shutdown)).await,
+    }
 }
 
-async fn execute(asked: &Invocation, settings: &Settings) -> Result<Ending, Error> {
-    let shutdown = Shutdown::listen().map_err(Error::Signals)?;
-    match asked.command {
-        "wait" => Box::pin(wait::run(settings, &shutdown)).await,
-        "render" => Box::pin(render::run(settings, &shutdown)).await,
-        "plan" => Box::pin(plan::run(settings, &shutdown)).await,
-        "apply" => Box::pin(apply::run(settings, &shutdown)).await,
-        "lint" => Box::pin(lint::run(settings, &shutdown)).await,
-        "check" => Box::pin(check::run(settings, &shutdown)).await,
-        "status" => Box::pin(status::run(settings, &shutdown)).await,
-        "backup" => Box::pin(backup::run(settings, &shutdown)).await,
-        "backup list" => Box::pin(backup::list(settings, &shutdown)).await,
-        "backup verify" => Box::pin(backup::verify(settings, &shutdown)).await,
-        "restore" => Box::pin(restore::run(settings, &shutdown)).await,
-        "clone" => Box::pin(clone::run(settings, &shutdown)).await,
-        "enable" => Box::pin(enable::run(settings, &shutdown)).await,
-        "import" => Box::pin(import::run(settings, &shutdown)).await,
-        "destroy" => Box::pin(destroy::run(settings, &shutdown)).await,
-        unknown => unreachable!("`{unknown}` is no command of the command line"),
+/// Says how a command ended, and leaves its last words.
+fn end(settings: &Settings, ended: Result<Ending, Error>) -> ExitCode {
+    let Ending { exit, last } = ended.unwrap_or_else(|error| {
+        let error = print_error(settings, error);
+        error.say(settings.log.format);
+        Ending { exit: error.exit_code(), last: error.to_string() }
+    });
+    last_words(settings.log.termination_log.as_deref(), &last);
+    exit
+}
+
+/// Where no people read, an error is printed too: whoever reads the report of a command gets what they can read in every case. Gives
+/// back what is to be said of it all.
+fn print_error(settings: &Settings, error: Error) -> Error {
+    match (&settings.command, error.kind()) {
+        // Nobody waits for the status of a run that was stopped.
+        (Command::Status(_), Kind::Stopped(_)) | (_, Kind::Output(_)) => error,
+        _ => unless_gone(print_errors(settings, error.each())).err().unwrap_or(error),
+    }
+}
+
+/// Prints what is wrong in the command's own form, if that is not for people. `import` and `backup` tell theirs on standard error
+/// only.
+fn print_errors(settings: &Settings, errors: Vec<String>) -> Result<(), Error> {
+    let masker = telemetry::masker();
+    let target = match &settings.command {
+        Command::Wait(_)
+        | Command::Render(_)
+        | Command::Backup(_)
+        | Command::BackupList(_)
+        | Command::BackupVerify(_)
+        | Command::Import(_) => return Ok(()),
+        Command::Status(status) => return status::print_errors(status, errors, &masker),
+        Command::Lint(lint) => return lint::print_errors(lint.output, &errors, &masker),
+        Command::Plan(PlanSettings { target, .. })
+        | Command::Apply(ApplySettings { target, .. })
+        | Command::Check(CheckSettings { target, .. })
+        | Command::Restore(RestoreSettings { target, .. })
+        | Command::Clone(CloneSettings { target, .. })
+        | Command::Enable(EnableSettings { target, .. })
+        | Command::Destroy(DestroySettings { target, .. }) => target,
+    };
+    match target.output {
+        Output::Text => Ok(()),
+        Output::Json => print(&Report::of_errors(settings.name, &target.policy.owner, errors, &masker), target.output),
     }
 }
 
 /// Ends a wait when we are told to stop: nothing is in hand then.
-async fn or_stop<T>(shutdown: &Shutdown, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn or_stop<T, E: Into<Error>>(shutdown: &Shutdown, work: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
+    done_or_stop(shutdown, work).await?.map_err(Into::into)
+}
+
+/// The same for what cannot fail.
+async fn done_or_stop<T>(shutdown: &Shutdown, work: impl Future<Output = T>) -> Result<T, Error> {
     tokio::select! {
-        result = work => result,
-        signal = shutdown.stopping() => Err(Error::Stopped(signal)),
-    }
-}
-
-/// Prints a report on standard output, piece by piece: one of fifty thousand jobs is not held as a whole.
-fn print(report: &Report<'_>, output: Output) -> Result<(), Error> {
-    match output {
-        Output::Text => {
-            write_out(&mut anstream::stdout(), |out| report.write_text(out, Style { value_width: VALUE_WIDTH }))
+        done = work => Ok(done),
+        signal = shutdown.stopping() => {
+            Err(Error::new(Kind::Stopped(signal), format!("stopped by {}; nothing was written", signal.name())))
         }
-        Output::Json | Output::Sarif | Output::OpenMetrics => {
-            write_out(&mut io::stdout(), |out| json_line(out, report))
-        }
-    }
-}
-
-/// Where no people read, an error is printed too: whoever reads the report of a command gets what they can read in every case. `import`
-/// and `backup` tell theirs on standard error only.
-fn print_error(command: &'static str, settings: &Settings, error: Error) -> Error {
-    // Nobody waits for the status of a run that was stopped.
-    if command == "status" && matches!(error, Error::Stopped(_)) {
-        return error;
-    }
-    unless_gone(print_errors(command, settings, error.each())).err().unwrap_or(error)
-}
-
-/// Prints what is wrong in the command's own form, if that is not for people.
-fn print_errors(command: &'static str, settings: &Settings, errors: Vec<String>) -> Result<(), Error> {
-    let output = settings.output;
-    if output == Output::Text || !Output::forms(command).iter().any(|(_, form)| *form == output) {
-        return Ok(());
-    }
-    let masker = telemetry::masker();
-    match command {
-        "status" => status::print_errors(settings, errors, &masker),
-        "lint" => lint::print_errors(output, &errors, &masker),
-        "plan" | "apply" | "check" | "restore" | "clone" | "enable" | "destroy" => {
-            print(&Report::of_errors(command, &settings.templates.owner(), errors, &masker), output)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Writes to standard output. A reader that has gone away has seen enough.
-fn write_out(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    unless_gone(write_on(out, write))
-}
-
-/// The same for whoever writes again and again: that the reader has gone away is an error.
-fn write_on(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let mut out = BufWriter::new(out);
-    write(&mut out).and_then(|()| out.flush()).map_err(Error::Output)
-}
-
-fn unless_gone(written: Result<(), Error>) -> Result<(), Error> {
-    match written {
-        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
-}
-
-/// Writes a value as JSON on a line of its own.
-fn json_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.write_all(b"\n")
-}
-
-/// Leaves the last words where Kubernetes looks for them. Failing to is said and changes nothing.
-fn last_words(path: Option<&Path>, text: &str) {
-    let default = Path::new(TERMINATION_LOG);
-    let path = match path {
-        Some(path) => path,
-        None if default.exists() => default,
-        None => return,
-    };
-    let text = telemetry::masked(text);
-    if let Err(error) = std::fs::write(path, &text[..text.floor_char_boundary(TERMINATION_LIMIT)]) {
-        tracing::warn!(path = %path.display(), %error, "the last words could not be written");
     }
 }

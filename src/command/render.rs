@@ -2,30 +2,29 @@
 
 use std::io::{self, Write};
 
-use crate::exit::ExitCode;
 use crate::job::{Desired, Job};
 use crate::render::to_yaml;
 use crate::report::Masker;
-use crate::settings::{RenderFormat, Settings};
+use crate::settings::{RenderFormat, RenderSettings};
 use crate::shutdown::Shutdown;
 use crate::words::counted;
 
-use super::gather::gather;
+use super::gather::{Prepared, gather};
 use super::{Ending, Error, json_line, or_stop, write_out};
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let gathered = gather(settings)?;
+pub(super) async fn run(settings: &RenderSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let gathered = gather(&settings.templates)?;
     let masker = gathered.masker.clone();
-    let (desired, _) = or_stop(shutdown, gathered.render()).await?;
+    let (desired, _) = or_stop(shutdown, async { gathered.prepare(Prepared::jobs).await? }).await?;
     let jobs = shown(&desired, settings.show_secrets, &masker);
     let mut count = 0;
     let mut jobs = jobs.inspect(|_| count += 1);
-    write_out(&mut io::stdout(), |out| match settings.render_format {
+    write_out(&mut io::stdout(), |out| match settings.format {
         RenderFormat::Ndjson => jobs.try_for_each(|job| json_line(out, &job)),
         RenderFormat::Json => array(out, jobs),
         RenderFormat::Yaml => jobs.map(|job| to_yaml(&job)).try_for_each(|text| out.write_all(text.as_bytes())),
     })?;
-    Ok(Ending { exit: ExitCode::Done, last: format!("rendered {}", counted(count, "job")) })
+    Ok(Ending::done(format!("rendered {}", counted(count, "job"))))
 }
 
 /// The jobs as they are shown, in an order in which they can be posted.

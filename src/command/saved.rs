@@ -7,15 +7,15 @@ use std::sync::Arc;
 use glob::Pattern;
 use tracing::{info, warn};
 
-use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name};
-use crate::settings::{Settings, SourceSettings};
+use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name, printable};
+use crate::settings::{SourceSettings, StoreSettings};
 use crate::snapshot::{Entry, Fault, Flaw, LONGEST_JOB, Problem, Reader, Record, Shape};
 use crate::sort;
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 use crate::words::counted;
 
-use super::Error;
 use super::connect::tls;
+use super::{Error, Kind};
 
 /// How many problems of a file are told one by one.
 const PROBLEMS: usize = 20;
@@ -63,54 +63,66 @@ impl Saved {
 }
 
 /// The store that the settings name.
-pub(super) fn store(settings: &Settings) -> Result<Option<Store>, Error> {
-    settings.backups.as_ref().map(|location| open(location, settings)).transpose()
+pub(super) fn store(settings: &StoreSettings) -> Result<Option<Store>, Error> {
+    settings.location.as_ref().map(|location| open(location, settings)).transpose()
 }
 
-fn open(location: &str, settings: &Settings) -> Result<Store, Error> {
-    let limits = Limits { request: settings.dkron.request_timeout, retries: settings.dkron.wait_timeout };
+fn open(location: &str, settings: &StoreSettings) -> Result<Store, Error> {
+    let network = &settings.network;
+    let limits = Limits { request: network.request_timeout, retries: network.wait_timeout };
     // Our certificate is for Dkron alone.
-    let tls = tls(settings.dkron.ca_file.as_deref(), None)?;
-    Ok(Store::open(location, settings.store_env.clone(), &tls, limits)?)
+    let tls = tls(network, None)?;
+    Ok(Store::open(location, settings.env.clone(), &tls, limits)?)
 }
 
 /// The store that the settings must name.
-pub(super) fn the_store(settings: &Settings) -> Result<Store, Error> {
-    store(settings)?.ok_or(Error::NoStore)
+pub(super) fn the_store(settings: &StoreSettings) -> Result<Store, Error> {
+    store(settings)?.ok_or_else(no_store)
+}
+
+/// A place for backups is needed.
+pub(super) fn no_store() -> Error {
+    Error::new(Kind::Usage, "--backups (JOBS_BACKUPS) is needed")
+        .because("the folder, or the s3://, gs:// or az:// URL, where backups are kept")
 }
 
 /// The jobs that the settings name: those of a file or folder, or of the newest good backup of a namespace.
-pub(super) async fn read(settings: &Settings, namespace: &str) -> Result<Saved, Error> {
-    let given = &settings.source;
-    let mut saved = match &given.path {
+pub(super) async fn read(given: &SourceSettings, namespace: &str) -> Result<Saved, Error> {
+    let saved = match &given.path {
         Some(path) if !is_store(path) => files(path, given)?,
         path => {
             let store = match path {
-                Some(path) => Some(open(&path.display().to_string(), settings)?),
-                None => store(settings)?,
+                Some(path) => Some(open(&path.display().to_string(), &given.store)?),
+                None => store(&given.store)?,
             };
-            let store = store.ok_or(Error::NoSource)?;
-            match newest(&store, namespace, given.skip_invalid).await? {
-                Ok(saved) => saved,
-                Err(_) => {
-                    return Err(Error::NoBackup { place: store.shown().to_owned(), namespace: namespace.to_owned() });
-                }
-            }
+            let store = store.ok_or_else(|| {
+                Error::new(Kind::Usage, "no jobs to read")
+                    .remedy("name a file or folder of jobs, or the place of backups with `--backups` (JOBS_BACKUPS)")
+            })?;
+            newest(&store, namespace, given.skip_invalid).await?.map_err(|_| {
+                let what = format!("{} holds no good backup of namespace `{namespace}`", store.shown());
+                Error::new(Kind::Failed, what)
+                    .remedy("`dkron-jobs backup list` shows what there is, and a file can be named")
+            })?
         }
     };
     if given.path.is_some() && saved.jobs.is_empty() && saved.warnings.is_empty() {
-        return Err(Error::NoJobs { place: saved.source });
+        return Err(no_jobs(saved.source));
     }
-    pick(&mut saved.jobs, &given.only, "--only")?;
     Ok(saved)
 }
 
+/// A file or folder without a job.
+fn no_jobs(place: String) -> Error {
+    Error::new(Kind::Failed, place).because("there is no job in it").remedy("name another file, or a folder of files")
+}
+
 /// Leaves only the jobs that are wanted.
-pub(super) fn pick<T>(jobs: &mut JobMap<T>, only: &[Pattern], flag: &'static str) -> Result<(), Error> {
+pub(super) fn pick<T>(jobs: &mut JobMap<T>, only: &[Pattern]) -> Result<(), Error> {
     if only.is_empty() {
         return Ok(());
     }
-    all_match(only, &jobs.keys(), flag)?;
+    all_match(only, &jobs.keys(), "--only")?;
     jobs.retain(|name, _| is_named(only, name));
     Ok(())
 }
@@ -129,9 +141,14 @@ pub(super) fn all_match<'n>(
     let idle: Vec<_> = only
         .iter()
         .filter(|pattern| !names.clone().any(|name| pattern.matches(name)))
-        .map(|pattern| pattern.as_str().to_owned())
+        .map(|pattern| format!("`{}`", printable(pattern.as_str())))
         .collect();
-    if idle.is_empty() { Ok(()) } else { Err(Error::NothingMatches { flag, names: idle }) }
+    if idle.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Usage, flag)
+        .because(format!("no job is called {}", idle.join(" or ")))
+        .remedy("write a whole name, or a pattern such as `refresh-*`"))
 }
 
 /// The newest good backup of a namespace, or what is to be said of those that turned out damaged where none is left; of a
@@ -144,7 +161,7 @@ pub(super) async fn newest(
     let listing = store.listing().await?;
     let mut damaged = Vec::new();
     for entry in listing.good(Some(namespace)) {
-        match backup(store, entry, skip_invalid).await {
+        match backup(store, entry, skip_invalid).await? {
             Ok(mut saved) => {
                 for warning in damaged {
                     saved.say(warning);
@@ -152,10 +169,10 @@ pub(super) async fn newest(
                 info!(backup = saved.source, jobs = saved.jobs.len(), "read");
                 return Ok(Ok(saved));
             }
-            Err(Error::Store(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. }))) => {
+            Err(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. })) => {
                 damaged.push(format!("{error}; the one before it is looked for"));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     for warning in &damaged {
@@ -169,31 +186,33 @@ pub(super) async fn check(store: &Store, entry: &Entry) -> Result<Option<Fault>,
     if entry.fault.is_some() {
         return Ok(entry.fault.clone());
     }
-    match backup(store, entry, true).await {
+    match backup(store, entry, true).await? {
         Ok(_) => Ok(None),
-        Err(Error::Store(StoreError::NotGood { fault, .. })) => Ok(Some(fault)),
-        Err(Error::Store(StoreError::Packed { cause, .. })) => Ok(Some(Fault::Packed(cause.to_string()))),
-        Err(error) => Err(error),
+        Err(StoreError::NotGood { fault, .. }) => Ok(Some(fault)),
+        Err(StoreError::Packed { cause, .. }) => Ok(Some(Fault::Packed(cause.to_string()))),
+        Err(error) => Err(error.into()),
     }
 }
 
-async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Saved, Error> {
+/// The jobs of a backup, or what is wrong with it as a whole.
+async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Result<Saved, StoreError>, Error> {
     let mut collector = Collector::new(&entry.file, skip_invalid);
-    store
-        .read::<StoreError>(entry, &mut |chunk| {
-            collector.push(chunk);
-            Ok(())
-        })
-        .await?;
+    let mut push = |chunk: &[u8]| {
+        collector.push(chunk);
+        Ok::<_, StoreError>(())
+    };
+    if let Err(error) = store.read(entry, &mut push).await {
+        return Ok(Err(error));
+    }
     collector.end(None);
     let (count, expected) = (collector.pieces, entry.manifest.as_ref().map(|manifest| manifest.count));
     let saved = collector.finish(format!("{} in {}", entry.file, store.shown()))?;
-    match expected {
+    Ok(match expected {
         Some(said) if said != count => {
-            Err(StoreError::NotGood { file: entry.file.clone(), fault: Fault::Count { is: count, said } }.into())
+            Err(StoreError::NotGood { file: entry.file.clone(), fault: Fault::Count { is: count, said } })
         }
         _ => Ok(saved),
-    }
+    })
 }
 
 fn files(path: &Path, given: &SourceSettings) -> Result<Saved, Error> {
@@ -206,7 +225,7 @@ pub(super) fn to_judge(path: &Path, given: &SourceSettings) -> Result<(Saved, Ve
     let refused = std::mem::take(&mut collector.taken.refused);
     let saved = collector.finish(path.display().to_string())?;
     if saved.jobs.is_empty() && saved.warnings.is_empty() && refused.is_empty() {
-        return Err(Error::NoJobs { place: saved.source });
+        return Err(no_jobs(saved.source));
     }
     Ok((saved, refused))
 }
@@ -308,7 +327,9 @@ impl Collector {
         more += problems.len().saturating_sub(PROBLEMS);
         problems.truncate(PROBLEMS);
         if !problems.is_empty() && !self.skip_invalid {
-            return Err(Error::Jobs { problems, more });
+            let more = (more > 0).then(|| format!("and {more} more"));
+            return Err(Error::of_each(Kind::Failed, problems.iter().map(ToString::to_string).chain(more).collect())
+                .remedy("nothing was written; correct the file, or say `--skip-invalid` to leave these out"));
         }
         let mut saved = Saved { jobs: by_name(jobs), warnings: Vec::new(), source };
         if self.mended > 0 {

@@ -5,40 +5,40 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use glob::Pattern;
 use jiff::Timestamp;
 use terminal_size::{Height, Width, terminal_size};
 use tracing::warn;
 
 use crate::cache;
-use crate::dkron::{Reading, Role, WaitError};
+use crate::dkron::{Reading, Role};
 use crate::exit::ExitCode;
-use crate::job::{Desired, Live};
-use crate::plan::{self, Change, Plan, Policy, TakeOwnership};
+use crate::job::Live;
+use crate::plan::{self, Change, Plan};
 use crate::render::Problems;
 use crate::report::{Masker, shown_url};
-use crate::settings::{DEFAULT_TEMPLATES, Output, Settings};
+use crate::settings::{DEFAULT_TEMPLATES, StatusOutput, StatusSettings, TemplateSettings};
 use crate::shutdown::Shutdown;
 use crate::sort;
 use crate::status::{Look, Screen, Status, write_down};
 use crate::telemetry;
 
 use super::connect::dkron;
-use super::gather::{Prepared, gather, policy};
+use super::gather::{Prepared, gather};
 use super::saved::{all_match, is_named};
-use super::{Ending, Error, json_line, or_stop, print_error, unless_gone, write_on};
+use super::{Ending, Error, Kind, TERMINATION_LIMIT, done_or_stop, json_line, or_stop, unless_gone, write_on};
 
 /// How many failed jobs are asked for their output; the newest failures say most.
 const OUTPUTS: usize = 20;
 /// The width of tables that go to a file or a pipe, in characters.
 const PIPE_WIDTH: usize = 120;
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let told = |error| print_error("status", settings, error);
+pub(super) async fn run(settings: &StatusSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let Some(interval) = settings.watch else {
-        let status = look(settings, shutdown).await.map_err(told)?;
-        unless_gone(print(&status, settings, false))?;
+        let status = look(settings, shutdown).await?;
+        unless_gone(print(&status, settings.output, false))?;
         let exit = if status.is_failing() { ExitCode::Failing } else { ExitCode::Done };
-        return Ok(Ending { exit, last: status.brief(super::TERMINATION_LIMIT) });
+        return Ok(Ending { exit, last: status.brief(TERMINATION_LIMIT) });
     };
     if is_drawn(settings) {
         telemetry::say(&format!("looking at Dkron at {}\n", shown_url(&settings.dkron.url)));
@@ -49,20 +49,24 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
         let printed = match look(&given, shutdown).await {
             Ok(status) => {
                 // What was there and is away is told of soon: nobody should take an old status for a new one.
-                given.dkron.wait_timeout = given.dkron.wait_timeout.min(given.dkron.request_timeout);
-                last = status.brief(super::TERMINATION_LIMIT);
-                print(&status, settings, true)
+                let network = &mut given.dkron.network;
+                network.wait_timeout = network.wait_timeout.min(network.request_timeout);
+                given.templates.network = network.clone();
+                last = status.brief(TERMINATION_LIMIT);
+                print(&status, settings.output, true)
             }
-            Err(Error::Stopped(signal)) => return Ok(Ending { exit: signal.exit_code(), last }),
-            // It may be back when it is looked at again. Whatever else is wrong stays so.
-            Err(error @ Error::Wait(WaitError::TimedOut { .. })) => {
-                error.say(settings.log_format);
-                super::print_errors("status", settings, error.each())
-            }
-            Err(error) => return Err(told(error)),
+            Err(error) => match error.kind() {
+                Kind::Stopped(signal) => return Ok(Ending { exit: signal.exit_code(), last }),
+                // It may be back when it is looked at again. Whatever else is wrong stays so.
+                Kind::NoDkron(_) => {
+                    error.say(settings.log_format);
+                    print_errors(settings, error.each(), &telemetry::masker())
+                }
+                _ => return Err(error),
+            },
         };
         if printed.is_err() {
-            return unless_gone(printed).map(|()| Ending { exit: ExitCode::Done, last });
+            return unless_gone(printed).map(|()| Ending::done(last));
         }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
@@ -72,32 +76,33 @@ pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Endi
 }
 
 /// Whether what is seen is drawn over and over again on one terminal.
-pub(super) fn is_drawn(settings: &Settings) -> bool {
+pub(super) fn is_drawn(settings: &StatusSettings) -> bool {
     settings.watch.is_some()
-        && settings.output == Output::Text
+        && settings.output == StatusOutput::Text
         && io::stdout().is_terminal()
         && io::stderr().is_terminal()
 }
 
-/// An error is a status too. That the reader has gone away is an error.
-pub(super) fn print_errors(settings: &Settings, errors: Vec<String>, masker: &Masker) -> Result<(), Error> {
-    let owner = settings.templates.owner();
-    let dkron = shown_url(&settings.dkron.url);
-    print(&Status::of_errors(owner.as_str(), &dkron, errors, masker), settings, false)
+/// An error is a status too, where no people read. That the reader has gone away is an error.
+pub(super) fn print_errors(settings: &StatusSettings, errors: Vec<String>, masker: &Masker) -> Result<(), Error> {
+    if settings.output == StatusOutput::Text {
+        return Ok(());
+    }
+    let (owner, dkron) = (&settings.policy.owner, shown_url(&settings.dkron.url));
+    print(&Status::of_errors(owner.as_str(), &dkron, errors, masker), settings.output, false)
 }
 
 /// Looks once.
-async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error> {
+async fn look(settings: &StatusSettings, shutdown: &Shutdown) -> Result<Status, Error> {
+    let StatusSettings { policy, templates, .. } = settings;
     let dkron = dkron(&settings.dkron)?;
-    let folders = &settings.templates.folders;
-    let alone = *folders == [PathBuf::from(DEFAULT_TEMPLATES)] && !Path::new(DEFAULT_TEMPLATES).exists();
-    let given = if alone { without_templates(settings) } else { settings.clone() };
-    let gathered = gather(&given)?;
+    let alone = *templates.folders == [PathBuf::from(DEFAULT_TEMPLATES)] && !Path::new(DEFAULT_TEMPLATES).exists();
+    let gathered = if alone { gather(&without_templates(templates)) } else { gather(templates) }?;
     let masker = gathered.masker.clone();
     let rendered = Box::pin(async {
         let jobs = |Prepared { rendered, caches, warnings }: Prepared| {
             Problems::check(rendered.problems)?;
-            Ok((rendered.desired, caches, warnings))
+            Ok::<_, Error>((rendered.desired, caches, warnings))
         };
         gathered.prepare(jobs).await?
     });
@@ -117,17 +122,18 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         ));
         None
     } else {
-        drift(&desired, &reading.live, settings).map_err(|warning| ours.push(warning)).ok()
+        let plan = plan::plan(&desired, &reading.live, policy);
+        plan.map_err(|error| ours.push(format!("drift is not known: {error}"))).ok()
     };
-    let only = only(settings, &reading.live, plan.as_ref())?;
+    let only = only(&settings.only, &reading.live, plan.as_ref())?;
     let seen = runs(&reading, only.as_ref(), &mut ours);
-    let (running, outputs) = or_stop(shutdown, async { Ok(seen.await) }).await?;
-    let (owner, url) = (settings.templates.owner(), shown_url(&settings.dkron.url));
+    let (running, outputs) = done_or_stop(shutdown, seen).await?;
+    let url = shown_url(&dkron.url);
     let now = reading.now.unwrap_or_else(|| {
         ours.push("Dkron did not say what time it is: ages are by the clock of this machine".to_owned());
         Timestamp::now()
     });
-    if settings.output == Output::OpenMetrics {
+    if settings.output == StatusOutput::OpenMetrics {
         // Metrics have no place for words.
         for warning in &ours {
             warn!("{warning}");
@@ -135,7 +141,7 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
     }
     warnings.extend(ours);
     let look = Look {
-        owner: owner.as_str(),
+        owner: policy.owner.as_str(),
         dkron: (&url, reading.version.as_deref()),
         now,
         live: &reading.live,
@@ -145,35 +151,29 @@ async fn look(settings: &Settings, shutdown: &Shutdown) -> Result<Status, Error>
         outputs: &outputs,
         plan: plan.as_ref(),
         caches: caches.as_ref(),
-        key: &settings.lint.cache_key,
+        key: &settings.cache_key,
         only: only.as_ref(),
     };
     Ok(Status::new(&look, warnings, &masker))
 }
 
 /// The same settings without a folder of templates; tables that are named count still.
-fn without_templates(settings: &Settings) -> Settings {
+fn without_templates(settings: &TemplateSettings) -> TemplateSettings {
     let mut given = settings.clone();
-    given.templates.folders.clear();
-    given.templates.data.retain(|table, _| table == cache::TABLE);
+    given.folders.clear();
+    given.data.retain(|table, _| table == cache::TABLE);
     given
 }
 
-/// What `apply` would do. Nothing is written here, so no guard and no other owner stands in the way of looking.
-fn drift(desired: &Desired, live: &Live, settings: &Settings) -> Result<Plan, String> {
-    let policy = Policy { force: true, take_ownership: TakeOwnership::Any, heal_stuck: false, ..policy(settings) };
-    plan::plan(desired, live, &policy).map_err(|error| format!("drift is not known: {error}"))
-}
-
 /// The jobs that were asked for; `None` for all.
-fn only(settings: &Settings, live: &Live, plan: Option<&Plan>) -> Result<Option<BTreeSet<Arc<str>>>, Error> {
-    if settings.source.only.is_empty() {
+fn only(only: &[Pattern], live: &Live, plan: Option<&Plan>) -> Result<Option<BTreeSet<Arc<str>>>, Error> {
+    if only.is_empty() {
         return Ok(None);
     }
     let created = plan.iter().flat_map(|plan| &plan.items).filter(|item| matches!(item.change, Change::Create { .. }));
     let names = created.map(|item| &item.name).chain(live.jobs.keys());
-    all_match(&settings.source.only, &names, "--only")?;
-    Ok(Some(names.filter(|name| is_named(&settings.source.only, name)).cloned().collect()))
+    all_match(only, &names, "--only")?;
+    Ok(Some(names.filter(|name| is_named(only, name)).cloned().collect()))
 }
 
 /// The runs in flight, and what the newest failed ones left as output. What cannot be told is a warning.
@@ -209,9 +209,9 @@ async fn runs(
 }
 
 /// Prints a status on standard output. That the reader has gone away is an error.
-fn print(status: &Status, settings: &Settings, again: bool) -> Result<(), Error> {
-    match settings.output {
-        Output::Text => {
+fn print(status: &Status, output: StatusOutput, again: bool) -> Result<(), Error> {
+    match output {
+        StatusOutput::Text => {
             let terminal = terminal_size().filter(|_| io::stdout().is_terminal());
             let (width, height) = terminal.map_or((PIPE_WIDTH, None), |(Width(width), Height(height))| {
                 (width.into(), again.then_some(usize::from(height)))
@@ -225,8 +225,8 @@ fn print(status: &Status, settings: &Settings, again: bool) -> Result<(), Error>
                 if again { writeln!(out) } else { Ok(()) }
             })
         }
-        Output::Json | Output::Sarif => write_on(&mut io::stdout(), |out| json_line(out, status)),
-        Output::OpenMetrics => write_on(&mut io::stdout(), |out| write_down(status, out)),
+        StatusOutput::Json => write_on(&mut io::stdout(), |out| json_line(out, status)),
+        StatusOutput::OpenMetrics => write_on(&mut io::stdout(), |out| write_down(status, out)),
     }
 }
 
@@ -238,7 +238,7 @@ fn redraw(status: &Status, screen: Screen) -> Result<(), Error> {
     const CLEAR_BELOW: &[u8] = b"\x1b[J";
     let mut drawn = Vec::new();
     let choice = anstream::AutoStream::choice(&io::stdout());
-    status.write_text(&mut anstream::AutoStream::new(&mut drawn, choice), screen).map_err(Error::Output)?;
+    status.write_text(&mut anstream::AutoStream::new(&mut drawn, choice), screen).map_err(Error::output)?;
     write_on(&mut io::stdout(), |out| {
         out.write_all(HOME)?;
         for line in drawn.split_inclusive(|byte| *byte == b'\n') {

@@ -1,16 +1,16 @@
 //! `wait`: returns once Dkron can be trusted.
 
-use crate::exit::ExitCode;
-use crate::settings::Settings;
+use crate::report::shown_url;
+use crate::settings::DkronSettings;
 use crate::shutdown::Shutdown;
 
 use super::connect::dkron;
 use super::{Ending, Error, or_stop};
 
-pub(super) async fn run(settings: &Settings, shutdown: &Shutdown) -> Result<Ending, Error> {
-    let dkron = dkron(&settings.dkron)?;
-    or_stop(shutdown, async { Ok(dkron.wait().await?) }).await?;
-    let last = format!("Dkron at {} can be trusted", crate::report::shown_url(&dkron.url));
+pub(super) async fn run(settings: &DkronSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
+    let dkron = dkron(settings)?;
+    or_stop(shutdown, dkron.wait()).await?;
+    let last = format!("Dkron at {} can be trusted", shown_url(&dkron.url));
     tracing::info!("{last}");
-    Ok(Ending { exit: ExitCode::Done, last })
+    Ok(Ending::done(last))
 }

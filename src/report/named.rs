@@ -162,7 +162,8 @@ fn end_of_word(text: &str, start: usize) -> usize {
 /// Whether one to five digits stand here, and a host's end after them.
 fn is_port(text: &str) -> bool {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    (1..=5).contains(&digits) && text[digits..].chars().next().is_none_or(|c| c.is_whitespace() || "/?#,;\"'".contains(c))
+    (1..=5).contains(&digits)
+        && text[digits..].chars().next().is_none_or(|c| c.is_whitespace() || "/?#,;\"'".contains(c))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use dkron_jobs::lint::rules;
+use dkron_jobs::settings::{self, Flags, OPTIONS, VERBS};
 use serde_json::{Value, json};
 
 use crate::cli::{Cli, repository};
@@ -472,9 +473,10 @@ fn what_could_not_be_judged_is_reported_in_the_form_that_was_asked_for() {
     }
     let cli = Cli::new().env("JOBS_OUTPUT", "openmetrics");
     let _ = cli.run(&["render"]).ok();
-    let with_forms = |command: &clap::Command| command.get_arguments().any(|arg| arg.get_id() == "output");
-    for command in dkron_jobs::cli::command().get_subcommands().filter(|command| command.get_name() != "completions") {
-        let name = command.get_name();
-        assert_eq!(!dkron_jobs::settings::Output::forms(name).is_empty(), with_forms(command), "{name}");
+    for verb in VERBS {
+        let env = [("JOBS_OUTPUT".into(), "openmetrics".into())];
+        let wrong = settings::resolve(verb, &Flags::new(), env).is_err();
+        let has_forms = OPTIONS.iter().any(|option| option.flag == "output" && verb.takes(option));
+        assert_eq!(wrong, has_forms && verb.name != "status", "{}", verb.name);
     }
 }

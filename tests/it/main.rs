@@ -67,6 +67,7 @@ mod scheduler;
 mod scheduling;
 mod sequences;
 mod server;
+mod settings;
 mod shelf;
 mod snapshot;
 mod soak;

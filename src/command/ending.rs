@@ -1,0 +1,37 @@
+//! How a command ends, and its last words.
+
+use std::path::Path;
+
+use crate::exit::ExitCode;
+use crate::telemetry;
+
+/// Where Kubernetes looks for a container's last words, and how many bytes of them it takes.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+pub(super) const TERMINATION_LIMIT: usize = 4096;
+
+/// How a command ended, and what is left to be said of it.
+pub(super) struct Ending {
+    pub(super) exit: ExitCode,
+    pub(super) last: String,
+}
+
+impl Ending {
+    /// The end of a command that did what it should.
+    pub(super) fn done(last: String) -> Self {
+        Self { exit: ExitCode::Done, last }
+    }
+}
+
+/// Leaves the last words where Kubernetes looks for them. Failing to is said and changes nothing.
+pub(super) fn last_words(path: Option<&Path>, text: &str) {
+    let default = Path::new(TERMINATION_LOG);
+    let path = match path {
+        Some(path) => path,
+        None if default.exists() => default,
+        None => return,
+    };
+    let text = telemetry::masked(text);
+    if let Err(error) = std::fs::write(path, &text[..text.floor_char_boundary(TERMINATION_LIMIT)]) {
+        tracing::warn!(path = %path.display(), %error, "the last words could not be written");
+    }
+}
