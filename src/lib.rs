@@ -13,6 +13,7 @@
 //! | module | what it is | pure |
 //! |---|---|---|
 //! | [`job`] | a job in canonical form, its stamp, and what differs between two | yes |
+//! | [`json`] | JSON as text: the members of an object in their order, and compact writing | yes |
 //! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
 //! | [`table`] | data tables: rows of named columns | yes |
 //! | [`render`] | templates to desired jobs | yes |
@@ -51,6 +52,7 @@ pub mod dkron;
 pub mod fetch;
 pub mod import;
 pub mod job;
+pub mod json;
 pub mod lint;
 pub mod page;
 pub mod plan;

@@ -156,7 +156,7 @@ fn jobs_are_written_as_they_were_given() {
         ("{}", "a job has no name"),
         ("{\"name\":7}", "the field `name` of a job is no text"),
         ("{\"name\":\"b\",\"name\":\"c\"}", "a job has the field `name` twice"),
-        ("[]", "invalid type: sequence, expected a job, which is a JSON object at line 1 column 0"),
+        ("[]", "invalid type: sequence, expected a JSON object at line 1 column 0"),
     ] {
         assert_eq!(lines.add(bad.as_bytes()), Err(words.to_owned()));
     }
