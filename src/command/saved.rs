@@ -1,6 +1,6 @@
 //! Jobs from elsewhere than templates: files, folders, and backups in a store.
 
-use std::convert::Infallible;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name};
 use crate::settings::{Settings, SourceSettings};
-use crate::snapshot::{Entry, Fault, Flaw, LONGEST_JOB, Problem, Reader, Record, Shape};
+use crate::snapshot::{Entry, Fault, Flaw, Problem, Reader};
 use crate::sort;
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 use crate::words::counted;
@@ -154,7 +154,9 @@ pub(super) async fn newest(
                 info!(backup = saved.source, jobs = saved.jobs.len(), "read");
                 return Ok(Ok(saved));
             }
-            Err(Error::Store(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. }))) => {
+            Err(Error::Store(
+                error @ (StoreError::NotGood { .. } | StoreError::Packed { .. } | StoreError::TooLong { .. }),
+            )) => {
                 damaged.push(format!("{error}; the one before it is looked for"));
             }
             Err(error) => return Err(error),
@@ -175,21 +177,16 @@ pub(super) async fn check(store: &Store, entry: &Entry) -> Result<Option<Fault>,
         Ok(_) => Ok(None),
         Err(Error::Store(StoreError::NotGood { fault, .. })) => Ok(Some(fault)),
         Err(Error::Store(StoreError::Packed { cause, .. })) => Ok(Some(Fault::Packed(cause.to_string()))),
+        Err(Error::Store(error @ StoreError::TooLong { .. })) => Ok(Some(Fault::Packed(error.to_string()))),
         Err(error) => Err(error),
     }
 }
 
 async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Saved, Error> {
-    let mut collector = Collector::new(&entry.file, skip_invalid);
-    store
-        .read::<StoreError>(entry, &mut |chunk| {
-            collector.push(chunk);
-            Ok(())
-        })
-        .await?;
-    collector.end(None);
+    let mut collector = Collector::default();
+    collector.read(&entry.file, &store.read(entry).await?);
     let (count, expected) = (collector.pieces, entry.manifest.as_ref().map(|manifest| manifest.count));
-    let saved = collector.finish(format!("{} in {}", entry.file, store.shown()))?;
+    let saved = collector.finish(format!("{} in {}", entry.file, store.shown()), skip_invalid)?;
     match expected {
         Some(said) if said != count => {
             Err(StoreError::NotGood { file: entry.file.clone(), fault: Fault::Count { is: count, said } }.into())
@@ -199,117 +196,77 @@ async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Save
 }
 
 fn files(path: &Path, given: &SourceSettings) -> Result<Saved, Error> {
-    collect(path, given)?.finish(path.display().to_string())
+    collect(path)?.finish(path.display().to_string(), given.skip_invalid)
 }
 
 /// The jobs of a file or folder, right or wrong, to be judged: what Dkron would refuse is set apart.
 pub(super) fn to_judge(path: &Path, given: &SourceSettings) -> Result<(Saved, Vec<Problem>), Error> {
-    let mut collector = collect(path, given)?;
-    let refused = std::mem::take(&mut collector.taken.refused);
-    let saved = collector.finish(path.display().to_string())?;
+    let mut collector = collect(path)?;
+    let refused = mem::take(&mut collector.refused);
+    let saved = collector.finish(path.display().to_string(), given.skip_invalid)?;
     if saved.jobs.is_empty() && saved.warnings.is_empty() && refused.is_empty() {
         return Err(Error::NoJobs { place: saved.source });
     }
     Ok((saved, refused))
 }
 
-fn collect(path: &Path, given: &SourceSettings) -> Result<Collector, Error> {
-    let paths = job_files(path)?;
-    let mut names = paths.iter().map(|path| path.display().to_string());
-    let mut collector = Collector::new(names.next().unwrap_or_default(), given.skip_invalid);
-    for path in &paths {
-        read_file::<StoreError>(path, &mut |chunk| {
-            collector.push(chunk);
-            Ok(())
-        })?;
-        collector.end(names.next());
+fn collect(path: &Path) -> Result<Collector, Error> {
+    let mut collector = Collector::default();
+    for path in job_files(path)? {
+        collector.read(&path.display().to_string(), &read_file(&path)?);
     }
     Ok(collector)
 }
 
 /// Takes what a [`Reader`] finds.
+#[derive(Default)]
 struct Collector {
     reader: Reader,
-    taken: Taken,
+    jobs: Vec<(Arc<str>, Wanted)>,
     /// Objects seen, jobs or not.
     pieces: u64,
     mended: u64,
-    skip_invalid: bool,
-}
-
-struct Taken {
-    file: Arc<str>,
-    jobs: Vec<(Arc<str>, Wanted)>,
     problems: Vec<Problem>,
     more: usize,
     /// Jobs with a name, schedule or time zone that Dkron would refuse.
     refused: Vec<Problem>,
 }
 
-impl Taken {
-    fn take(&mut self, piece: Result<Record, Problem>) {
-        match piece {
-            Ok(record) => {
-                let origin = Origin { file: self.file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
-                let name = record.live.job.name().clone();
-                self.jobs.push((name, Wanted::as_is(record.live.job, origin)));
-            }
-            // What lint has a rule for.
-            Err(problem)
-                if matches!(
-                    problem.flaw,
-                    Flaw::Refused { field: "name" | "parent_job" | "schedule" | "timezone", .. }
-                ) =>
-            {
-                self.refused.push(problem);
-            }
-            Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),
-            Err(_) => self.more += 1,
-        }
-    }
-}
-
 impl Collector {
-    fn new(file: impl Into<String>, skip_invalid: bool) -> Self {
-        let file = file.into();
-        let taken =
-            Taken { file: file.as_str().into(), jobs: Vec::new(), problems: Vec::new(), more: 0, refused: Vec::new() };
-        Self { reader: Reader::new(file, LONGEST_JOB), taken, pieces: 0, mended: 0, skip_invalid }
-    }
-
-    fn push(&mut self, chunk: &[u8]) {
-        let Self { reader, taken, .. } = self;
-        let Ok(()) = reader.push::<Infallible>(chunk, &mut |piece| {
-            taken.take(piece);
-            Ok(())
-        });
-    }
-
-    /// The end of a file.
-    fn end(&mut self, next: Option<String>) {
-        let Self { reader, taken, .. } = self;
-        let name: Option<Arc<str>> = next.as_deref().map(Into::into);
-        let Ok(read) = reader.finish::<Infallible>(next, &mut |piece| {
-            taken.take(piece);
-            Ok(())
-        });
-        self.pieces += read.jobs + read.problems;
-        self.mended += read.mended;
-        if read.shape == (Shape::Array { closed: true }) {
-            info!(file = &*self.taken.file, "a JSON array");
-        }
-        if let Some(name) = name {
-            self.taken.file = name;
+    /// Takes what a file with these bytes holds.
+    fn read(&mut self, file: &str, bytes: &[u8]) {
+        let file: Arc<str> = file.into();
+        for record in self.reader.read(&file, bytes) {
+            self.pieces += 1;
+            match record {
+                Ok(record) => {
+                    self.mended += u64::from(record.mended);
+                    let origin = Origin { file: file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
+                    let name = record.live.job.name().clone();
+                    self.jobs.push((name, Wanted::as_is(record.live.job, origin)));
+                }
+                // What lint has a rule for.
+                Err(problem)
+                    if matches!(
+                        problem.flaw,
+                        Flaw::Refused { field: "name" | "parent_job" | "schedule" | "timezone", .. }
+                    ) =>
+                {
+                    self.refused.push(problem);
+                }
+                Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),
+                Err(_) => self.more += 1,
+            }
         }
     }
 
-    fn finish(self, source: String) -> Result<Saved, Error> {
-        let Taken { jobs, mut problems, mut more, refused, .. } = self.taken;
+    fn finish(self, source: String, skip_invalid: bool) -> Result<Saved, Error> {
+        let Self { jobs, mut problems, mut more, refused, .. } = self;
         problems.extend(refused);
         sort::by(&mut problems, |a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         more += problems.len().saturating_sub(PROBLEMS);
         problems.truncate(PROBLEMS);
-        if !problems.is_empty() && !self.skip_invalid {
+        if !problems.is_empty() && !skip_invalid {
             return Err(Error::Jobs { problems, more });
         }
         let mut saved = Saved { jobs: by_name(jobs), warnings: Vec::new(), source };

@@ -1,4 +1,7 @@
-//! JSON as text: the members of an object in their order, and compact writing.
+//! JSON as text: objects cut out of a text, the members of one in their order, and compact writing.
+
+mod objects;
+mod repair;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,6 +9,8 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+pub use self::objects::{Cut, Objects, Reason};
 
 /// The members of an object in their order, each value as it stands in the text.
 #[derive(Debug)]
