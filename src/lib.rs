@@ -13,6 +13,7 @@
 //! | module | what it is | pure |
 //! |---|---|---|
 //! | [`job`] | a job in canonical form, its stamp, and what differs between two | yes |
+//! | [`json`] | JSON as text: objects cut out of a text, and compact writing | yes |
 //! | [`schedule`] | Dkron's schedule dialect: refusals, run times, gaps | yes |
 //! | [`table`] | data tables: rows of named columns | yes |
 //! | [`render`] | templates to desired jobs | yes |
@@ -23,7 +24,7 @@
 //! | [`page`] | what lint found, as one HTML file with the day drawn | yes |
 //! | [`plan`] | desired and live to what must be written, in which order | yes |
 //! | [`status`] | how jobs and caches are doing, as tables, JSON and metrics | yes |
-//! | [`snapshot`] | files of many jobs: cutting, reading, writing, judging and rotating backups | yes |
+//! | [`snapshot`] | files of many jobs: reading, writing, judging and rotating backups | yes |
 //! | [`report`] | a plan and its outcomes for people and machines, masked | yes |
 //! | [`settings`] | flags and environment to typed settings | yes |
 //! | [`disk`], [`fetch`] | templates, tables and variables from files and URLs | no |
@@ -51,6 +52,7 @@ pub mod dkron;
 pub mod fetch;
 pub mod import;
 pub mod job;
+pub mod json;
 pub mod lint;
 pub mod page;
 pub mod plan;

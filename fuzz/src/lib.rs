@@ -6,7 +6,6 @@
 #![allow(unreachable_pub, reason = "the tests have it as a module of theirs")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use dkron_jobs::dkron::decode_jobs;
@@ -18,9 +17,6 @@ use dkron_jobs::snapshot::{Lines, Manifest, Packing, Reader, Record};
 use dkron_jobs::table::Table;
 use jiff::Timestamp;
 use serde_json::Value;
-
-/// The longest job that a file may hold here.
-const LIMIT: usize = 1 << 16;
 
 /// A template file; the same bytes as a data table and as a file of variables.
 pub fn templates(bytes: &[u8]) {
@@ -82,22 +78,19 @@ fn comes_back(job: &Job) {
 
 /// A backup, and its manifest.
 pub fn backups(bytes: &[u8]) {
-    let whole = read(bytes, bytes.len().max(1));
-    for size in [1, 7] {
-        assert_eq!(read(bytes, size), whole, "cut into pieces of {size} bytes");
-    }
+    let (records, _) = read(bytes);
     let mut lines = Lines::default();
-    for record in &whole.0 {
+    for record in &records {
         comes_back(&record.live.job);
         let text = serde_json::to_string(&record.live.job).expect("a job has a JSON form");
         lines.add(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
     }
     let text = lines.parents_first().collect::<Vec<_>>().concat();
-    let (again, problems) = read(&text, 64);
+    let (again, problems) = read(&text);
     let jobs = |records: &[Record]| -> BTreeMap<Arc<str>, Job> {
         records.iter().map(|record| (record.live.job.name.clone(), record.live.job.clone())).collect()
     };
-    assert_eq!((jobs(&again), problems), (jobs(&whole.0), Vec::new()), "what is saved again");
+    assert_eq!((jobs(&again), problems), (jobs(&records), Vec::new()), "what is saved again");
     if let Ok(manifest) = Manifest::parse(bytes) {
         let text = manifest.to_text();
         let again = Manifest::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -106,13 +99,11 @@ pub fn backups(bytes: &[u8]) {
     let _ = Packing::of_bytes(bytes);
 }
 
-/// Reads a file in pieces of this size.
-fn read(bytes: &[u8], size: usize) -> (Vec<Record>, Vec<String>) {
-    let mut reader = Reader::new("any.ndjson", LIMIT);
+fn read(bytes: &[u8]) -> (Vec<Record>, Vec<String>) {
     let (mut records, mut problems) = (Vec::new(), Vec::new());
     let lines = bytes.split(|byte| *byte == b'\n').count() as u64;
-    let mut take = |piece: Result<Record, dkron_jobs::snapshot::Problem>| {
-        match piece {
+    for (record, number) in Reader::default().read(&"any.ndjson".into(), bytes).zip(1..) {
+        match record {
             Ok(record) => {
                 assert!(record.line >= 1 && record.line <= lines, "{record:?}");
                 records.push(record);
@@ -120,16 +111,11 @@ fn read(bytes: &[u8], size: usize) -> (Vec<Record>, Vec<String>) {
             Err(problem) => {
                 assert!(problem.line >= 1 && problem.line <= lines, "{problem:?}");
                 assert!(problem.offset <= bytes.len() as u64, "{problem:?}");
-                problems.push(format!("{problem} at {} of {}", problem.offset, problem.number));
+                assert_eq!(problem.number, number, "they are counted");
+                problems.push(problem.to_string());
             }
         }
-        Ok::<_, Infallible>(())
-    };
-    for chunk in bytes.chunks(size) {
-        let Ok(()) = reader.push(chunk, &mut take);
     }
-    let Ok(read) = reader.finish(None, &mut take);
-    assert_eq!((read.jobs, read.problems), (records.len() as u64, problems.len() as u64), "they are counted");
     (records, problems)
 }
 

@@ -1,6 +1,6 @@
 //! Jobs from elsewhere than templates: files, folders, and backups in a store.
 
-use std::convert::Infallible;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name, printable};
 use crate::settings::{SourceSettings, StoreSettings};
-use crate::snapshot::{Entry, Fault, Flaw, LONGEST_JOB, Problem, Reader, Record, Shape};
+use crate::snapshot::{Entry, Fault, Flaw, Problem, Reader};
 use crate::sort;
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 use crate::words::counted;
@@ -169,7 +169,7 @@ pub(super) async fn newest(
                 info!(backup = saved.source, jobs = saved.jobs.len(), "read");
                 return Ok(Ok(saved));
             }
-            Err(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. })) => {
+            Err(error @ (StoreError::NotGood { .. } | StoreError::Packed { .. } | StoreError::TooLong { .. })) => {
                 damaged.push(format!("{error}; the one before it is looked for"));
             }
             Err(error) => return Err(error.into()),
@@ -190,23 +190,20 @@ pub(super) async fn check(store: &Store, entry: &Entry) -> Result<Option<Fault>,
         Ok(_) => Ok(None),
         Err(StoreError::NotGood { fault, .. }) => Ok(Some(fault)),
         Err(StoreError::Packed { cause, .. }) => Ok(Some(Fault::Packed(cause.to_string()))),
+        Err(error @ StoreError::TooLong { .. }) => Ok(Some(Fault::Packed(error.to_string()))),
         Err(error) => Err(error.into()),
     }
 }
 
 /// The jobs of a backup, or what is wrong with it as a whole.
 async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Result<Saved, StoreError>, Error> {
-    let mut collector = Collector::new(&entry.file, skip_invalid);
-    let mut push = |chunk: &[u8]| {
-        collector.push(chunk);
-        Ok::<_, StoreError>(())
-    };
-    if let Err(error) = store.read(entry, &mut push).await {
-        return Ok(Err(error));
+    let mut collector = Collector::default();
+    match store.read(entry).await {
+        Ok(bytes) => collector.read(&entry.file, &bytes),
+        Err(error) => return Ok(Err(error)),
     }
-    collector.end(None);
     let (count, expected) = (collector.pieces, entry.manifest.as_ref().map(|manifest| manifest.count));
-    let saved = collector.finish(format!("{} in {}", entry.file, store.shown()))?;
+    let saved = collector.finish(format!("{} in {}", entry.file, store.shown()), skip_invalid)?;
     Ok(match expected {
         Some(said) if said != count => {
             Err(StoreError::NotGood { file: entry.file.clone(), fault: Fault::Count { is: count, said } })
@@ -216,117 +213,77 @@ async fn backup(store: &Store, entry: &Entry, skip_invalid: bool) -> Result<Resu
 }
 
 fn files(path: &Path, given: &SourceSettings) -> Result<Saved, Error> {
-    collect(path, given)?.finish(path.display().to_string())
+    collect(path)?.finish(path.display().to_string(), given.skip_invalid)
 }
 
 /// The jobs of a file or folder, right or wrong, to be judged: what Dkron would refuse is set apart.
 pub(super) fn to_judge(path: &Path, given: &SourceSettings) -> Result<(Saved, Vec<Problem>), Error> {
-    let mut collector = collect(path, given)?;
-    let refused = std::mem::take(&mut collector.taken.refused);
-    let saved = collector.finish(path.display().to_string())?;
+    let mut collector = collect(path)?;
+    let refused = mem::take(&mut collector.refused);
+    let saved = collector.finish(path.display().to_string(), given.skip_invalid)?;
     if saved.jobs.is_empty() && saved.warnings.is_empty() && refused.is_empty() {
         return Err(no_jobs(saved.source));
     }
     Ok((saved, refused))
 }
 
-fn collect(path: &Path, given: &SourceSettings) -> Result<Collector, Error> {
-    let paths = job_files(path)?;
-    let mut names = paths.iter().map(|path| path.display().to_string());
-    let mut collector = Collector::new(names.next().unwrap_or_default(), given.skip_invalid);
-    for path in &paths {
-        read_file::<StoreError>(path, &mut |chunk| {
-            collector.push(chunk);
-            Ok(())
-        })?;
-        collector.end(names.next());
+fn collect(path: &Path) -> Result<Collector, Error> {
+    let mut collector = Collector::default();
+    for path in job_files(path)? {
+        collector.read(&path.display().to_string(), &read_file(&path)?);
     }
     Ok(collector)
 }
 
 /// Takes what a [`Reader`] finds.
+#[derive(Default)]
 struct Collector {
     reader: Reader,
-    taken: Taken,
+    jobs: Vec<(Arc<str>, Wanted)>,
     /// Objects seen, jobs or not.
     pieces: u64,
     mended: u64,
-    skip_invalid: bool,
-}
-
-struct Taken {
-    file: Arc<str>,
-    jobs: Vec<(Arc<str>, Wanted)>,
     problems: Vec<Problem>,
     more: usize,
     /// Jobs with a name, schedule or time zone that Dkron would refuse.
     refused: Vec<Problem>,
 }
 
-impl Taken {
-    fn take(&mut self, piece: Result<Record, Problem>) {
-        match piece {
-            Ok(record) => {
-                let origin = Origin { file: self.file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
-                let name = record.live.job.name.clone();
-                self.jobs.push((name, Wanted::as_is(record.live.job, origin)));
-            }
-            // What lint has a rule for.
-            Err(problem)
-                if matches!(
-                    problem.flaw,
-                    Flaw::Refused { field: "name" | "parent_job" | "schedule" | "timezone", .. }
-                ) =>
-            {
-                self.refused.push(problem);
-            }
-            Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),
-            Err(_) => self.more += 1,
-        }
-    }
-}
-
 impl Collector {
-    fn new(file: impl Into<String>, skip_invalid: bool) -> Self {
-        let file = file.into();
-        let taken =
-            Taken { file: file.as_str().into(), jobs: Vec::new(), problems: Vec::new(), more: 0, refused: Vec::new() };
-        Self { reader: Reader::new(file, LONGEST_JOB), taken, pieces: 0, mended: 0, skip_invalid }
-    }
-
-    fn push(&mut self, chunk: &[u8]) {
-        let Self { reader, taken, .. } = self;
-        let Ok(()) = reader.push::<Infallible>(chunk, &mut |piece| {
-            taken.take(piece);
-            Ok(())
-        });
-    }
-
-    /// The end of a file.
-    fn end(&mut self, next: Option<String>) {
-        let Self { reader, taken, .. } = self;
-        let name: Option<Arc<str>> = next.as_deref().map(Into::into);
-        let Ok(read) = reader.finish::<Infallible>(next, &mut |piece| {
-            taken.take(piece);
-            Ok(())
-        });
-        self.pieces += read.jobs + read.problems;
-        self.mended += read.mended;
-        if read.shape == (Shape::Array { closed: true }) {
-            info!(file = &*self.taken.file, "a JSON array");
-        }
-        if let Some(name) = name {
-            self.taken.file = name;
+    /// Takes what a file with these bytes holds.
+    fn read(&mut self, file: &str, bytes: &[u8]) {
+        let file: Arc<str> = file.into();
+        for record in self.reader.read(&file, bytes) {
+            self.pieces += 1;
+            match record {
+                Ok(record) => {
+                    self.mended += u64::from(record.mended);
+                    let origin = Origin { file: file.clone(), line: record.line.try_into().unwrap_or(usize::MAX) };
+                    let name = record.live.job.name.clone();
+                    self.jobs.push((name, Wanted::as_is(record.live.job, origin)));
+                }
+                // What lint has a rule for.
+                Err(problem)
+                    if matches!(
+                        problem.flaw,
+                        Flaw::Refused { field: "name" | "parent_job" | "schedule" | "timezone", .. }
+                    ) =>
+                {
+                    self.refused.push(problem);
+                }
+                Err(problem) if self.problems.len() < PROBLEMS => self.problems.push(problem),
+                Err(_) => self.more += 1,
+            }
         }
     }
 
-    fn finish(self, source: String) -> Result<Saved, Error> {
-        let Taken { jobs, mut problems, mut more, refused, .. } = self.taken;
+    fn finish(self, source: String, skip_invalid: bool) -> Result<Saved, Error> {
+        let Self { jobs, mut problems, mut more, refused, .. } = self;
         problems.extend(refused);
         sort::by(&mut problems, |a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         more += problems.len().saturating_sub(PROBLEMS);
         problems.truncate(PROBLEMS);
-        if !problems.is_empty() && !self.skip_invalid {
+        if !problems.is_empty() && !skip_invalid {
             let more = (more > 0).then(|| format!("and {more} more"));
             return Err(Error::of_each(Kind::Failed, problems.iter().map(ToString::to_string).chain(more).collect())
                 .remedy("nothing was written; correct the file, or say `--skip-invalid` to leave these out"));

@@ -7,14 +7,12 @@ use crate::job::LiveJob;
 use crate::telemetry;
 
 use super::Failure;
+use super::list::{self, Collect};
 
 /// How much of a body is shown in an error.
 const EXCERPT: usize = 160;
 /// How many of its bytes that takes at most.
-pub(super) const EXCERPT_BYTES: usize = 4 * EXCERPT;
-
-/// What is wrong with a list that does not say how long it is.
-pub(super) const UNCOUNTED: &str = "it has no X-Total-Count that is a number";
+const EXCERPT_BYTES: usize = 4 * EXCERPT;
 
 /// An answer, whole.
 #[derive(Debug, Clone)]
@@ -28,7 +26,6 @@ pub(super) struct Answer {
     pub(super) total: Option<usize>,
     /// `Date`: what time it is on that node.
     pub(super) date: Option<Timestamp>,
-    /// Of a list that was read as it came only the beginning, to be shown.
     pub(super) body: Vec<u8>,
 }
 
@@ -109,12 +106,13 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| self.not_dkron(&error))
     }
 
-    /// Refuses a list that is longer or shorter than its count (FACTS 3).
-    pub(super) fn counted(self, got: usize) -> Result<Self, Failure> {
-        match self.total {
-            Some(said) if said == got => Ok(self),
-            Some(said) => Err(Failure::Miscounted { got, said }),
-            None => Err(self.not_dkron(&UNCOUNTED)),
+    /// Reads a list into `collected`; refuses one that is longer or shorter than its count (FACTS 3).
+    pub(super) fn list<C: Collect>(&self, mut collected: C) -> Result<C, Failure> {
+        let said = self.total.ok_or_else(|| self.not_dkron(&"it has no X-Total-Count that is a number"))?;
+        match list::read(&self.body, said, &mut collected) {
+            Ok(got) if got == said => Ok(collected),
+            Ok(got) => Err(Failure::Miscounted { got, said }),
+            Err(problem) => Err(self.not_dkron(&problem)),
         }
     }
 

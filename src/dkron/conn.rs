@@ -9,9 +9,8 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::Url;
 
-use super::answer::{Answer, EXCERPT_BYTES, UNCOUNTED};
+use super::answer::Answer;
 use super::error::seconds;
-use super::list::{Collect, List};
 use super::{Dkron, Failure};
 
 /// The longest list that is read, in bytes. One of 50,000 jobs has about a tenth of it.
@@ -62,56 +61,24 @@ impl Conn {
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
-        self.send(Method::GET, path, None, LONGEST_ANSWER, whole).await
+        self.send(Method::GET, path, None, LONGEST_ANSWER).await
     }
 
     /// An answer that grows with the number of jobs.
     pub(super) async fn get_long(&self, path: &str) -> Result<Answer, Failure> {
-        self.send(Method::GET, path, None, LONGEST_LIST, whole).await
+        self.send(Method::GET, path, None, LONGEST_LIST).await
     }
 
     /// `body` is JSON.
     pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
-        self.send(Method::POST, path, Some(body), LONGEST_ANSWER, whole).await
+        self.send(Method::POST, path, Some(body), LONGEST_ANSWER).await
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
-        self.send(Method::DELETE, path, None, LONGEST_ANSWER, whole).await
+        self.send(Method::DELETE, path, None, LONGEST_ANSWER).await
     }
 
-    /// `GET /v1/jobs`, read as it arrives. The first problem in what should be the list is kept to the end, when it is known who
-    /// answered and whether it is a list at all.
-    pub(super) async fn list<C: Collect>(&self, empty: C) -> Result<(Answer, Result<List<C>, String>), Failure> {
-        let mut list = Ok(List::new(empty));
-        let answer = self
-            .send(Method::GET, LIST, None, LONGEST_LIST, |body, chunk, total| {
-                // One more than is shown, so that it is seen to be cut.
-                let room = (EXCERPT_BYTES + 1).saturating_sub(body.len());
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                let pushed = match (&mut list, total) {
-                    (Ok(reading), Some(total)) => reading.push(chunk, total),
-                    // Nothing says how much of it is to be kept.
-                    (Ok(_), None) => Err(UNCOUNTED.to_owned()),
-                    (Err(_), _) => Ok(()),
-                };
-                if let Err(problem) = pushed {
-                    list = Err(problem);
-                }
-            })
-            .await?;
-        Ok((answer, list))
-    }
-
-    /// Sends a request and hands what comes, and the `X-Total-Count` before it, to `take`, which keeps in the answer's body what is
-    /// needed of it.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Vec<u8>>,
-        limit: usize,
-        mut take: impl FnMut(&mut Vec<u8>, &[u8], Option<usize>),
-    ) -> Result<Answer, Failure> {
+    async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>, limit: usize) -> Result<Answer, Failure> {
         let label = format!("{method} {path}");
         let broken = |error| Failure::of_reqwest(&label, error, self.dkron.request_timeout);
         let mut request = self.client.request(method, endpoint(&self.dkron.url, path));
@@ -124,20 +91,15 @@ impl Conn {
         let (whom, status) = (header("x-whom"), response.status().as_u16());
         let total = header("x-total-count").and_then(|total| total.parse().ok());
         let date = header("date").and_then(|date| rfc2822::parse(&date).ok()).map(|date| date.timestamp());
-        let (mut body, mut received) = (Vec::new(), 0);
+        let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            received += chunk.len();
-            if received > limit {
+            if body.len() + chunk.len() > limit {
                 return Err(Failure::TooLong { request: label, limit });
             }
-            take(&mut body, &chunk, total);
+            body.extend_from_slice(&chunk);
         }
         Ok(Answer { request: label, status, whom, total, date, body })
     }
-}
-
-fn whole(body: &mut Vec<u8>, chunk: &[u8], _: Option<usize>) {
-    body.extend_from_slice(chunk);
 }
 
 /// The addresses behind the host's name, which the resolver may take `limit` to find.

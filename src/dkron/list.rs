@@ -1,7 +1,8 @@
-//! A list of jobs, read as it arrives: it is never there as a whole, neither as text nor as values.
+//! A list of jobs, read into whatever is needed of it.
 
 use crate::job::{Live, LiveJob};
-use crate::snapshot::{LONGEST_JOB, Lines, Objects, Piece, Shape};
+use crate::json::{Cut, Objects};
+use crate::snapshot::{LONGEST_JOB, Lines};
 
 /// What a list is read into.
 pub trait Collect {
@@ -56,55 +57,22 @@ fn live_job(job: &[u8]) -> Result<LiveJob, String> {
     read.map_err(|error| error.to_string())
 }
 
-/// Reads `GET /v1/jobs` piece by piece.
-pub(super) struct List<C> {
-    objects: Objects,
-    jobs: Jobs<C>,
-}
-
-struct Jobs<C> {
-    collected: C,
-    count: usize,
-}
-
-impl<C: Collect> List<C> {
-    pub(super) fn new(empty: C) -> Self {
-        Self { objects: Objects::new(LONGEST_JOB), jobs: Jobs { collected: empty, count: 0 } }
-    }
-
-    /// Takes the next bytes of a list that says it has `total` jobs: more are not kept, so that no answer fills the memory.
-    ///
-    /// # Errors
-    /// What is wrong with the list, in words.
-    pub(super) fn push(&mut self, chunk: &[u8], total: usize) -> Result<(), String> {
-        self.objects.push(chunk, &mut |piece| self.jobs.take(&piece, total))
-    }
-
-    /// The jobs and their number.
-    ///
-    /// # Errors
-    /// What is wrong with the list, in words.
-    pub(super) fn finish(mut self) -> Result<(C, usize), String> {
-        match self.objects.finish(&mut |piece| self.jobs.take(&piece, usize::MAX))? {
-            Shape::Array { closed: true } => Ok((self.jobs.collected, self.jobs.count)),
-            _ => Err("it is no JSON list".to_owned()),
-        }
-    }
-}
-
-impl<C: Collect> Jobs<C> {
-    fn take(&mut self, piece: &Piece<'_>, total: usize) -> Result<(), String> {
-        self.count += 1;
-        if self.count > total {
+/// Reads a list that says it has `total` jobs into `collected`: more are not read. Tells how many there are.
+///
+/// # Errors
+/// What is wrong with the list, in words.
+pub(super) fn read<C: Collect>(body: &[u8], total: usize, collected: &mut C) -> Result<usize, String> {
+    let mut objects = Objects::new(body, LONGEST_JOB);
+    let mut count = 0;
+    for Cut { offset, object, .. } in &mut objects {
+        count += 1;
+        if count > total {
             return Err(format!("it has more jobs than its X-Total-Count says, {total}"));
         }
-        match piece {
-            Piece::Object(object) => {
-                self.collected.add(object.bytes).map_err(|error| format!("job {}: {error}", object.number))
-            }
-            Piece::Broken(broken) => Err(format!("byte {}: {}", broken.offset, broken.reason)),
-        }
+        let object = object.map_err(|reason| format!("byte {offset}: {reason}"))?;
+        collected.add(&object).map_err(|error| format!("job {count}: {error}"))?;
     }
+    if objects.is_array() { Ok(count) } else { Err("it is no JSON list".to_owned()) }
 }
 
 /// Reads a list of jobs as `GET /v1/jobs` gives it.
@@ -112,7 +80,6 @@ impl<C: Collect> Jobs<C> {
 /// # Errors
 /// What is wrong with it, in words.
 pub fn decode_jobs(body: &[u8]) -> Result<Live, String> {
-    let mut list = List::new(Live::default());
-    list.push(body, usize::MAX)?;
-    list.finish().map(|(live, _)| live)
+    let mut live = Live::default();
+    read(body, usize::MAX, &mut live).map(|_| live)
 }

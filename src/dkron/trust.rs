@@ -23,7 +23,7 @@ use crate::schedule::Schedule;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
-use super::list::{Collect, List};
+use super::list::Collect;
 use super::version::{KNOWS_AFTER, release};
 use super::{Dkron, Failure, WaitError, backoff};
 
@@ -372,12 +372,9 @@ impl Trusted {
 
     /// All jobs, counted, and when that was; as [`Trusted::get`].
     pub(super) async fn list<C: Collect>(&self, empty: C) -> Result<(C, Option<Timestamp>), Failure> {
-        let (answer, list) = self.conn.list(empty).await?;
-        let answer = if self.direct { answer.by_leader(&self.leader)? } else { answer };
-        let answer = answer.success()?;
-        let (collected, count) = list.and_then(List::finish).map_err(|problem| answer.not_dkron(&problem))?;
-        let answer = answer.counted(count)?;
-        Ok((collected, answer.date))
+        let answer = self.conn.get_long(LIST).await?;
+        let answer = if self.direct { answer.by_leader(&self.leader)? } else { answer }.success()?;
+        Ok((answer.list(empty)?, answer.date))
     }
 
     /// Asks the leader for its scheduler. That it cannot be asked is an answer too, as long as the leader is still the same.

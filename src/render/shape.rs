@@ -11,6 +11,7 @@ use crate::job::{
     self, Concurrency, Definition, Job, NAME_REMEDY, Origin, SCHEDULE_REMEDY, STAMP_KEYS, StringMap, TIMEZONE_REMEDY,
     Wanted,
 };
+use crate::json::{write_list, write_object, write_text};
 use crate::schedule::{Schedule, ScheduleError};
 
 use super::Context;
@@ -361,28 +362,11 @@ impl Shaper<'_> {
                     "quote it if it is meant as a text",
                 ),
             },
-            FilledKind::String(text) => out.push_str(&quoted(text)),
-            FilledKind::List(list) => {
-                out.push('[');
-                for (index, value) in list.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    self.json(value, out);
-                }
-                out.push(']');
-            }
+            FilledKind::String(text) => write_text(out, text),
+            FilledKind::List(list) => write_list(out, list, |out, value| self.json(value, out)),
             FilledKind::Map(map) => {
-                out.push('{');
-                for (index, (key, value)) in map.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    out.push_str(&quoted(&key.text));
-                    out.push(':');
-                    self.json(value, out);
-                }
-                out.push('}');
+                let members = map.iter().map(|(key, value)| (key.text.as_str(), value));
+                write_object(out, members, |out, value| self.json(value, out));
             }
         }
     }
@@ -481,10 +465,6 @@ impl Shaper<'_> {
             self.job.executor_config.insert(EXPECT_CODE.0.to_owned(), EXPECT_CODE.1.to_owned());
         }
     }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// A YAML number as JSON writes it: as it stands where that is JSON, else as the integer it means.

@@ -45,27 +45,6 @@ pub enum ManifestError {
     Broken(String),
 }
 
-/// What a manifest says of the bytes: found while they go by.
-#[derive(Debug, Clone, Default)]
-pub struct Sum {
-    hasher: Sha256,
-    size: u64,
-}
-
-impl Sum {
-    /// Takes the next bytes.
-    pub fn add(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-    }
-
-    /// The SHA-256 in hexadecimal and the size in bytes.
-    pub fn finish(self) -> (String, u64) {
-        let hex = self.hasher.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        (hex.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect(), self.size)
-    }
-}
-
 impl Manifest {
     /// A manifest of this version. The file's digest and size come with [`Manifest::of`].
     pub fn new(time: Timestamp, namespace: &str, release: &str, source: &str, dkron: Option<&str>, count: u64) -> Self {
@@ -84,14 +63,13 @@ impl Manifest {
 
     /// The manifest of a file with these bytes.
     #[must_use]
-    pub fn of(mut self, sum: Sum) -> Self {
-        (self.sha256, self.size) = sum.finish();
-        self
+    pub fn of(self, bytes: &[u8]) -> Self {
+        Self { sha256: digest(bytes), size: bytes.len() as u64, ..self }
     }
 
     /// Whether the bytes are those that it was written for.
-    pub fn fits(&self, sum: Sum) -> bool {
-        sum.finish() == (self.sha256.to_ascii_lowercase(), self.size)
+    pub fn fits(&self, bytes: &[u8]) -> bool {
+        self.size == bytes.len() as u64 && self.sha256.eq_ignore_ascii_case(&digest(bytes))
     }
 
     /// The text of its file.
@@ -120,6 +98,12 @@ impl Manifest {
             _ => serde_json::from_slice(text).map_err(broken),
         }
     }
+}
+
+/// The SHA-256 in hexadecimal.
+fn digest(bytes: &[u8]) -> String {
+    let nibbles = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
 }
 
 fn milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

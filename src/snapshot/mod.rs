@@ -1,7 +1,7 @@
 //! Many jobs in one file, as data: how a backup is read, written, described, named, judged and rotated.
 //!
 //! ```text
-//!   bytes --Objects--> pieces --Reader--> records            (restore, clone, import)
+//!   bytes --Reader--> records, or what is wrong with them    (restore, clone, import, lint)
 //!   Dkron's list --Lines--> lines, parents first + Manifest  (backup)
 //!   names, sizes, manifests --Listing--> good or not, the newest good one, what may go
 //! ```
@@ -13,17 +13,15 @@ mod lines;
 mod listing;
 mod manifest;
 mod name;
-mod objects;
 mod reader;
 mod rotation;
 mod shrink;
 
 pub use lines::Lines;
 pub use listing::{Entry, Fault, Listing};
-pub use manifest::{Manifest, ManifestError, Sum};
+pub use manifest::{Manifest, ManifestError};
 pub use name::{Packing, data_of, file_name, is_ours, manifest_name, time_of};
-pub use objects::{Broken, Found, Object, Objects, Piece, Reason, Shape};
-pub use reader::{Flaw, Problem, Read, Reader, Record, Take};
+pub use reader::{Flaw, Problem, Reader, Record};
 pub use rotation::{Keep, expired};
 pub use shrink::{Shrunk, shrinks};
 

@@ -1,24 +1,23 @@
-//! Jobs out of files, as they come.
+//! Jobs out of files.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map;
+use std::collections::hash_map::Entry;
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::job::{FIELDS, LiveJob, json_words, odd_instant};
+use crate::json::{Cut, Objects, Reason};
 
-use super::{Object, Objects, Piece, Reason, Shape};
+use super::LONGEST_JOB;
 
 /// A job and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The job as Dkron held it.
     pub live: LiveJob,
-    /// Which one of the file it is, from 1.
-    pub number: u64,
     /// The line it begins in, from 1.
     pub line: u64,
     /// Line breaks that the backup script of old had put into it were taken out.
@@ -74,92 +73,43 @@ pub enum Flaw {
     },
 }
 
-/// What one file held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// How the objects stand in it.
-    pub shape: Shape,
-    /// Jobs that were handed out.
-    pub jobs: u64,
-    /// Those of them that line breaks were taken out of.
-    pub mended: u64,
-    /// Problems that were handed out.
-    pub problems: u64,
-}
-
-/// Where a [`Reader`] hands out what it finds. It returns an error to stop at the first problem, and nothing to skip it.
-pub type Take<'f, E> = dyn FnMut(Result<Record, Problem>) -> Result<(), E> + 'f;
-
-/// Reads one file after another, chunk by chunk; a name that comes twice is a problem also when it does so in two files.
-#[derive(Debug)]
+/// Reads one file after another; a name that comes twice is a problem also when it does so in two files.
+#[derive(Debug, Default)]
 pub struct Reader {
-    limit: usize,
-    objects: Objects,
-    names: HashMap<Arc<str>, (usize, u64)>,
-    files: Vec<String>,
-    read: Read,
+    /// Where each job is: its file and its line.
+    names: HashMap<Arc<str>, (Arc<str>, u64)>,
 }
 
 impl Reader {
-    /// A reader of this file that takes no object longer than so many bytes.
-    pub fn new(file: impl Into<String>, limit: usize) -> Self {
-        Self { limit, objects: Objects::new(limit), names: HashMap::new(), files: vec![file.into()], read: Read::new() }
+    /// What a file with these bytes holds, unpacked: a record for each object, or what is wrong with it.
+    pub fn read<'r>(
+        &'r mut self,
+        file: &'r Arc<str>,
+        bytes: &'r [u8],
+    ) -> impl Iterator<Item = Result<Record, Problem>> + use<'r> {
+        Objects::new(bytes, LONGEST_JOB).map(move |Cut { number, offset, line, object }| {
+            let record = object.map_err(Flaw::Broken).and_then(|object| {
+                let live = job(&object)?;
+                self.take(&live.job.name, (file.clone(), line))?;
+                Ok(Record { live, line, mended: matches!(object, Cow::Owned(_)) })
+            });
+            record.map_err(|flaw| Problem { file: file.to_string(), number, line, offset, flaw })
+        })
     }
 
-    /// Takes the file's next bytes, unpacked.
-    ///
-    /// # Errors
-    /// What `take` returned. The reader is of no use after it.
-    pub fn push<E>(&mut self, chunk: &[u8], take: &mut Take<'_, E>) -> Result<(), E> {
-        let Self { objects, names, files, read, .. } = self;
-        objects.push(chunk, &mut |piece| take(record(piece, names, files, read)))
-    }
-
-    /// The end of the file, and the beginning of the next if there is one.
-    ///
-    /// # Errors
-    /// What `take` returned.
-    pub fn finish<E>(&mut self, next: Option<String>, take: &mut Take<'_, E>) -> Result<Read, E> {
-        let objects = mem::replace(&mut self.objects, Objects::new(self.limit));
-        let Self { names, files, read, .. } = self;
-        let shape = objects.finish(&mut |piece| take(record(piece, names, files, read)))?;
-        self.files.extend(next);
-        Ok(Read { shape, ..mem::replace(&mut self.read, Read::new()) })
-    }
-}
-
-impl Read {
-    fn new() -> Self {
-        Self { shape: Shape::Empty, jobs: 0, mended: 0, problems: 0 }
-    }
-}
-
-fn record(
-    piece: Piece<'_>,
-    names: &mut HashMap<Arc<str>, (usize, u64)>,
-    files: &[String],
-    read: &mut Read,
-) -> Result<Record, Problem> {
-    let file = files.len().saturating_sub(1);
-    let (Piece::Object(Object { number, offset, line, .. })
-    | Piece::Broken(super::Broken { number, offset, line, .. })) = piece;
-    let live = match piece {
-        Piece::Broken(broken) => Err(Flaw::Broken(broken.reason)),
-        Piece::Object(object) => job(object.bytes).and_then(|live| match names.entry(live.job.name.clone()) {
-            hash_map::Entry::Vacant(entry) => {
-                entry.insert((file, line));
-                read.mended += u64::from(object.mended);
-                Ok(Record { live, number, line, mended: object.mended })
+    /// Takes a name for the job at this place, unless another job has it.
+    fn take(&mut self, name: &Arc<str>, place: (Arc<str>, u64)) -> Result<(), Flaw> {
+        match self.names.entry(name.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(place);
+                Ok(())
             }
-            hash_map::Entry::Occupied(entry) => {
-                let &(file, line) = entry.get();
-                let file = files.get(file).cloned().unwrap_or_default();
-                Err(Flaw::Twice { name: live.job.name.to_string(), file, line })
+            Entry::Occupied(entry) => {
+                let (file, line) = entry.get();
+                Err(Flaw::Twice { name: name.to_string(), file: file.to_string(), line: *line })
             }
-        }),
-    };
-    *if live.is_ok() { &mut read.jobs } else { &mut read.problems } += 1;
-    live.map_err(|flaw| Problem { file: files.get(file).cloned().unwrap_or_default(), number, line, offset, flaw })
+        }
+    }
 }
 
 /// Reads one object. What only the server may set is dropped (FACTS 8).

@@ -22,11 +22,11 @@ use url::Url;
 
 use crate::dkron::Tls;
 
-use super::{Chunks, Limits, Naming, StoreError, Trouble};
+use super::{Limits, Naming, StoreError, Trouble};
 
-/// A backup longer than this many bytes goes up in parts of this size: so much of it is held, and sent again when a connection
-/// breaks. S3 takes 10,000 parts.
-pub(super) const PART: usize = 8 << 20;
+/// A backup longer than this many bytes goes up in parts of this size: so much of it is sent again when a connection breaks. S3 takes
+/// 10,000 parts.
+const PART: usize = 8 << 20;
 /// How long a store may take before that is said.
 const SAID_AFTER: Duration = Duration::from_secs(2);
 /// The longest message of a store that is shown, in characters.
@@ -37,13 +37,6 @@ pub(super) struct Bucket {
     store: Box<dyn ObjectStore>,
     prefix: Path,
     shown: String,
-}
-
-/// A backup's object that is not there yet.
-pub(super) struct Draft<'s> {
-    bucket: &'s Bucket,
-    naming: Naming,
-    upload: Option<Box<dyn MultipartUpload>>,
 }
 
 /// Our own TLS and no redirects, for a client that otherwise brings its own.
@@ -134,13 +127,17 @@ impl Bucket {
         Ok(listed.objects.iter().filter_map(|object| Some((name(&object.location)?, object.size))).collect())
     }
 
-    pub(super) async fn bytes<E: From<StoreError>>(&self, name: &str, take: &mut Chunks<'_, E>) -> Result<(), E> {
+    pub(super) async fn bytes(&self, name: &str, limit: usize) -> Result<Vec<u8>, StoreError> {
         let failed = |error: Error| self.error("cannot read", Some(name), &error);
         let mut stream = self.patiently(self.store.get(&self.at(name))).await.map_err(failed)?.into_stream();
+        let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
-            take(&chunk.map_err(failed)?)?;
+            bytes.extend_from_slice(&chunk.map_err(failed)?);
+            if bytes.len() > limit {
+                return Err(StoreError::TooLong { file: format!("{}/{name}", self.shown), limit });
+            }
         }
-        Ok(())
+        Ok(bytes)
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), StoreError> {
@@ -152,8 +149,44 @@ impl Bucket {
         }
     }
 
-    pub(super) fn draft(&self, naming: Naming) -> Draft<'_> {
-        Draft { bucket: self, naming, upload: None }
+    /// Writes a backup under the first name that is free.
+    pub(super) async fn create(&self, mut naming: Naming, bytes: Vec<u8>) -> Result<Naming, StoreError> {
+        // An upload in parts replaces what is there. So an empty object claims the name first, which only one can do.
+        let (first, parts) = if bytes.len() > PART { (Vec::new(), bytes) } else { (bytes, Vec::new()) };
+        let first = PutPayload::from(first);
+        while !self.put_new(&naming.name(), first.clone()).await? {
+            naming.taken(&self.shown)?;
+        }
+        if !parts.is_empty() {
+            self.put_parts(&naming.name(), &parts).await?;
+        }
+        Ok(naming)
+    }
+
+    /// Writes an object in parts; where that fails, nothing of it stays.
+    async fn put_parts(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let written = match self.patiently(self.store.put_multipart(&self.at(name))).await {
+            Ok(mut upload) => {
+                let written = self.upload(&mut *upload, bytes).await;
+                if written.is_err() {
+                    let _ = upload.abort().await;
+                }
+                written
+            }
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
+            // The first error is the one to tell.
+            let _ = self.remove(name).await;
+        }
+        written.map_err(|error| self.error("cannot write", Some(name), &error))
+    }
+
+    async fn upload(&self, upload: &mut dyn MultipartUpload, bytes: &[u8]) -> object_store::Result<()> {
+        for part in bytes.chunks(PART) {
+            self.patiently(upload.put_part(PutPayload::from(part.to_vec()))).await?;
+        }
+        self.patiently(upload.complete()).await.map(drop)
     }
 
     /// Writes a manifest under its name. It belongs to a file whose name was free, so nobody else writes it; one that is there
@@ -180,7 +213,7 @@ impl Bucket {
     }
 
     /// Writes an object, unless there is one of that name; tells whether it did.
-    async fn create(&self, name: &str, bytes: PutPayload) -> Result<bool, StoreError> {
+    async fn put_new(&self, name: &str, bytes: PutPayload) -> Result<bool, StoreError> {
         let options = PutOptions::from(PutMode::Create);
         let at = self.at(name);
         match self.patiently(self.store.put_opts(&at, bytes, options)).await {
@@ -203,60 +236,6 @@ impl Bucket {
             _ => Trouble::Unavailable,
         };
         StoreError::Remote { doing, place, trouble, cause }
-    }
-}
-
-impl Draft<'_> {
-    pub(super) async fn write(&mut self, part: Vec<u8>) -> Result<(), StoreError> {
-        if self.upload.is_none() {
-            // An upload in parts replaces what is there. So an empty object claims the name first, which only one can do.
-            self.create(PutPayload::new()).await?;
-            let name = self.naming.name();
-            match self.bucket.patiently(self.bucket.store.put_multipart(&self.bucket.at(&name))).await {
-                Ok(upload) => self.upload = Some(upload),
-                Err(error) => return Err(self.give_up(&error).await),
-            }
-        }
-        if let Some(upload) = &mut self.upload
-            && let Err(error) = self.bucket.patiently(upload.put_part(PutPayload::from(part))).await
-        {
-            return Err(self.give_up(&error).await);
-        }
-        Ok(())
-    }
-
-    pub(super) async fn finish(mut self, rest: Vec<u8>) -> Result<Naming, StoreError> {
-        if self.upload.is_none() {
-            self.create(rest.into()).await?;
-            return Ok(self.naming);
-        }
-        if !rest.is_empty() {
-            self.write(rest).await?;
-        }
-        if let Some(upload) = &mut self.upload
-            && let Err(error) = self.bucket.patiently(upload.complete()).await
-        {
-            return Err(self.give_up(&error).await);
-        }
-        Ok(self.naming)
-    }
-
-    /// Writes an object under the first name that is free.
-    async fn create(&mut self, bytes: PutPayload) -> Result<(), StoreError> {
-        while !self.bucket.create(&self.naming.name(), bytes.clone()).await? {
-            self.naming.taken(&self.bucket.shown)?;
-        }
-        Ok(())
-    }
-
-    /// Takes back what is there of an upload in parts; the first error is the one to tell.
-    async fn give_up(&mut self, error: &Error) -> StoreError {
-        let name = self.naming.name();
-        if let Some(mut upload) = self.upload.take() {
-            let _ = upload.abort().await;
-        }
-        let _ = self.bucket.remove(&name).await;
-        self.bucket.error("cannot write", Some(&name), error)
     }
 }
 

@@ -9,10 +9,8 @@ use std::process;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Chunks, Naming, StoreError};
+use super::{Naming, StoreError};
 
-/// How many bytes are written or read at once.
-pub(super) const PART: usize = 64 << 10;
 /// What the names of files begin with that are not there yet.
 const TEMPORARY: &str = ".tmp-dkron-jobs-";
 /// After this time a temporary file is that of a killed run.
@@ -22,14 +20,6 @@ const STALE: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-}
-
-/// A backup's file that has no name yet. Dropped, it is gone.
-#[derive(Debug)]
-pub(super) struct Draft<'s> {
-    directory: &'s Directory,
-    temporary: Temporary,
-    naming: Naming,
 }
 
 /// A temporary file; dropped, it is gone.
@@ -69,8 +59,8 @@ impl Directory {
         Ok(names)
     }
 
-    pub(super) fn bytes<E: From<StoreError>>(&self, name: &str, take: &mut Chunks<'_, E>) -> Result<(), E> {
-        bytes(&self.path.join(name), take)
+    pub(super) fn bytes(&self, name: &str, limit: usize) -> Result<Vec<u8>, StoreError> {
+        bytes(&self.path.join(name), limit)
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
@@ -81,13 +71,32 @@ impl Directory {
         }
     }
 
-    /// Begins a backup: the folder is made if need be, and what killed runs left is removed.
-    pub(super) fn draft(&self, naming: Naming, now: Timestamp) -> Result<Draft<'_>, StoreError> {
+    /// Writes a backup under the first name that is free. The folder is made if need be, and what killed runs left is removed.
+    pub(super) fn create(&self, mut naming: Naming, bytes: &[u8], now: Timestamp) -> Result<Naming, StoreError> {
         // The jobs may hold secrets.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
         made.map_err(|cause| disk("cannot make the folder", &self.path, cause))?;
         self.clear(now)?;
-        Ok(Draft { directory: self, temporary: self.temporary(&naming.name())?, naming })
+        let mut temporary = self.temporary(&naming.name())?;
+        temporary.write(bytes)?;
+        loop {
+            let path = self.path.join(naming.name());
+            // An empty file under that name is the claim to it: only one can make it, on every file system. The rename then
+            // replaces nothing but our own claim. Until its manifest is there, no reader believes in it.
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(_) => {}
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                    naming.taken(&self.path.display().to_string())?;
+                    continue;
+                }
+                Err(cause) => return Err(disk("cannot write", &path, cause)),
+            }
+            let kept = temporary.rename(&path).and_then(|()| self.sync());
+            if kept.is_err() {
+                let _ = fs::remove_file(&path);
+            }
+            return kept.map(|()| naming);
+        }
     }
 
     fn clear(&self, now: Timestamp) -> Result<(), StoreError> {
@@ -137,37 +146,9 @@ impl Directory {
     }
 }
 
-impl Draft<'_> {
-    pub(super) fn write(&mut self, part: &[u8]) -> Result<(), StoreError> {
-        self.temporary.write(part)
-    }
-
-    pub(super) fn finish(mut self, rest: &[u8]) -> Result<Naming, StoreError> {
-        self.temporary.write(rest)?;
-        loop {
-            let path = self.directory.path.join(self.naming.name());
-            // An empty file under that name is the claim to it: only one can make it, on every file system. The rename then
-            // replaces nothing but our own claim. Until its manifest is there, no reader believes in it.
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(_) => {}
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                    self.naming.taken(&self.directory.path.display().to_string())?;
-                    continue;
-                }
-                Err(cause) => return Err(disk("cannot write", &path, cause)),
-            }
-            let kept = self.temporary.rename(&path).and_then(|()| self.directory.sync());
-            if kept.is_err() {
-                let _ = fs::remove_file(&path);
-            }
-            return kept.map(|()| self.naming);
-        }
-    }
-}
-
 impl Temporary {
-    fn write(&mut self, part: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(part).map_err(|cause| disk("cannot write", &self.target, cause))
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(bytes).map_err(|cause| disk("cannot write", &self.target, cause))
     }
 
     /// Gives it its name once it is on the disk.
@@ -188,19 +169,19 @@ impl Drop for Temporary {
     }
 }
 
-/// A file's bytes.
-pub(super) fn bytes<E: From<StoreError>>(path: &Path, take: &mut Chunks<'_, E>) -> Result<(), E> {
+/// A file's bytes; one with more of them than `limit` is not read.
+pub(super) fn bytes(path: &Path, limit: usize) -> Result<Vec<u8>, StoreError> {
     let error = |cause| disk("cannot read", path, cause);
-    let mut file = File::open(path).map_err(error)?;
-    let mut buffer = vec![0; PART];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => take(buffer.get(..read).unwrap_or_default())?,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(error(cause).into()),
-        }
+    let file = File::open(path).map_err(error)?;
+    let length = usize::try_from(file.metadata().map_err(error)?.len()).unwrap_or(usize::MAX);
+    let too_long = || StoreError::TooLong { file: path.display().to_string(), limit };
+    if length > limit {
+        return Err(too_long());
     }
+    let mut bytes = Vec::with_capacity(length);
+    // It may be a pipe, or grow while it is read.
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(error)?;
+    if bytes.len() > limit { Err(too_long()) } else { Ok(bytes) }
 }
 
 pub(super) fn disk(doing: &'static str, path: &Path, cause: io::Error) -> StoreError {

@@ -55,6 +55,14 @@ pub enum StoreError {
         /// The packer's words.
         cause: io::Error,
     },
+    /// A file with more bytes than are read, as it is stored or unpacked.
+    #[error("{file} is longer than {limit} bytes; name another file, or cut it into several")]
+    TooLong {
+        /// The file.
+        file: String,
+        /// How many bytes it may have.
+        limit: usize,
+    },
     /// Others were always faster.
     #[error("no free name for a backup in {place}: many others are being written there at this moment; try again")]
     Names {

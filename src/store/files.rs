@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::snapshot::{Fault, Manifest, Packing, Sum, data_of, is_ours, manifest_name};
+use crate::snapshot::{Fault, Manifest, Packing, data_of, is_ours, manifest_name};
 use crate::sort;
 
 use super::directory::{Directory, bytes, disk};
-use super::pack::Unpacker;
-use super::{Chunks, StoreError};
+use super::pack::unpack;
+use super::{LONGEST_FILE, StoreError};
 
 /// The files to read jobs from: the file itself, or those of a folder, by name.
 ///
@@ -49,11 +49,11 @@ fn of_jobs(name: &str) -> bool {
     (json || script) && !hidden && data_of(name).is_none()
 }
 
-/// Hands out a file's content, unpacked, in chunks. If a manifest lies beside it, all of it is compared with that first.
+/// A file's content, unpacked. If a manifest lies beside it, it must be what that says.
 ///
 /// # Errors
-/// It is not what its manifest says, cannot be read or unpacked; or what `take` returned.
-pub fn read_file<E: From<StoreError>>(path: &Path, take: &mut Chunks<'_, E>) -> Result<(), E> {
+/// It is not what its manifest says, is too long, or cannot be read or unpacked.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, StoreError> {
     let file = path.display().to_string();
     let not_good = |fault| StoreError::NotGood { file: file.clone(), fault };
     let beside = PathBuf::from(manifest_name(&file));
@@ -63,25 +63,11 @@ pub fn read_file<E: From<StoreError>>(path: &Path, take: &mut Chunks<'_, E>) -> 
     } else {
         None
     };
-    let fits = |sum| manifest.as_ref().is_none_or(|manifest| manifest.fits(sum));
-    if manifest.is_some() {
-        let mut sum = Sum::default();
-        bytes(path, &mut |chunk| {
-            sum.add(chunk);
-            Ok::<_, E>(())
-        })?;
-        if !fits(sum) {
-            return Err(not_good(Fault::Digest).into());
-        }
+    let bytes = bytes(path, LONGEST_FILE)?;
+    if manifest.is_some_and(|manifest| !manifest.fits(&bytes)) {
+        return Err(not_good(Fault::Digest));
     }
-    let mut sum = Sum::default();
-    let mut unpacker = Unpacker::new(&file, take);
-    bytes(path, &mut |chunk| {
-        sum.add(chunk);
-        unpacker.push(chunk)
-    })?;
-    unpacker.finish()?;
-    if fits(sum) { Ok(()) } else { Err(not_good(Fault::Digest).into()) }
+    unpack(&file, bytes)
 }
 
 /// Writes a file whole or not at all, readable for its owner only: jobs may hold secrets.

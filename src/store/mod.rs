@@ -1,9 +1,8 @@
 //! Where backups are kept: a directory, or a bucket of S3, Google Cloud Storage or Azure Blob Storage.
 //!
 //! ```text
-//!   save:  lines --pack--> bytes --> temporary file, or parts of an upload --> the name, which nobody else has
-//!                            \--sum--> manifest --> its name
-//!   read:  name --> bytes, summed and compared with the manifest --> bytes again --unpack--> chunks
+//!   save:  lines --pack--> bytes --> a name that nobody else has, then the manifest under its name
+//!   read:  name --> bytes, compared with the manifest --unpack--> the lines
 //! ```
 //!
 //! A backup's file is there before its manifest, and each of the two is there whole or not at all. So whatever kills a run leaves at
@@ -37,14 +36,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::dkron::Tls;
 use crate::report::shown_source;
-use crate::snapshot::{Entry, Fault, Listing, Manifest, Packing, Sum, file_name, is_ours, manifest_name};
+use crate::snapshot::{Entry, Fault, Listing, Manifest, Packing, file_name, is_ours, manifest_name};
 
 use directory::Directory;
-use pack::{Packer, Unpacker};
+use pack::{pack, unpack};
 
 pub use error::{StoreError, Trouble};
 pub use files::{is_store, job_files, read_file, write_new};
 
+/// The longest file of jobs, in bytes, as it is stored and unpacked. It is as long as the longest list that is taken from Dkron.
+pub const LONGEST_FILE: usize = 256 << 20;
 /// The longest manifest, in bytes.
 const LONGEST_MANIFEST: usize = 64 << 10;
 /// Manifests that are read at the same time.
@@ -81,9 +82,6 @@ pub struct Saved {
     /// What its manifest says.
     pub manifest: Manifest,
 }
-
-/// Where bytes go as they come. It returns an error to stop.
-pub type Chunks<'f, E> = dyn FnMut(&[u8]) -> Result<(), E> + 'f;
 
 /// The name of a file to be, until it is known to be free.
 #[derive(Debug, Clone, Copy)]
@@ -185,28 +183,17 @@ impl Store {
         lines: impl IntoIterator<Item = &'l [u8]>,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let failed = |cause| StoreError::Packed { file: self.shown.clone(), packing, cause };
+        let packed = pack(packing, lines);
+        let packed = packed.map_err(|cause| StoreError::Packed { file: self.shown.clone(), packing, cause })?;
+        manifest = manifest.of(&packed);
         let naming = Naming { time: manifest.time, packing, left: NAMES };
-        let mut draft = match &self.kind {
-            Kind::Directory(directory) => Draft::File(directory.draft(naming, now)?),
+        let naming = match &self.kind {
+            Kind::Directory(directory) => directory.create(naming, &packed, now)?,
             #[cfg(feature = "object-stores")]
-            Kind::Bucket(bucket) => Draft::Object(bucket.draft(naming)),
+            Kind::Bucket(bucket) => bucket.create(naming, packed).await?,
         };
-        let mut sum = Sum::default();
-        let mut packer = Packer::new(packing).map_err(failed)?;
-        for line in lines {
-            packer.write(line).map_err(failed)?;
-            if packer.ready() >= draft.part() {
-                let part = packer.take();
-                sum.add(&part);
-                draft.write(part).await?;
-            }
-        }
-        let rest = packer.finish().map_err(failed)?;
-        sum.add(&rest);
-        let naming = draft.finish(rest).await?;
         manifest.time = naming.time;
-        let saved = Saved { file: naming.name(), manifest: manifest.of(sum) };
+        let saved = Saved { file: naming.name(), manifest };
         let name = manifest_name(&saved.file);
         let text = saved.manifest.to_text();
         let written = match &self.kind {
@@ -223,45 +210,21 @@ impl Store {
         Ok(saved)
     }
 
-    /// Hands out a good backup's content, unpacked, in chunks. All of it is compared with its manifest first.
+    /// A good backup's content, unpacked, once it is known to be what its manifest says.
     ///
     /// # Errors
-    /// It is not what its manifest says, cannot be read or unpacked; or what `take` returned.
-    pub async fn read<E: From<StoreError>>(&self, entry: &Entry, take: &mut Chunks<'_, E>) -> Result<(), E> {
+    /// It is not what its manifest says, is too long, or cannot be read or unpacked.
+    pub async fn read(&self, entry: &Entry) -> Result<Vec<u8>, StoreError> {
         let file = &entry.file;
         let damaged = |fault: Fault| StoreError::NotGood { file: file.clone(), fault };
-        let manifest = match (entry.good(), &entry.fault) {
-            (Some(manifest), _) => manifest,
-            (None, fault) => return Err(damaged(fault.clone().unwrap_or(Fault::NoManifest)).into()),
+        let Some(manifest) = entry.good() else {
+            return Err(damaged(entry.fault.clone().unwrap_or(Fault::NoManifest)));
         };
-        if let Some(fault) = self.verify(entry).await? {
-            return Err(damaged(fault).into());
+        let bytes = self.bytes(file, LONGEST_FILE).await?;
+        if !manifest.fits(&bytes) {
+            return Err(damaged(Fault::Digest));
         }
-        let mut sum = Sum::default();
-        let mut unpacker = Unpacker::new(file, take);
-        let mut chunk = |chunk: &[u8]| {
-            sum.add(chunk);
-            unpacker.push(chunk)
-        };
-        self.bytes(file, &mut chunk).await?;
-        unpacker.finish()?;
-        // Somebody may have changed it between the two looks.
-        if manifest.fits(sum) { Ok(()) } else { Err(damaged(Fault::Digest).into()) }
-    }
-
-    /// Why a backup is not good, once all its bytes were read; `None` for a good one.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub async fn verify(&self, entry: &Entry) -> Result<Option<Fault>, StoreError> {
-        let Some(manifest) = entry.good() else { return Ok(entry.fault.clone()) };
-        let mut sum = Sum::default();
-        let mut add = |chunk: &[u8]| {
-            sum.add(chunk);
-            Ok::<_, StoreError>(())
-        };
-        self.bytes(&entry.file, &mut add).await?;
-        Ok((!manifest.fits(sum)).then_some(Fault::Digest))
+        unpack(file, bytes)
     }
 
     /// Removes a file; one that is not there is no error.
@@ -277,26 +240,18 @@ impl Store {
     }
 
     async fn manifest_text(&self, name: &str) -> Result<Vec<u8>, String> {
-        let mut text = Vec::new();
-        let mut take = |chunk: &[u8]| {
-            text.extend_from_slice(chunk);
-            if text.len() > LONGEST_MANIFEST {
-                return Err(Unreadable(format!("it is longer than {LONGEST_MANIFEST} bytes")));
-            }
-            Ok(())
-        };
-        match self.bytes(name, &mut take).await {
-            Ok(()) => Ok(text),
-            Err(Unreadable(words)) => Err(words),
-        }
+        self.bytes(name, LONGEST_MANIFEST).await.map_err(|error| match error {
+            StoreError::TooLong { limit, .. } => format!("it is longer than {limit} bytes"),
+            error => error.to_string(),
+        })
     }
 
-    /// A file's bytes as they are stored.
-    async fn bytes<E: From<StoreError>>(&self, name: &str, take: &mut Chunks<'_, E>) -> Result<(), E> {
+    /// A file's bytes as they are stored; one with more of them than `limit` is not read.
+    async fn bytes(&self, name: &str, limit: usize) -> Result<Vec<u8>, StoreError> {
         match &self.kind {
-            Kind::Directory(directory) => directory.bytes(name, take),
+            Kind::Directory(directory) => directory.bytes(name, limit),
             #[cfg(feature = "object-stores")]
-            Kind::Bucket(bucket) => bucket.bytes(name, take).await,
+            Kind::Bucket(bucket) => bucket.bytes(name, limit).await,
         }
     }
 }
@@ -305,49 +260,5 @@ impl Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(&self.shown).finish()
-    }
-}
-
-/// Why a manifest could not be had, for [`Fault::Unreadable`].
-struct Unreadable(String);
-
-impl From<StoreError> for Unreadable {
-    fn from(error: StoreError) -> Self {
-        Self(error.to_string())
-    }
-}
-
-/// A backup being written.
-enum Draft<'s> {
-    File(directory::Draft<'s>),
-    #[cfg(feature = "object-stores")]
-    Object(bucket::Draft<'s>),
-}
-
-impl Draft<'_> {
-    /// How many bytes a part should have, at least.
-    fn part(&self) -> usize {
-        match self {
-            Self::File(_) => directory::PART,
-            #[cfg(feature = "object-stores")]
-            Self::Object(_) => bucket::PART,
-        }
-    }
-
-    async fn write(&mut self, part: Vec<u8>) -> Result<(), StoreError> {
-        match self {
-            Self::File(draft) => draft.write(&part),
-            #[cfg(feature = "object-stores")]
-            Self::Object(draft) => draft.write(part).await,
-        }
-    }
-
-    /// Gives it a name that was free.
-    async fn finish(self, rest: Vec<u8>) -> Result<Naming, StoreError> {
-        match self {
-            Self::File(draft) => draft.finish(&rest),
-            #[cfg(feature = "object-stores")]
-            Self::Object(draft) => draft.finish(rest).await,
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use axum::http::StatusCode;
-use dkron_jobs::snapshot::{Manifest, Sum, manifest_name};
+use dkron_jobs::snapshot::{Manifest, manifest_name};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
@@ -34,9 +34,7 @@ fn gzip(text: &str) -> Vec<u8> {
 
 /// The manifest of a file with these bytes.
 fn manifest(bytes: &[u8]) -> String {
-    let mut sum = Sum::default();
-    sum.add(bytes);
-    Manifest::new(Timestamp::UNIX_EPOCH, "default", "main", "http://dkron:8080", None, 3).of(sum).to_text()
+    Manifest::new(Timestamp::UNIX_EPOCH, "default", "main", "http://dkron:8080", None, 3).of(bytes).to_text()
 }
 
 /// What a run said and how it ended; it wrote nothing.
@@ -128,21 +126,20 @@ fn only_damaged_backups_are_none() {
 }
 
 #[test]
-fn a_line_of_two_gigabytes_is_refused_fast_and_in_little_memory() {
+fn a_file_of_two_gigabytes_is_refused_fast_and_in_little_memory() {
     let server = Server::start();
     let cli = Cli::new().dkron(server.url());
     cli.write("long.ndjson", format!("{}\n{{\"name\":\"", job("a")));
     let file = File::options().write(true).open(cli.path("long.ndjson")).expect("the file");
     file.set_len(2 << 30).expect("a file with a hole");
-    // Kilobytes of address space, which is more than what is really used, and seconds of a processor, without optimisation.
+    // Kilobytes of address space, which is more than what is really used, and seconds of a processor.
     let ran =
         cli.run_under("sh", &["-c", "ulimit -v 400000; ulimit -t 20; exec \"$@\"", "sh"], &["restore", "long.ndjson"]);
     let mut text = String::new();
-    refusal(&mut text, "a line of 2 GB", &ran, &server);
+    refusal(&mut text, "a file of 2 GB", &ran, &server);
     insta::assert_snapshot!(text, @r"
-    == a line of 2 GB: exit code 1
-    error: long.ndjson: job 2, which begins in line 2 (byte 115): the object that begins here is longer than 16777216 bytes
-    error: nothing was written; correct the file, or say `--skip-invalid` to leave these out
+    == a file of 2 GB: exit code 1
+    error: long.ndjson is longer than 268435456 bytes; name another file, or cut it into several
     ");
 }
 

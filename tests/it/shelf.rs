@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dkron_jobs::snapshot::{Manifest, Packing, Sum, file_name, manifest_name};
+use dkron_jobs::snapshot::{Manifest, Packing, file_name, manifest_name};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -19,9 +19,8 @@ pub(crate) fn put(cli: &Cli, time: Timestamp, namespace: &str, jobs: &[Value]) -
 /// The same into a folder of this name.
 pub(crate) fn put_into(cli: &Cli, folder: &str, time: Timestamp, namespace: &str, jobs: &[Value]) -> String {
     let text: String = jobs.iter().flat_map(|job| [job.to_string(), "\n".to_owned()]).collect();
-    let mut sum = Sum::default();
-    sum.add(text.as_bytes());
-    let manifest = Manifest::new(time, namespace, "main", "http://dkron:8080", None, jobs.len() as u64).of(sum);
+    let manifest =
+        Manifest::new(time, namespace, "main", "http://dkron:8080", None, jobs.len() as u64).of(text.as_bytes());
     let file = file_name(time, Packing::Plain);
     cli.write(&format!("{folder}/{file}"), text);
     cli.write(&format!("{folder}/{}", manifest_name(&file)), manifest.to_text());

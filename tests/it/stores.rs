@@ -97,13 +97,8 @@ async fn save(store: &Store, time: Timestamp, packing: Packing, text: &str) -> R
 }
 
 async fn text(store: &Store, entry: &Entry) -> Result<String, StoreError> {
-    let mut text = Vec::new();
-    let mut take = |chunk: &[u8]| {
-        text.extend_from_slice(chunk);
-        Ok::<_, StoreError>(())
-    };
-    store.read(entry, &mut take).await?;
-    Ok(String::from_utf8(text).expect("text"))
+    let bytes = store.read(entry).await?;
+    Ok(String::from_utf8(bytes).expect("text"))
 }
 
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
@@ -152,7 +147,6 @@ fn what_is_saved_is_listed_and_read_back() {
             assert!(packing == Packing::Plain || size < want.len() as u64 * 3 / 4, "{packing}: {size} bytes");
             let entry = place.entry(&saved.file).await;
             assert_eq!(entry.good(), Some(&saved.manifest));
-            assert_eq!(place.store.verify(&entry).await.expect("read"), None);
             assert_eq!(text(&place.store, &entry).await.expect("read"), want);
             let listing = place.listing().await;
             assert_eq!(listing.newest_good(Some("shop")).map(|entry| &entry.file), Some(&saved.file));
@@ -181,7 +175,6 @@ fn what_an_interrupted_run_leaves_is_never_good() {
         fs::remove_file(place.files.join(&lost.file)).expect("removed");
         let fault = async |file: &str| place.entry(file).await.fault;
         assert_eq!(fault(&torn.file).await, Some(Fault::NoManifest));
-        assert_eq!(place.store.verify(&place.entry(&torn.file).await).await.expect("read"), Some(Fault::NoManifest));
         assert_eq!(fault(&lost.file).await, Some(Fault::NoFile));
         assert_eq!(place.listing().await.newest_good(None).map(|entry| entry.file.clone()), Some(old.file));
         for file in [&torn.file, &lost.file] {
@@ -207,15 +200,8 @@ fn a_changed_backup_is_found_before_anything_of_it_is_used() {
         fs::write(&path, &bytes).expect("written");
         let entry = place.entry(&saved.file).await;
         assert_eq!(entry.fault, None, "its size still fits");
-        assert_eq!(place.store.verify(&entry).await.expect("read"), Some(Fault::Digest));
-        let mut taken = 0;
-        let mut take = |_: &[u8]| {
-            taken += 1;
-            Ok::<_, StoreError>(())
-        };
-        let error = place.store.read(&entry, &mut take).await.expect_err("changed");
+        let error = place.store.read(&entry).await.expect_err("changed");
         assert!(matches!(error, StoreError::NotGood { fault: Fault::Digest, .. }), "{error}");
-        assert_eq!(taken, 0);
         fs::write(&path, &bytes[..middle]).expect("written");
         let fault = place.entry(&saved.file).await.fault;
         assert_eq!(fault, Some(Fault::Size { is: middle as u64, said: bytes.len() as u64 }));
@@ -293,23 +279,6 @@ fn a_manifest_of_another_kind_makes_no_good_one() {
             let saved = place.save(at(minute), Packing::Plain, "x\n").await;
             fs::write(place.files.join(manifest_name(&saved.file)), text).expect("written");
             assert_eq!(place.entry(&saved.file).await.fault, Some(fault));
-        }
-    });
-}
-
-#[test]
-fn who_takes_can_stop() {
-    on_both(async |place| {
-        for packing in Packing::ALL {
-            let saved = place.save(at(0), packing, &noise(500_000)).await;
-            let mut taken = 0;
-            let mut take = |_: &[u8]| {
-                taken += 1;
-                Err(StoreError::NoFiles { path: "enough".to_owned() })
-            };
-            let error = place.store.read(&place.entry(&saved.file).await, &mut take).await.expect_err("stopped");
-            assert!(matches!(&error, StoreError::NoFiles { path } if path == "enough"), "{error}");
-            assert_eq!(taken, 1, "{packing}");
         }
     });
 }

@@ -386,7 +386,7 @@ fn of_size_and_time() -> Vec<Row> {
         row(
             "gigantic-answer",
             vec![
-                Strike::passing("once each", |world| once_each(world, || Fault::Gigantic { bytes: 48 << 20 })),
+                Strike::passing("once each", |world| once_each(world, || Fault::Gigantic { bytes: 16 << 20 })),
                 Strike::staying("for ever", |world| always(world, Fault::Gigantic { bytes: 1 << 40 })),
                 Strike::passing("a list longer than any other answer may be, once", |world| {
                     list(world, Fault::Flood { bytes: 9 << 20 });
