@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use crate::job::Job;
 use crate::schedule::allowed_interval;
-use crate::sort;
 use crate::table::{Row, Table};
 
 /// The data table that the caches stand in.
@@ -72,7 +71,7 @@ impl Caches {
             }
         }
         // Stable: of two of the same name the upper one comes first, and counts.
-        sort::by(&mut read, |(_, a), (_, b)| a.name.cmp(&b.name));
+        read.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
         let mut caches: Vec<Cache> = Vec::with_capacity(read.len());
         for (row, cache) in read {
             if caches.last().is_some_and(|above| above.name == cache.name) {
@@ -81,7 +80,7 @@ impl Caches {
                 caches.push(cache);
             }
         }
-        sort::by(&mut problems, Ord::cmp);
+        problems.sort();
         Self { caches, problems: problems.into_iter().map(|(row, problem)| format!("row {row}: {problem}")).collect() }
     }
 

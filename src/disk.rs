@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use crate::render::{Problem, Problems, Source, Sources, TableFormat, values as parse_values};
 use crate::report::shown_source;
-use crate::sort;
 use crate::table::Table;
 
 /// The folder of data tables within a folder of templates.
@@ -136,7 +135,7 @@ pub fn vars_dir(folder: &Path) -> Result<BTreeMap<String, String>, Problems> {
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     paths.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
-    sort::by(&mut paths, Ord::cmp);
+    paths.sort();
     Ok(paths)
 }
 

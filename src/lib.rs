@@ -35,8 +35,6 @@
 //! | [`cli`], [`exit`] | the command line, its help, and exit codes | yes |
 //! | [`shutdown`], [`telemetry`] | signals, and the log | no |
 //!
-//! `interned` and `sort` are small tools: names kept once, and the one place of stable sorts.
-//!
 //! # What is never so
 //!
 //! - A pure module never sees a file, a socket, a clock or the environment; `clippy.toml` and `tests/it/tidy.rs` hold that.
@@ -71,6 +69,4 @@ pub mod exit;
 pub mod shutdown;
 pub mod telemetry;
 
-mod interned;
-mod sort;
 mod words;

@@ -18,7 +18,6 @@ use crate::plan::{self, Plan};
 use crate::report::{Report, RunReport};
 use crate::settings::{CheckSettings, RunSettings};
 use crate::shutdown::Shutdown;
-use crate::sort;
 
 use super::gather::{Sides, sides};
 use super::saved::{all_match, is_named};
@@ -144,7 +143,7 @@ async fn all(turns: &BTreeMap<Arc<str>, Turn>, reading: &Reading, limit: Duratio
         .collect()
         .await;
     runs.extend(families.into_iter().flatten());
-    sort::by(&mut runs, |a, b| a.job.cmp(&b.job));
+    runs.sort_by(|a, b| a.job.cmp(&b.job));
     runs
 }
 

@@ -10,7 +10,6 @@ use tracing::{info, warn};
 use crate::job::{JobMap, Live, LiveJob, Origin, Wanted, by_name, printable};
 use crate::settings::{SourceSettings, StoreSettings};
 use crate::snapshot::{Entry, Fault, Flaw, Problem, Reader};
-use crate::sort;
 use crate::store::{Limits, Store, StoreError, is_store, job_files, read_file};
 use crate::words::counted;
 
@@ -280,7 +279,7 @@ impl Collector {
     fn finish(self, source: String, skip_invalid: bool) -> Result<Saved, Error> {
         let Self { jobs, mut problems, mut more, refused, .. } = self;
         problems.extend(refused);
-        sort::by(&mut problems, |a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         more += problems.len().saturating_sub(PROBLEMS);
         problems.truncate(PROBLEMS);
         if !problems.is_empty() && !skip_invalid {

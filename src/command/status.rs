@@ -19,7 +19,6 @@ use crate::render::Problems;
 use crate::report::{Masker, shown_url};
 use crate::settings::{DEFAULT_TEMPLATES, StatusOutput, StatusSettings, TemplateSettings};
 use crate::shutdown::Shutdown;
-use crate::sort;
 use crate::status::{Look, Screen, Status, write_down};
 use crate::telemetry;
 
@@ -193,7 +192,7 @@ async fn runs(
         .filter(|(name, live)| live.history.failed_last() && only.is_none_or(|only| only.contains(*name)))
         .map(|(name, live)| (live.history.last_error, name))
         .collect();
-    sort::by(&mut failed, |a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    failed.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     if failed.len() > OUTPUTS {
         warnings.push(format!(
             "{} jobs failed last; only the {OUTPUTS} that failed last of all were asked for their output (`--only` asks for others)",

@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::job::printable;
-use crate::sort;
 
 use super::leaf::Piece;
 
@@ -128,7 +127,7 @@ fn substituted(values: &[&str], columns: &[(String, Vec<String>)]) -> Option<Vec
 fn read_off(row: usize, values: &[&str], columns: &[(String, Vec<String>)]) -> Option<Vec<Piece>> {
     let mut found: Vec<(&str, &Vec<String>, &str)> =
         columns.iter().filter_map(|(item, cells)| Some((item.as_str(), cells, cells.get(row)?.as_str()))).collect();
-    sort::by_key(&mut found, |(_, _, cell)| Reverse(cell.len()));
+    found.sort_by_key(|(_, _, cell)| Reverse(cell.len()));
 
     let text = *values.get(row)?;
     // Each part: a text, or the column that stands there.

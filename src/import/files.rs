@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::{Job, generations};
 use crate::render::reserved;
-use crate::sort;
 
 use super::doc::{Care, document};
 use super::fold::{Table, Unit, identifier};
@@ -81,7 +80,7 @@ impl<'a> Set<'a> {
         }
         let used: BTreeSet<_> = self.units.iter().filter_map(|unit| unit.table).collect();
         files.extend(used.into_iter().filter_map(|table| self.table(table)));
-        sort::by(&mut files, |one, other| one.path.cmp(&other.path));
+        files.sort_by(|one, other| one.path.cmp(&other.path));
         files
     }
 
@@ -151,7 +150,7 @@ impl<'a> Set<'a> {
             }
         }
         let mut order: Vec<usize> = (0..self.units.len()).collect();
-        sort::by(&mut order, |&one, &other| {
+        order.sort_by(|&one, &other| {
             let members = |unit: usize| self.units.get(unit).map(|unit| &unit.members);
             members(one).cmp(&members(other))
         });

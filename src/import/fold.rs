@@ -7,7 +7,6 @@ use jiff::SignedDuration;
 use crate::job::generations;
 use crate::report::carries_secret;
 use crate::schedule::refresh_schedule;
-use crate::sort;
 
 use super::FEWEST;
 use super::columns::{Columns, affixes};
@@ -146,7 +145,7 @@ impl Folder<'_> {
         let mut folded: BTreeMap<&str, Entry> = BTreeMap::new();
         let keys: Vec<&str> = documents.first().ok_or(Unfit::Whole)?.iter().map(|entry| entry.key.as_str()).collect();
         let mut order = keys.clone();
-        sort::by_key(&mut order, |key| match *key {
+        order.sort_by_key(|key| match *key {
             "name" => 0,
             "metadata" => 1,
             _ => 2,
@@ -269,7 +268,7 @@ impl Derive<'_> {
                     .collect();
                 // Short values first: they are what longer ones are made of.
                 let mut order: Vec<(usize, &Entry)> = map.iter().enumerate().collect();
-                sort::by_key(&mut order, |(_, entry)| entry.node.length());
+                order.sort_by_key(|(_, entry)| entry.node.length());
                 let mut folded = BTreeMap::new();
                 for (index, entry) in order {
                     let entries = entries_of(&maps, &entry.key).filter(|e| e.len() == nodes.len());

@@ -22,7 +22,6 @@ use std::collections::BTreeMap;
 
 use crate::job::{Job, printable};
 use crate::render::Context;
-use crate::sort;
 
 use self::doc::{Care, document};
 use self::files::Set;
@@ -119,7 +118,7 @@ impl Refused {
 /// Every job that no template gives, such as one whose name Dkron would refuse.
 pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError> {
     jobs.iter_mut().for_each(|job| job.stamp = None);
-    sort::by(&mut jobs, |one, other| one.name.cmp(&other.name));
+    jobs.sort_by(|one, other| one.name.cmp(&other.name));
     let refused = check::names(&jobs, given);
     if !refused.is_empty() {
         return Err(ImportError::Refused(refused));

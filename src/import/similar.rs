@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sort;
 
 use super::FEWEST;
 use super::columns::stands_alone;
@@ -46,7 +45,7 @@ pub(super) fn groups(documents: &[Vec<Entry>]) -> Vec<Group> {
             }
         }
         let mut candidates: Vec<_> = candidates.into_iter().filter(|(_, members)| members.len() >= FEWEST).collect();
-        sort::by_key(&mut candidates, |((prefix, suffix, ..), members)| {
+        candidates.sort_by_key(|((prefix, suffix, ..), members)| {
             (std::cmp::Reverse(members.len()), std::cmp::Reverse(prefix.len() + suffix.len()))
         });
         for ((prefix, suffix, ..), members) in candidates {

@@ -8,7 +8,6 @@ use std::fmt::Write;
 
 use memchr::memmem;
 
-use crate::sort;
 
 use super::Job;
 
@@ -131,7 +130,7 @@ impl Entries {
             })
             .collect();
         // Go sorts them; a tag that looks like an entry would stand in between.
-        sort::by(&mut places, |a, b| text[a.0..a.1].cmp(&text[b.0..b.1]));
+        places.sort_by(|a, b| text[a.0..a.1].cmp(&text[b.0..b.1]));
         Self { text, places }
     }
 

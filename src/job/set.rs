@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use litemap::LiteMap;
 use serde_json::Value;
 
-use crate::sort;
 
 use super::{History, Job, Mismatch, Stuck, generations, printable};
 
@@ -16,9 +15,8 @@ use super::{History, Job, Mismatch, Stuck, generations, printable};
 pub type JobMap<T> = LiteMap<Arc<str>, T>;
 
 /// Jobs in any order, by name; of two of the same name the later one counts.
-pub fn by_name<T>(mut jobs: Vec<(Arc<str>, T)>) -> JobMap<T> {
-    sort::last_of_each(&mut jobs, |(a, _), (b, _)| a.cmp(b));
-    LiteMap::from_sorted_store_unchecked(jobs)
+pub fn by_name<T>(jobs: Vec<(Arc<str>, T)>) -> JobMap<T> {
+    jobs.into_iter().collect()
 }
 
 /// What Dkron should hold.

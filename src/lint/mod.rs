@@ -21,7 +21,6 @@ use jiff::Timestamp;
 
 use crate::cache::{Caches, Covered, Key, coverage};
 use crate::job::{JobMap, Origin, Wanted};
-use crate::sort;
 
 pub use self::finding::{Finding, Findings};
 pub(crate) use self::schedule::SCHEDULE_INVALID;
@@ -195,7 +194,7 @@ fn look<'a>(jobs: &'a JobMap<Wanted>, circumstances: &Circumstances<'_>) -> (Lin
             None => lint.notes.push(note),
         }
     }
-    sort::by(&mut lint.notes, |a, b| {
+    lint.notes.sort_by(|a, b| {
         (b.severity, &a.origin, &a.job, a.rule.id).cmp(&(a.severity, &b.origin, &b.job, b.rule.id))
     });
     (lint, subjects)

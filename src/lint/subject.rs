@@ -9,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use url::{ParseError, Url};
 
 use crate::cache::{Keeper, Key, Ttl, off, own_ttl};
-use crate::interned::Interned;
 use crate::job::http::HTTP;
 use crate::job::{Job, JobMap, Origin, Owner, Wanted};
 use crate::schedule::{Gaps, Schedule, ScheduleError};
@@ -187,7 +186,7 @@ impl<'a> Subjects<'a> {
                 timing: shared.timing(job),
                 family: None,
                 off: off(&wanted.job, jobs.len(), find),
-                target: url.as_ref().and_then(|url| shared.target(url.as_ref().ok()?)),
+                target: url.as_ref().and_then(|url| target(url.as_ref().ok()?)),
                 cache: key.of(job).map(Into::into),
                 own_ttl: own_ttl(job, |_, _| has_bad_ttl = true).map(Box::new),
                 has_bad_ttl,
@@ -241,7 +240,6 @@ impl<'a> Subjects<'a> {
 struct Shared {
     /// By time zone, of which there are few, then by schedule.
     timings: BTreeMap<String, BTreeMap<String, Rc<Timing>>>,
-    targets: Interned,
 }
 
 impl Shared {
@@ -258,12 +256,10 @@ impl Shared {
         }
         timing
     }
+}
 
-    fn target(&mut self, url: &Url) -> Option<Arc<str>> {
-        let host = url.host_str()?;
-        Some(match url.port_or_known_default() {
-            Some(port) => self.targets.one(&format!("{host}:{port}")),
-            None => self.targets.one(host),
-        })
-    }
+/// `host:port`.
+fn target(url: &Url) -> Option<Arc<str>> {
+    let host = url.host_str()?;
+    Some(url.port_or_known_default().map_or_else(|| host.into(), |port| format!("{host}:{port}").into()))
 }

@@ -10,7 +10,6 @@ use serde::Serialize;
 use crate::cache::{Covered, Ttl, Verdict};
 use crate::lint::Subject;
 use crate::schedule::spoken;
-use crate::sort;
 use crate::words::counted;
 
 use super::day::{Day, Runs};
@@ -104,7 +103,7 @@ pub(super) fn timeline<'a>(page: &Page<'a>, day: &mut Day<'a>) -> (Timeline, Vec
         let lane = of_job(subject, &runs);
         if lane.verdict == LATE { trouble.push(lane) } else { others.push(lane) }
     }
-    sort::by_key(&mut trouble, |lane: &Lane| std::cmp::Reverse((lane.uncovered.1, lane.uncovered.0)));
+    trouble.sort_by_key(|lane: &Lane| std::cmp::Reverse((lane.uncovered.1, lane.uncovered.0)));
     let lanes = trouble.len() + kept.len() + unwanted.len() + others.len();
     let open = lanes <= UNFOLDED;
     let groups = [

@@ -8,7 +8,6 @@ use minijinja::Value;
 use serde::Serialize;
 
 use crate::report::MASK;
-use crate::sort;
 use crate::words::counted;
 
 use super::day::Day;
@@ -89,7 +88,7 @@ pub(super) fn load<'a>(page: &Page<'a>, day: &mut Day<'a>) -> Load {
     let limit = page.circumstances.stampede;
     let mut seconds = vec![0; usize::try_from(DAY).unwrap_or_default()];
     let mut all: Vec<_> = targets.iter().map(|(name, jobs)| Seen::of(name, jobs, limit, &mut seconds)).collect();
-    sort::by_key(&mut all, |seen| std::cmp::Reverse((seen.worst.first().map(|worst| worst.0), seen.peak.0)));
+    all.sort_by_key(|seen| std::cmp::Reverse((seen.worst.first().map(|worst| worst.0), seen.peak.0)));
     let (targets, stampedes) = (all.len(), all.iter().map(|seen| seen.crowded.len()).sum());
     let runs = all.iter().map(|seen| seen.runs).sum();
     let mut rows: Vec<_> = all.iter().take(DRAWN + LISTED).map(|seen| seen.shown(day)).collect();
@@ -145,7 +144,7 @@ impl<'a> Seen<'a> {
         }
         let mut crowded: Vec<_> = worst.iter().map(|(_, second)| *second).collect();
         crowded.sort_unstable();
-        sort::by_key(&mut worst, |(jobs, second)| (std::cmp::Reverse(*jobs), *second));
+        worst.sort_by_key(|(jobs, second)| (std::cmp::Reverse(*jobs), *second));
         worst.truncate(NAMED);
         let by_minute = minutes.iter().copied().zip((0..).step_by(60));
         let peak = by_minute.max_by_key(|(runs, at)| (*runs, std::cmp::Reverse(*at))).unwrap_or_default();

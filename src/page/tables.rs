@@ -8,7 +8,6 @@ use crate::cache::{Covered, Verdict};
 use crate::lint::Subject;
 use crate::report::MASK;
 use crate::schedule::{spoken, within};
-use crate::sort;
 
 use super::day::Day;
 use super::{Chunk, Page, ROWS, UNFOLDED, chunks, count};
@@ -38,7 +37,7 @@ pub(super) struct Row {
 pub(super) fn coverage(page: &Page<'_>, uncovered: &[(i64, i64)]) -> Vec<Chunk<Row>> {
     let mut rows: Vec<_> =
         page.findings.coverage.iter().zip(uncovered).map(|(covered, late)| row(covered, *late)).collect();
-    sort::by_key(&mut rows, |row| row.rank);
+    rows.sort_by_key(|row| row.rank);
     let open = rows.len() <= UNFOLDED;
     chunks(rows, ROWS, |row| row.name.clone(), open)
 }

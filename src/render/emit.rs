@@ -5,7 +5,6 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::job::{Job, is_unprintable};
-use crate::sort;
 
 /// A job as one document, every string quoted where YAML could take it for something else.
 pub fn to_yaml(job: &Job) -> String {
@@ -14,7 +13,7 @@ pub fn to_yaml(job: &Job) -> String {
     if let Ok(Value::Object(fields)) = serde_json::to_value(job) {
         // The name first: it is what people look for.
         let mut fields: Vec<_> = fields.iter().collect();
-        sort::by_key(&mut fields, |(name, _)| name.as_str() != "name");
+        fields.sort_by_key(|(name, _)| name.as_str() != "name");
         for (name, value) in fields {
             entry(&mut out, 0, name, value);
         }

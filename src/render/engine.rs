@@ -15,7 +15,6 @@ use crate::cache;
 use crate::schedule;
 
 use super::problem::nearest;
-use super::rows::Rows;
 use super::vocabulary::{FILTERS, FUNCTIONS, NAMES, TESTS, functions, names};
 use super::{Context, Table, Var};
 
@@ -105,7 +104,7 @@ impl<'s> Engine<'s> {
         env.add_global("cluster_domain", context.cluster_domain.as_str());
         env.add_global("vars", Value::from_object(Vars::new(&context.vars, Arc::clone(&notes))));
         for (name, table) in tables {
-            env.add_global(name.clone(), Value::from_object(Rows(table.clone())));
+            env.add_global(name.clone(), Value::from(Serde(table.rows())));
         }
         let host = format!("{}.svc.{}", context.namespace, context.cluster_domain);
         env.add_function("service", move |name: Value, port: Value| match name.as_str() {

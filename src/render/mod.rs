@@ -7,7 +7,6 @@ mod emit;
 mod engine;
 mod places;
 mod problem;
-mod rows;
 mod shape;
 mod table;
 pub mod vocabulary;

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
 use crate::report::starred;
-use crate::sort;
 
 /// A text with the name of its file, shared by all problems in it.
 #[derive(Debug, Clone)]
@@ -187,7 +186,7 @@ impl Problems {
         if problems.is_empty() {
             return Ok(());
         }
-        sort::by(&mut problems, |a, b| (a.file(), a.position()).cmp(&(b.file(), b.position())));
+        problems.sort_by(|a, b| (a.file(), a.position()).cmp(&(b.file(), b.position())));
         Err(Self(problems))
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::job::json_words;
-use crate::table::{Columns, Row, Table};
+use crate::table::{Row, Table, with_aliases};
 
 use super::Source;
 use super::problem::{Problem, Text};
@@ -84,15 +84,12 @@ fn csv_rows(text: &Text) -> Result<Vec<Row>, Problem> {
         };
         return Err(text.problem(line(text, start), message, "give each column a name of its own in the first line"));
     }
-    // Each row is made as the first: a row of numbers says which cell goes where.
-    let order = Columns::default().row(headers.iter().zip((0..).map(|at: usize| at.into())));
     reader
         .records()
         .map(|record| {
             let record = record.map_err(problem)?;
-            let cell =
-                |at: &Value| at.as_u64().and_then(|at| record.get(usize::try_from(at).ok()?)).unwrap_or_default();
-            Ok(order.map(|at| cell_value(cell(at))))
+            let cells = headers.iter().zip(&record).map(|(header, cell)| (header.to_owned(), cell_value(cell)));
+            Ok(with_aliases(cells.collect()))
         })
         .collect()
 }
@@ -180,11 +177,10 @@ fn value_rows(text: &Text, document: Value, pointer: Option<&str>) -> Result<Vec
         let place = if pointer.is_empty() { "this".to_owned() } else { format!("`{pointer}`") };
         return Err(text.problem(0..0, format!("{place} is no list of rows"), remedy));
     };
-    let mut columns = Columns::default();
     list.into_iter()
         .enumerate()
         .map(|(index, row)| match row {
-            Value::Object(row) => Ok(columns.row(row.into_iter())),
+            Value::Object(row) => Ok(with_aliases(row)),
             _ => Err(text.problem(
                 0..0,
                 format!("row {} is no object with named columns", index + 1),

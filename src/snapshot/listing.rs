@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::sort;
 
 use super::{Manifest, ManifestError, data_of, manifest_name, time_of};
 
@@ -112,7 +111,7 @@ impl Listing {
                 Some(Entry { file: file.to_owned(), size, manifest, fault, named })
             })
             .collect();
-        sort::by(&mut entries, |a, b| b.time().cmp(&a.time()).then_with(|| b.file.cmp(&a.file)));
+        entries.sort_by(|a, b| b.time().cmp(&a.time()).then_with(|| b.file.cmp(&a.file)));
         Self { entries }
     }
 

@@ -10,7 +10,6 @@ use crate::cache::{self, BadTtl, Covered, Keeper, Ttl, Verdict, coverage, off};
 use crate::job::{History, Job, LiveJob, printable};
 use crate::plan::{Change, Item, Plan};
 use crate::report::Masker;
-use crate::sort;
 
 use super::{CacheStatus, Drift, JobStatus, Limits, Look, Next, NodeStatus, State, Status, Summary};
 
@@ -82,9 +81,9 @@ impl Status {
         }
         let mut caches: Vec<_> = rows.values().filter(|row| row.is_wanted(look, &awaited)).collect();
         // They come by name.
-        sort::by_key(&mut caches, |row| row.state);
+        caches.sort_by_key(|row| row.state);
         let mut caches: Vec<_> = caches.into_iter().map(|row| row.status(look, &awaited, masker)).collect();
-        sort::by(&mut jobs, |a, b| a.rank().cmp(&b.rank()).then_with(|| a.name.cmp(&b.name)));
+        jobs.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.name.cmp(&b.name)));
         apart(jobs.iter_mut().map(|job| &mut job.name));
         apart(caches.iter_mut().map(|cache| &mut cache.name));
 

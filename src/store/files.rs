@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::snapshot::{Fault, Manifest, Packing, data_of, is_ours, manifest_name};
-use crate::sort;
 
 use super::directory::{Directory, bytes, disk};
 use super::pack::unpack;
@@ -27,7 +26,7 @@ pub fn job_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
             files.push(path);
         }
     }
-    sort::by(&mut files, Ord::cmp);
+    files.sort();
     if files.is_empty() { Err(StoreError::NoFiles { path: path.display().to_string() }) } else { Ok(files) }
 }
 

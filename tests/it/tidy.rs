@@ -85,17 +85,6 @@ fn no_file_is_too_long() {
     }
 }
 
-/// Each type sorted by the standard library's stable sort is six kilobytes of program: `src/sort.rs` has the one that is needed.
-#[test]
-fn one_sort_serves_all() {
-    for path in sources(&repository().join("src")) {
-        let text = read(&path);
-        let sorts =
-            [".sort()", ".sort_by(", ".sort_by_key("].iter().map(|sort| text.matches(sort).count()).sum::<usize>();
-        assert_eq!(sorts, usize::from(path.ends_with("src/sort.rs")), "{} sorts by itself", relative(&path));
-    }
-}
-
 #[test]
 fn no_test_is_forgotten() {
     let top = repository().join("tests/it");
