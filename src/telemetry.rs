@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::job::{Lines, printable_lines};
 use crate::report::Masker;
 use crate::settings::{LogFormat, LogLevel};
 
@@ -37,7 +38,13 @@ pub fn start(format: LogFormat, level: LogLevel) {
     // The clients of object stores say something at each try.
     let theirs = if level == LevelFilter::INFO { LevelFilter::WARN } else { level };
     let filter = Targets::new().with_default(level).with_target("object_store", theirs);
-    let layer = fmt::layer().with_writer(Masked).with_target(false);
+    let colour = colour();
+    let lines = match log_format(format) {
+        LogFormat::Json => Lines::Json,
+        LogFormat::Plain | LogFormat::Auto if colour => Lines::Coloured,
+        LogFormat::Plain | LogFormat::Auto => Lines::Plain,
+    };
+    let layer = fmt::layer().with_writer(Masked(lines)).with_target(false);
     let registry = tracing_subscriber::registry();
     // An embedding program may have set a subscriber of its own: that one is used then.
     let _ = match log_format(format) {
@@ -46,7 +53,7 @@ pub fn start(format: LogFormat, level: LogLevel) {
             registry.with(layer.with_filter(filter)).try_init()
         }
         LogFormat::Plain | LogFormat::Auto => {
-            registry.with(layer.without_time().with_ansi(colour()).with_filter(filter)).try_init()
+            registry.with(layer.without_time().with_ansi(colour).with_filter(filter)).try_init()
         }
     };
 }
@@ -56,10 +63,11 @@ pub fn colour() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Writes to standard error what is no log line, with every known secret masked.
+/// Writes to standard error what is no log line, with every known secret masked and no character that cannot be seen.
 pub fn say(text: &str) {
     // There is nowhere left to say that standard error is closed.
-    let _ = Masked.write_all(text.as_bytes());
+    let lines = if colour() { Lines::Coloured } else { Lines::Plain };
+    let _ = Masked(lines).write_all(text.as_bytes());
 }
 
 /// A text with every secret masked that is known by now.
@@ -79,13 +87,14 @@ pub fn hide(secrets: impl IntoIterator<Item = String>) {
     *masker = all;
 }
 
-/// Standard error with secrets masked; tracing hands over one line at a time.
+/// Standard error with secrets masked, and every character visible; tracing hands over one line at a time.
 #[derive(Debug, Clone, Copy)]
-struct Masked;
+struct Masked(Lines);
 
 impl Write for Masked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(masked(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        let text = masked(&String::from_utf8_lossy(bytes));
+        io::stderr().write_all(printable_lines(&text, self.0).as_bytes())?;
         Ok(bytes.len())
     }
 

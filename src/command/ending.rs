@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::exit::ExitCode;
+use crate::job::{Lines, printable_lines};
 use crate::telemetry;
 
 /// Where Kubernetes looks for a container's last words, and how many bytes of them it takes.
@@ -30,7 +31,7 @@ pub(super) fn last_words(path: Option<&Path>, text: &str) {
         None if default.exists() => default,
         None => return,
     };
-    let text = telemetry::masked(text);
+    let text = printable_lines(&telemetry::masked(text), Lines::Plain).into_owned();
     if let Err(error) = std::fs::write(path, &text[..text.floor_char_boundary(TERMINATION_LIMIT)]) {
         tracing::warn!(path = %path.display(), %error, "the last words could not be written");
     }

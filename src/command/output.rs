@@ -3,7 +3,10 @@
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 
+use crate::job::{is_unprintable, json_escape};
 use crate::report::{Report, Style};
 use crate::settings::Output;
 
@@ -46,6 +49,27 @@ pub(super) fn unless_gone(written: Result<(), Error>) -> Result<(), Error> {
 
 /// Writes a value as JSON on a line of its own.
 pub(super) fn json_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    json(out, value)?;
     out.write_all(b"\n")
+}
+
+/// Writes a value as JSON, in which no character is invisible or turns the reading direction.
+pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    Ok(value.serialize(&mut Serializer::with_formatter(out, Visible))?)
+}
+
+/// Compact JSON with more escapes than JSON asks for.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_unprintable) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            let c = rest[at..].chars().next().unwrap_or_default();
+            out.write_all(json_escape(c).as_bytes())?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
 }

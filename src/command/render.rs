@@ -10,6 +10,7 @@ use crate::shutdown::Shutdown;
 use crate::words::counted;
 
 use super::gather::{Prepared, gather};
+use super::output::json;
 use super::{Ending, Error, json_line, or_stop, write_out};
 
 pub(super) async fn run(settings: &RenderSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
@@ -38,7 +39,7 @@ fn array(out: &mut dyn Write, jobs: impl Iterator<Item = Job>) -> io::Result<()>
     let mut before = "[";
     for job in jobs {
         out.write_all(before.as_bytes())?;
-        serde_json::to_writer(&mut *out, &job)?;
+        json(out, &job)?;
         before = ",";
     }
     out.write_all(if before == "[" { b"[]\n" } else { b"]\n" })

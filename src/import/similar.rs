@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-
 use super::FEWEST;
 use super::columns::stands_alone;
 use super::leaf::{Leaf, Piece};

@@ -19,6 +19,51 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// What the lines of a text are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// People, without colour.
+    Plain,
+    /// A terminal: the sequences that set colours stay, since a writer of ours put them there.
+    Coloured,
+    /// Machines: each line is JSON.
+    Json,
+}
+
+/// Several lines, in which every character can be seen, as in [`printable`].
+pub fn printable_lines(text: &str, lines: Lines) -> Cow<'_, str> {
+    if !text.contains(|c| c != '\n' && is_unprintable(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let coloured = colour_sequence(rest).filter(|_| lines == Lines::Coloured);
+        let (part, next) = rest.split_at(coloured.unwrap_or(c.len_utf8()));
+        if coloured.is_some() || c == '\n' || !is_unprintable(c) {
+            shown.push_str(part);
+        } else if lines == Lines::Json {
+            shown.push_str(&json_escape(c));
+        } else {
+            shown.extend(c.escape_default());
+        }
+        rest = next;
+    }
+    Cow::Owned(shown)
+}
+
+/// A character as JSON escapes it within a string.
+pub(crate) fn json_escape(c: char) -> String {
+    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+}
+
+/// The length of a sequence that sets colours and begins here: `ESC [ 1 ; 31 m`.
+fn colour_sequence(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\u{1b}[")?;
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    numbers[end..].starts_with('m').then_some(end + "\u{1b}[m".len())
+}
+
 /// What serde says of JSON, without its place: it counts from the beginning of what it was given, and we say the file's.
 pub fn json_words(error: &serde_json::Error) -> String {
     let mut words = error.to_string();

@@ -8,7 +8,6 @@ use std::fmt::Write;
 
 use memchr::memmem;
 
-
 use super::Job;
 
 /// How what the scheduler holds for a job differs from the stored job (FACTS 37c).

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use litemap::LiteMap;
 use serde_json::Value;
 
-
 use super::{History, Job, Mismatch, Stuck, generations, printable};
 
 /// Jobs by name: a sorted list, which takes less memory than a tree, and is made in one piece of what comes in order.

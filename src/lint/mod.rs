@@ -194,9 +194,8 @@ fn look<'a>(jobs: &'a JobMap<Wanted>, circumstances: &Circumstances<'_>) -> (Lin
             None => lint.notes.push(note),
         }
     }
-    lint.notes.sort_by(|a, b| {
-        (b.severity, &a.origin, &a.job, a.rule.id).cmp(&(a.severity, &b.origin, &b.job, b.rule.id))
-    });
+    lint.notes
+        .sort_by(|a, b| (b.severity, &a.origin, &a.job, a.rule.id).cmp(&(a.severity, &b.origin, &b.job, b.rule.id)));
     (lint, subjects)
 }
 

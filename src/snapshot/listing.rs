@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-
 use super::{Manifest, ManifestError, data_of, manifest_name, time_of};
 
 /// One backup.
