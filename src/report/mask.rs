@@ -315,6 +315,7 @@ fn urls<'t>(text: Cow<'t, str>, hidden: &mut Vec<String>) -> Cow<'t, str> {
 /// and hold none.
 pub fn starred(text: &str) -> String {
     let mut ranges = user_ranges(text);
+    ranges.extend(named::values(text));
     let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     for (at, separator) in text.match_indices([':', '=']) {
         let before = text[..at].trim_end_matches([' ', '\\', '"', '\'']);

@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use super::mask::MASK;
 use super::names::secret_name;
 
 /// Where these values stand, in order and apart.
@@ -27,7 +28,8 @@ pub(super) fn values(text: &str) -> Vec<Range<usize>> {
         } else {
             None
         };
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
+        // Neither nothing nor what is masked already.
+        if let Some(value) = value.filter(|value| !matches!(&text[value.clone()], "" | "null" | MASK)) {
             at = value.end;
             found.push(value);
         }

@@ -14,6 +14,8 @@ use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::job::printable;
+
 use super::{CacheStatus, JobStatus, State, Status};
 
 /// The values of one family for one job or cache.
@@ -160,10 +162,9 @@ fn labels(out: &mut dyn Write, labels: &[(&str, &str)]) -> io::Result<()> {
     let mut between = '{';
     for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
         write!(out, "{between}{name}=\"")?;
-        for c in value.chars() {
+        for c in printable(value).chars() {
             match c {
                 '\\' | '"' => write!(out, "\\{c}")?,
-                '\n' => write!(out, "\\n")?,
                 c => write!(out, "{c}")?,
             }
         }

@@ -32,6 +32,7 @@ mod heal;
 mod heal_faults;
 mod healings;
 mod health;
+mod hostile;
 mod http;
 mod image;
 mod import;
