@@ -1,6 +1,6 @@
 //! Gathers what the pure part needs: files, variables, tables, and what Dkron holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use futures_util::future::try_join_all;
@@ -26,8 +26,6 @@ use super::{Error, or_stop, saved};
 #[derive(Debug)]
 pub(super) struct Gathered {
     context: Context,
-    /// Knows every secret variable.
-    pub(super) masker: Masker,
     /// The folders of templates.
     folders: Vec<PathBuf>,
     /// Tables in files.
@@ -67,6 +65,7 @@ impl Gathered {
             let rendered = examine(&sources, &context);
             // A large table is not kept while its jobs are looked at.
             drop(sources);
+            telemetry::hide(made_of_secrets(&rendered.desired));
             judge(Prepared { rendered, caches, warnings })
         };
         Ok(beside(work).await)
@@ -110,7 +109,7 @@ pub(super) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 
     }
 }
 
-/// Reads the variables. From here on every secret is masked in the log.
+/// Reads the variables. From here on every secret is masked.
 ///
 /// # Errors
 /// What cannot be read or understood.
@@ -131,11 +130,24 @@ pub(super) fn gather(given: &TemplateSettings) -> Result<Gathered, Error> {
         texts(&var.value, &mut secrets);
     }
     telemetry::hide(secrets);
-    let masker = telemetry::masker();
     let ReleaseSettings { namespace, release, cluster_domain, name_prefix } = given.release.clone();
     let allow_unknown_schedules = given.allow_unknown_schedules;
     let context = Context { namespace, release, cluster_domain, name_prefix, vars, allow_unknown_schedules };
-    Ok(Gathered { context, masker, folders: given.folders.clone(), tables, urls, network: given.network.clone() })
+    Ok(Gathered { context, folders: given.folders.clone(), tables, urls, network: given.network.clone() })
+}
+
+/// What templates made of secrets so that the secrets themselves are not in it any more, such as `{{ vars.token | upper }}`.
+fn made_of_secrets(desired: &Desired) -> BTreeSet<String> {
+    let masker = telemetry::masker();
+    let mut made = BTreeSet::new();
+    for wanted in desired.jobs.values().filter(|wanted| !wanted.secret_fields.is_empty()) {
+        wanted.job.texts(|place, text| {
+            if wanted.secret_fields.contains(&place.to_string()) && masker.text(text) == text {
+                made.insert(text.to_owned());
+            }
+        });
+    }
+    made
 }
 
 /// Every text and number in a value.
@@ -203,9 +215,7 @@ pub(super) async fn sides<T: Send + 'static>(
     }
     let dkron = connect::dkron(dkron)?;
     let gathered = gather(&wanted.templates)?;
-    let masker = gathered.masker.clone();
-    let known = masker.clone();
-    let render = Box::pin(async { gathered.prepare(move |prepared| judge(prepared, &known)).await? });
+    let render = Box::pin(async { gathered.prepare(move |prepared| judge(prepared, &telemetry::masker())).await? });
     let read = Box::pin(async {
         let mut reading = dkron.read(role).await?;
         reading.look_for_ailments().await;
@@ -215,7 +225,7 @@ pub(super) async fn sides<T: Send + 'static>(
         or_stop(shutdown, async { tokio::try_join!(render, read) }).await?;
     warnings.extend(reading.warnings.iter().cloned());
     warnings.extend(or_stop(shutdown, Box::pin(add_lost(&mut desired, &reading.live, wanted))).await?);
-    Ok((Sides { desired, reading, dkron, masker, warnings }, judged))
+    Ok((Sides { desired, reading, dkron, masker: telemetry::masker(), warnings }, judged))
 }
 
 /// Adds what a backup has and Dkron has lost, and tells what is to be said about it.

@@ -89,15 +89,15 @@ async fn find(settings: &LintSettings, shutdown: &Shutdown) -> Result<Found, Err
             .remedy("leave the other out"));
     }
     let gathered = gather(templates)?;
-    let masker = gathered.masker.clone();
     let mut found = if !live && source.path.is_none() {
         let title = templates.release.owner().to_string();
-        let work = gathered.prepare(move |prepared| Found::of_templates(judge, title, prepared, masker));
+        let work = gathered.prepare(move |prepared| Found::of_templates(judge, title, prepared, telemetry::masker()));
         or_stop(shutdown, async { work.await? }).await?
     } else {
         // Whether a cache has a job is to be seen in all of them.
         let ((saved, refused), caches) =
             or_stop(shutdown, Box::pin(async { tokio::try_join!(jobs(settings), gathered.caches()) })).await?;
+        let masker = telemetry::masker();
         let refused = refused.iter().filter_map(|problem| Finding::of_flaw(problem, &masker)).collect();
         Found::of_jobs(judge, saved.source, saved.jobs, refused, &Places::default(), caches, masker)
     };

@@ -7,6 +7,7 @@ use crate::render::to_yaml;
 use crate::report::Masker;
 use crate::settings::{RenderFormat, RenderSettings};
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 use crate::words::counted;
 
 use super::gather::{Prepared, gather};
@@ -15,8 +16,8 @@ use super::{Ending, Error, json_line, or_stop, write_out};
 
 pub(super) async fn run(settings: &RenderSettings, shutdown: &Shutdown) -> Result<Ending, Error> {
     let gathered = gather(&settings.templates)?;
-    let masker = gathered.masker.clone();
     let (desired, _) = or_stop(shutdown, async { gathered.prepare(Prepared::jobs).await? }).await?;
+    let masker = telemetry::masker();
     let jobs = shown(&desired, settings.show_secrets, &masker);
     let mut count = 0;
     let mut jobs = jobs.inspect(|_| count += 1);

@@ -97,7 +97,6 @@ async fn look(settings: &StatusSettings, shutdown: &Shutdown) -> Result<Status, 
     let dkron = dkron(&settings.dkron)?;
     let alone = *templates.folders == [PathBuf::from(DEFAULT_TEMPLATES)] && !Path::new(DEFAULT_TEMPLATES).exists();
     let gathered = if alone { gather(&without_templates(templates)) } else { gather(templates) }?;
-    let masker = gathered.masker.clone();
     let rendered = Box::pin(async {
         let jobs = |Prepared { rendered, caches, warnings }: Prepared| {
             Problems::check(rendered.problems)?;
@@ -153,7 +152,7 @@ async fn look(settings: &StatusSettings, shutdown: &Shutdown) -> Result<Status, 
         key: &settings.cache_key,
         only: only.as_ref(),
     };
-    Ok(Status::new(&look, warnings, &masker))
+    Ok(Status::new(&look, warnings, &telemetry::masker()))
 }
 
 /// The same settings without a folder of templates; tables that are named count still.

@@ -84,6 +84,37 @@ fn a_secret_beside_a_name_is_in_no_output_and_lint_finds_it() {
     assert_eq!(written["executor_config"]["body"], format!("user=a&password={SECRET}"));
 }
 
+#[test]
+fn what_a_template_made_of_a_secret_is_in_no_output() {
+    let emulator = Emulator::start(Options::new()).expect("an emulator");
+    let template = "name: a\nschedule: '@every 1h'\nexecutor: http\nexecutor_config: {method: GET, url: 'http://x/'}\n\
+                    displayname: '{{ vars.word | upper }}'\nowner: '{{ vars.word | replace(\"a\", \"4\") }}'\n\
+                    metadata: {cache_param: '{{ vars.word | upper }}-cache', other: '{{ vars.word[2:] }}'}";
+    let cli = Cli::new()
+        .dkron(&emulator.url())
+        .file("vars/word", "paraphernalia")
+        .env("JOBS_VARS_DIR", "vars")
+        .file("jobs-templates/a.yaml", template)
+        .file("cache.csv", "name,soft_ttl,hard_ttl\nother,60,120\n")
+        .env("JOBS_DATA_CACHE_PARAM", "cache.csv");
+    for args in [
+        &["lint"][..],
+        &["lint", "--output", "json"],
+        &["plan", "--output", "json"],
+        &["apply"],
+        &["status"],
+        &["status", "--output", "json"],
+        &["status", "--output", "openmetrics"],
+    ] {
+        let told = everything(&cli.run(args));
+        for part in ["PARAPHERNALIA", "p4r4ph", "raphernalia"] {
+            assert!(!told.contains(part), "{args:?} tells {part}:\n{told}");
+        }
+    }
+    let written = emulator.job("a").expect("a job");
+    assert_eq!(written["displayname"], "PARAPHERNALIA");
+}
+
 /// What a terminal would obey, or a reader would not see.
 const PAYLOADS: [&str; 20] = [
     "\u{1b}[2J",
