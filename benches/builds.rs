@@ -13,6 +13,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::allow_attributes,
+    clippy::cast_precision_loss,
     dead_code,
     reason = "a benchmark, which shares the servers of the tests"
 )]

@@ -117,7 +117,9 @@ impl Refused {
 /// # Errors
 /// Every job that no template gives, such as one whose name Dkron would refuse.
 pub fn import(mut jobs: Vec<Job>, given: &Given) -> Result<Imported, ImportError> {
-    jobs.iter_mut().for_each(|job| job.stamp = None);
+    for job in &mut jobs {
+        job.stamp = None;
+    }
     jobs.sort_by(|one, other| one.name.cmp(&other.name));
     let refused = check::names(&jobs, given);
     if !refused.is_empty() {

@@ -1,6 +1,7 @@
 //! Text from elsewhere, made fit to be shown.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// A text without anything that could move a terminal's cursor, start a line of its own or turn the reading direction:
 /// such characters are shown as escapes. Metadata is free text, and whoever reaches Dkron can write it.
@@ -54,7 +55,12 @@ pub fn printable_lines(text: &str, lines: Lines) -> Cow<'_, str> {
 
 /// A character as JSON escapes it within a string.
 pub(crate) fn json_escape(c: char) -> String {
-    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+    let mut escape = String::new();
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        // Writing to a string does not fail.
+        let _ = write!(escape, "\\u{unit:04x}");
+    }
+    escape
 }
 
 /// The length of a sequence that sets colours and begins here: `ESC [ 1 ; 31 m`.

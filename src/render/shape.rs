@@ -45,7 +45,7 @@ pub(super) fn shape(
     let Shaper { secret_fields, job, .. } = shaper;
     let (line, _) = text.line_column(at.start);
     let origin = Origin { file: text.file().clone(), line };
-    problems.is_empty().then(|| Wanted { job, secret_fields, origin })
+    problems.is_empty().then_some(Wanted { job, secret_fields, origin })
 }
 
 struct Shaper<'a> {

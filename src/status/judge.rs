@@ -320,7 +320,7 @@ fn since(then: Timestamp, now: Timestamp) -> SignedDuration {
 
 /// The TTLs in a job's own metadata.
 fn own_limits(job: &Job, notes: &mut Vec<String>) -> Option<Limits> {
-    let own = cache::own_ttl(&job, |_, bad| match bad {
+    let own = cache::own_ttl(job, |_, bad| match bad {
         BadTtl::NoDuration(words) => notes.push(words),
         BadTtl::NotPositive => {}
     });

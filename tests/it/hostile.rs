@@ -172,7 +172,8 @@ fn no_control_character_of_others_is_in_any_output() {
         format!("name: job-{number:02}\nschedule: '@every 2h'\nexecutor: shell\nexecutor_config: {{command: x}}\n")
     };
     let templates: Vec<_> = (0..PAYLOADS.len()).map(template).collect();
-    let file: String = emulator.jobs().iter().map(|job| format!("{job}\n")).collect();
+    let lines: Vec<_> = emulator.jobs().iter().map(ToString::to_string).collect();
+    let file = lines.join("\n");
     let cli = Cli::new()
         .dkron(&emulator.url())
         .env("JOBS_TERMINATION_LOG", "last-words")

@@ -489,10 +489,10 @@ fn live_set() -> impl Strategy<Value = Live> {
                 }
             }
             if let Made::CopyOf(original) = made {
-                job.stamp.as_mut().expect("a stamp").job = NAMES[*original].to_owned();
+                NAMES[*original].clone_into(&mut job.stamp.as_mut().expect("a stamp").job);
             }
             if matches!(made, Made::ByAnotherVersion) {
-                job.stamp.as_mut().expect("a stamp").digest = "v9:x".to_owned();
+                "v9:x".clone_into(&mut job.stamp.as_mut().expect("a stamp").digest);
             }
             if let Some(edited) = edited {
                 job.disabled = edited.disabled;

@@ -259,7 +259,7 @@ fn another_scheme(story: &mut Story) {
     let job = refresh("prices");
     story.apply("install", SHOP, std::slice::from_ref(&job));
     story.hand("a newer version of the tool writes its stamp", |dkron| {
-        dkron.job("refresh-prices").stamp.as_mut().expect("a stamp").digest = "v9:abc".to_owned();
+        "v9:abc".clone_into(&mut dkron.job("refresh-prices").stamp.as_mut().expect("a stamp").digest);
     });
     story.apply("the definitions are the same", SHOP, std::slice::from_ref(&job));
     let keep = Policy { drift: Drift::Keep, ..default_policy(SHOP) };
