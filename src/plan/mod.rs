@@ -352,7 +352,7 @@ fn lines<T: ToString>(errors: &[T]) -> String {
 
 /// Compares the two sides under a policy.
 ///
-/// Each name is decided once, by [`decide::decide`]. Then jobs that others need are kept, what cannot be brought back is left out, what
+/// Each name is decided once, in `plan/decide.rs`. Then jobs that others need are kept, what cannot be brought back is left out, what
 /// does not run as it is stored is repaired, and the rest is put into order. The guard looks at the finished plan.
 ///
 /// # Errors
