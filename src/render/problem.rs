@@ -15,13 +15,15 @@ pub(crate) struct Text {
     content: Arc<str>,
     /// Where each line begins, in bytes, once somebody has asked: a file may hold thousands of jobs.
     lines: OnceLock<Vec<usize>>,
-    /// The text as it may be shown, once there is a problem in it.
-    shown: OnceLock<NamedSource<Arc<str>>>,
+    shown: Shown,
 }
+
+/// The text as it may be shown, once a problem in it is shown: hiding secrets takes as long as reading a large file.
+type Shown = Arc<OnceLock<NamedSource<Arc<str>>>>;
 
 impl Text {
     pub(crate) fn new(file: &str, text: &str) -> Self {
-        Self { file: file.into(), content: text.into(), lines: OnceLock::new(), shown: OnceLock::new() }
+        Self { file: file.into(), content: text.into(), lines: OnceLock::new(), shown: Shown::default() }
     }
 
     pub(crate) fn file(&self) -> &Arc<str> {
@@ -49,9 +51,14 @@ impl Text {
         let end = at.end.min(self.as_str().len());
         let start = at.start.min(end);
         let (line, column) = self.line_column(start);
-        let shown = self.shown.get_or_init(|| NamedSource::new(self.file(), Arc::from(starred(self.as_str()))));
         Problem {
-            place: Some(Place { line, column, source: shown.clone(), span: (start..end).into() }),
+            place: Some(Place {
+                line,
+                column,
+                content: self.content.clone(),
+                shown: self.shown.clone(),
+                span: (start..end).into(),
+            }),
             file: self.file().to_string(),
             message: message.into(),
             remedy: remedy.into(),
@@ -88,7 +95,8 @@ pub struct Verdict {
 struct Place {
     line: usize,
     column: usize,
-    source: NamedSource<Arc<str>>,
+    content: Arc<str>,
+    shown: Shown,
     span: SourceSpan,
 }
 
@@ -123,10 +131,16 @@ impl Problem {
         self.place.as_ref().map(|place| (place.line, place.column))
     }
 
+    /// The text that it is in, with secrets hidden.
+    fn source(&self) -> Option<&NamedSource<Arc<str>>> {
+        let place = self.place.as_ref()?;
+        Some(place.shown.get_or_init(|| NamedSource::new(&self.file, Arc::from(starred(&place.content)))))
+    }
+
     /// The line of the file, without the blanks around it.
     pub fn snippet(&self) -> Option<&str> {
         let place = self.place.as_ref()?;
-        let text = place.source.inner();
+        let text = self.source()?.inner();
         let (before, after) = text.split_at_checked(place.span.offset())?;
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let end = after.find('\n').map_or(text.len(), |at| before.len() + at);
@@ -163,7 +177,7 @@ impl Diagnostic for Problem {
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        self.place.as_ref().map(|place| &place.source as &dyn miette::SourceCode)
+        self.source().map(|source| source as &dyn miette::SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = miette::LabeledSpan> + '_>> {
