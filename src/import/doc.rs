@@ -1,7 +1,7 @@
 //! A job as the document that a person would write for it.
 
 use crate::job::http::{DEFAULT_TIMEOUT, EXPECT_CODE, HTTP, TIMEOUT, fitting_timeout};
-use crate::job::{Concurrency, Job, StringMap};
+use crate::job::{Concurrency, Definition, Job, StringMap};
 use crate::render::ONE_SERVER;
 use crate::schedule::Schedule;
 
@@ -25,37 +25,56 @@ pub(super) fn unprefixed<'n>(name: &'n str, given: &Given) -> &'n str {
 
 /// The document, its keys in the order that people expect.
 pub(super) fn document(job: &Job, given: &Given, care: Care) -> Vec<Entry> {
+    // Named one by one, so that a new field that is not imported does not compile.
+    let Definition {
+        displayname,
+        timezone,
+        schedule,
+        owner,
+        owner_email,
+        parent_job,
+        executor,
+        tags,
+        metadata,
+        retries,
+        processors,
+        concurrency,
+        executor_config,
+        ephemeral,
+        starts_at,
+        expires_at,
+    } = &**job;
     let mut doc = Document { given, care, entries: Vec::new() };
     doc.push("name", Node::text(unprefixed(&job.name, given)), Presence::Always);
-    doc.text("displayname", &job.displayname);
-    doc.shape("schedule", &job.schedule);
-    doc.text("timezone", &job.timezone);
-    doc.shape("starts_at", &job.starts_at.map(|at| at.to_string()).unwrap_or_default());
-    doc.shape("expires_at", &job.expires_at.map(|at| at.to_string()).unwrap_or_default());
-    doc.shape("parent_job", unprefixed(&job.parent_job, given));
+    doc.text("displayname", displayname);
+    doc.shape("schedule", schedule);
+    doc.text("timezone", timezone);
+    doc.shape("starts_at", &starts_at.map(|at| at.to_string()).unwrap_or_default());
+    doc.shape("expires_at", &expires_at.map(|at| at.to_string()).unwrap_or_default());
+    doc.shape("parent_job", unprefixed(parent_job, given));
     doc.optional("disabled", Node::Bool(job.disabled), !job.disabled);
-    if job.executor.is_empty() && job.executor_config.contains_key("url") {
+    if executor.is_empty() && executor_config.contains_key("url") {
         doc.push("executor", Node::Null, Presence::Always);
     } else {
-        doc.shape("executor", &job.executor);
+        doc.shape("executor", executor);
     }
     doc.map("executor_config", doc.executor_config(job));
-    doc.optional("retries", Node::Number(job.retries.to_string()), job.retries == 0);
-    doc.optional("concurrency", Node::text(job.concurrency.as_str()), job.concurrency == Concurrency::Allow);
-    let one_server = job.tags.len() == 1 && job.tags.get(ONE_SERVER.0).is_some_and(|value| value == ONE_SERVER.1);
-    if job.tags.is_empty() {
+    doc.optional("retries", Node::Number(retries.to_string()), *retries == 0);
+    doc.optional("concurrency", Node::text(concurrency.as_str()), *concurrency == Concurrency::Allow);
+    let one_server = tags.len() == 1 && tags.get(ONE_SERVER.0).is_some_and(|value| value == ONE_SERVER.1);
+    if tags.is_empty() {
         doc.push("tags", Node::Null, Presence::Always);
     } else if !one_server {
-        doc.map("tags", doc.strings(&job.tags));
+        doc.map("tags", doc.strings(tags));
     }
-    doc.map("metadata", doc.strings(&job.metadata));
-    let processors = job.processors.iter();
+    doc.map("metadata", doc.strings(metadata));
+    let processors = processors.iter();
     let processors =
         processors.map(|(name, config)| Entry::new(name, Node::Map(doc.strings(config)), Presence::Always)).collect();
     doc.map("processors", processors);
-    doc.text("owner", &job.owner);
-    doc.text("owner_email", &job.owner_email);
-    doc.optional("ephemeral", Node::Bool(job.ephemeral), !job.ephemeral);
+    doc.text("owner", owner);
+    doc.text("owner_email", owner_email);
+    doc.optional("ephemeral", Node::Bool(*ephemeral), !ephemeral);
     doc.entries
 }
 
