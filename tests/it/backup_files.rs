@@ -59,7 +59,13 @@ fn what_the_server_owns_is_dropped_and_the_rest_is_read() {
     });
     let (records, problems) = read(&format!("{job}\n"));
     assert_eq!(problems, []);
-    let posted = serde_json::to_value(records[0].live.job.clone()).expect("JSON");
+    // Fields that we do not know are kept as they are, and so is the whole job in a backup, but for its children.
+    assert_eq!(records[0].live.unknown, [("unknown".into(), json!([1.50]))]);
+    let saved: Value = serde_json::from_str(&text(&lines(std::slice::from_ref(&job)))).expect("a line is JSON");
+    let without_children =
+        job.as_object().expect("an object").clone().into_iter().filter(|(key, _)| key != "dependent_jobs");
+    assert_eq!(saved, without_children.collect::<Value>());
+    let posted = serde_json::to_value(&records[0].live.job).expect("JSON");
     let want = json!({
         "name": "a", "schedule": "@every 1h", "concurrency": "allow", "executor": "shell", "executor_config": {"command": "}{"},
     });
