@@ -116,6 +116,15 @@ impl Answer {
         }
     }
 
+    /// One job; `None` where there is none of that name.
+    pub(super) fn found_job(&self) -> Result<Option<LiveJob>, Failure> {
+        match self.status {
+            200 => self.job().map(Some),
+            404 => Ok(None),
+            _ => Err(self.refusal()),
+        }
+    }
+
     /// Refuses a read that another node than the leader answered (FACTS 5).
     pub(super) fn by_leader(self, leader: &str) -> Result<Self, Failure> {
         match &self.whom {

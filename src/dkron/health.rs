@@ -11,10 +11,10 @@ use tracing::warn;
 use crate::job::{Job, Live, LiveJob, Mismatch, Scheduler, Stuck};
 
 use super::Failure;
+use super::answer::Answer;
 use super::conn::LIST;
 use super::members::knows_after;
 use super::runs::{self, Execution};
-use super::session::{found, jobs};
 use super::trust::{Reading, Scheduling, Trusted};
 use super::version::has_known_entries;
 
@@ -53,7 +53,7 @@ impl Reading {
         if !scheduler.started {
             return;
         }
-        let first = match self.trusted.compare(&scheduler, jobs(&self.live)) {
+        let first = match self.trusted.compare(&scheduler, self.live.definitions()) {
             Ok(first) if first.is_empty() => return,
             Ok(first) => first.keys().cloned().collect(),
             Err(problem) => return self.cannot_compare(problem),
@@ -131,7 +131,7 @@ impl Trusted {
             again.extend(names.iter().filter_map(|name| live.jobs.get(name).cloned()));
         } else {
             for name in names {
-                let job = self.ask(&format!("{LIST}/{name}"), found).await;
+                let job = self.ask(&format!("{LIST}/{name}"), Answer::found_job).await;
                 again.extend(job.map_err(|failure| failure.to_string())?);
             }
         }

@@ -18,7 +18,6 @@ use crate::job::{Job, Live, LiveJob, Mismatch};
 use crate::report;
 use crate::shutdown::Shutdown;
 
-use super::answer::Answer;
 use super::conn::{Conn, LIST};
 use super::error::seconds;
 use super::health::{LOOKS_APART, cannot_compare};
@@ -195,7 +194,7 @@ impl<'a> Session<'a> {
             sleep(LOOKS_APART).await;
         };
         let (compared, seen) = match &trusted.scheduling {
-            Scheduling::Seen(scheduler, seen) => (trusted.compare(scheduler, jobs(&live)), *seen),
+            Scheduling::Seen(scheduler, seen) => (trusted.compare(scheduler, live.definitions()), *seen),
             Scheduling::Hidden(_) | Scheduling::NotAsked => (Err(""), trusted.found),
         };
         let leader = trusted.leader.clone();
@@ -438,7 +437,7 @@ impl<'a> Session<'a> {
             }
             seen = self.begun.get();
             let trusted = self.trusted.borrow().clone();
-            let failure = match trusted.get(&path).await.and_then(|answer| found(&answer)) {
+            let failure = match trusted.get(&path).await.and_then(|answer| answer.found_job()) {
                 Ok(live) => return Ok(live),
                 Err(failure) => failure,
             };
@@ -477,18 +476,5 @@ impl<'a> Session<'a> {
                 Err(error)
             }
         }
-    }
-}
-
-/// The definitions of all jobs.
-pub(super) fn jobs(live: &Live) -> impl Iterator<Item = &Job> + Clone {
-    live.jobs.values().map(|live| &live.job)
-}
-
-pub(super) fn found(answer: &Answer) -> Result<Option<LiveJob>, Failure> {
-    match answer.status {
-        200 => answer.job().map(Some),
-        404 => Ok(None),
-        _ => Err(answer.refusal()),
     }
 }

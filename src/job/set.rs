@@ -99,6 +99,13 @@ pub struct Live {
     pub deletes_executions: bool,
 }
 
+impl Live {
+    /// What clients say about all jobs, by name.
+    pub fn definitions(&self) -> impl Iterator<Item = &Job> + Clone {
+        self.jobs.values().map(|live| &live.job)
+    }
+}
+
 /// One job as Dkron holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveJob {

@@ -17,10 +17,8 @@ use crate::job::{Difference, Job, Leaf};
 
 use super::find::find;
 use super::named;
-use super::names::secret_name;
+use super::names::{MASK, secret_name};
 
-/// What stands in a secret's place.
-pub const MASK: &str = "***";
 /// What is added to the new value where a masked part of it is another one …
 pub(super) const SECRET_CHANGED: &str = " (secret changed)";
 /// … and where both sides look the same for another reason, such as blanks in JSON that had to be written anew.

@@ -16,7 +16,8 @@ use crate::job::{Difference, Owner};
 use crate::plan::{self, Change, Heal, Item, Plan, Reason};
 
 pub(crate) use self::mask::carries_secret;
-pub use self::mask::{MASK, Masker, starred};
+pub use self::mask::{Masker, starred};
+pub use self::names::MASK;
 pub(crate) use self::names::secret_name;
 pub use self::text::Style;
 pub(crate) use self::text::brief;

@@ -11,8 +11,7 @@
 
 use std::ops::Range;
 
-use super::mask::MASK;
-use super::names::secret_name;
+use super::names::{MASK, secret_name};
 
 /// Where these values stand, in order and apart.
 pub(super) fn values(text: &str) -> Vec<Range<usize>> {

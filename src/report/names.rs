@@ -1,5 +1,8 @@
 //! Which names say that what goes by them is a secret.
 
+/// What stands in a secret's place.
+pub const MASK: &str = "***";
+
 /// Parts of names that carry secrets, without `-` and `_`.
 const SECRET_NAMES: [&str; 13] = [
     "authoriz",
