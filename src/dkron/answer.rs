@@ -7,7 +7,7 @@ use crate::job::LiveJob;
 use crate::telemetry;
 
 use super::Failure;
-use super::list::{self, Collect};
+use super::list::{self, Collect, Early};
 
 /// How much of a body is shown in an error.
 const EXCERPT: usize = 160;
@@ -106,9 +106,13 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| self.not_dkron(&error))
     }
 
-    /// Reads a list into `collected`; refuses one that is longer or shorter than its count (FACTS 3).
-    pub(super) fn list<C: Collect>(&self, mut collected: C) -> Result<C, Failure> {
+    /// The jobs of a list; refuses one that is longer or shorter than its count (FACTS 3). `early` has read it while it came.
+    pub(super) fn list<C: Collect>(&self, early: Early<C>) -> Result<C, Failure> {
         let said = self.total.ok_or_else(|| self.not_dkron(&"it has no X-Total-Count that is a number"))?;
+        if let Some(collected) = early.finish(&self.body, said) {
+            return Ok(collected);
+        }
+        let mut collected = C::default();
         match list::read(&self.body, said, &mut collected) {
             Ok(got) if got == said => Ok(collected),
             Ok(got) => Err(Failure::Miscounted { got, said }),

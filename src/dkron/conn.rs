@@ -11,6 +11,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::error::seconds;
+use super::list::{Collect, Early};
 use super::{Dkron, Failure};
 
 /// The longest list that is read, in bytes. One of 50,000 jobs has about a tenth of it.
@@ -78,7 +79,25 @@ impl Conn {
         self.send(Method::DELETE, path, None, LONGEST_ANSWER).await
     }
 
+    /// `GET /v1/jobs`, read into `early` while it arrives.
+    pub(super) async fn list<C: Collect>(&self, early: &mut Early<C>) -> Result<Answer, Failure> {
+        let read = |body: &[u8], total: Option<usize>| early.read(body, total.unwrap_or_default());
+        self.send_watched(Method::GET, LIST, None, LONGEST_LIST, read).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>, limit: usize) -> Result<Answer, Failure> {
+        self.send_watched(method, path, body, limit, |_, _| {}).await
+    }
+
+    /// Sends a request, and shows what has come of the answer so far, with its `X-Total-Count`, to `watch`.
+    async fn send_watched(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        limit: usize,
+        mut watch: impl FnMut(&[u8], Option<usize>),
+    ) -> Result<Answer, Failure> {
         let label = format!("{method} {path}");
         let broken = |error| Failure::of_reqwest(&label, error, self.dkron.request_timeout);
         let mut request = self.client.request(method, endpoint(&self.dkron.url, path));
@@ -97,6 +116,7 @@ impl Conn {
                 return Err(Failure::TooLong { request: label, limit });
             }
             body.extend_from_slice(&chunk);
+            watch(&body, total);
         }
         Ok(Answer { request: label, status, whom, total, date, body })
     }

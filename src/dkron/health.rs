@@ -127,7 +127,7 @@ impl Trusted {
     async fn look_again(&self, names: Vec<Arc<str>>) -> Result<(Vec<LiveJob>, BTreeMap<Arc<str>, Mismatch>), String> {
         let mut again = Vec::new();
         if names.len() > ONE_BY_ONE {
-            let (live, _) = self.list(Live::default()).await.map_err(|failure| failure.to_string())?;
+            let (live, _) = self.list::<Live>().await.map_err(|failure| failure.to_string())?;
             again.extend(names.iter().filter_map(|name| live.jobs.get(name).cloned()));
         } else {
             for name in names {

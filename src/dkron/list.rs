@@ -1,11 +1,24 @@
 //! A list of jobs, read into whatever is needed of it.
 
+use serde::de::DeserializeOwned;
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
+
 use crate::job::{Live, LiveJob};
 use crate::json::{Cut, Objects};
 use crate::snapshot::{LONGEST_JOB, Lines};
 
 /// What a list is read into.
-pub trait Collect {
+pub trait Collect: Default {
+    /// One job, as it is read in one pass.
+    type Item: DeserializeOwned;
+
+    /// Takes one job.
+    ///
+    /// # Errors
+    /// Why it is no job of Dkron's, in words.
+    fn take(&mut self, item: Self::Item) -> Result<(), String>;
+
     /// Takes one job's JSON.
     ///
     /// # Errors
@@ -17,6 +30,13 @@ pub trait Collect {
 }
 
 impl Collect for Live {
+    type Item = LiveJob;
+
+    fn take(&mut self, item: LiveJob) -> Result<(), String> {
+        self.put(item);
+        Ok(())
+    }
+
     fn add(&mut self, job: &[u8]) -> Result<(), String> {
         self.put(live_job(job)?);
         Ok(())
@@ -38,6 +58,12 @@ impl Live {
 
 /// As Dkron gave them.
 impl Collect for Lines {
+    type Item = Box<RawValue>;
+
+    fn take(&mut self, item: Box<RawValue>) -> Result<(), String> {
+        Self::add(self, item.get().as_bytes())
+    }
+
     fn add(&mut self, job: &[u8]) -> Result<(), String> {
         Self::add(self, job)
     }
@@ -55,6 +81,90 @@ fn live_job(job: &[u8]) -> Result<LiveJob, String> {
         Err(_) => serde_json::from_slice(job),
     };
     read.map_err(|error| error.to_string())
+}
+
+/// A list that is read while it arrives, and while Dkron still sends the rest. It knows right lists only: what is wrong with another
+/// one [`read`] tells.
+pub(super) struct Early<C> {
+    collected: C,
+    count: usize,
+    /// How far it has been read, in bytes.
+    at: usize,
+    /// How many bytes there must be before it is tried again: a job that is not whole yet is not tried for each of its pieces.
+    enough: usize,
+    next: Next,
+}
+
+/// What comes next in a list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Begin,
+    FirstOrEnd,
+    Element,
+    CommaOrEnd,
+    Nothing,
+    /// It is not a right list.
+    Wrong,
+}
+
+impl<C: Collect> Early<C> {
+    pub(super) fn new() -> Self {
+        Self { collected: C::default(), count: 0, at: 0, enough: 0, next: Next::Begin }
+    }
+
+    /// Reads what is whole in `body`, which has grown since, of a list that says it has `total` jobs.
+    pub(super) fn read(&mut self, body: &[u8], total: usize) {
+        while body.len() >= self.enough {
+            let Some(byte) = body.get(self.at) else { return };
+            self.next = match (self.next, byte) {
+                (next, b' ' | b'\t' | b'\r' | b'\n') => next,
+                (Next::Begin, b'[') => Next::FirstOrEnd,
+                (Next::FirstOrEnd | Next::CommaOrEnd, b']') => Next::Nothing,
+                (Next::CommaOrEnd, b',') => Next::Element,
+                (Next::FirstOrEnd | Next::Element, b'{') => {
+                    if self.element(&body[self.at..], total) {
+                        continue;
+                    }
+                    return;
+                }
+                _ => Next::Wrong,
+            };
+            if self.next == Next::Wrong {
+                self.enough = usize::MAX;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Reads a job; whether it was whole.
+    fn element(&mut self, rest: &[u8], total: usize) -> bool {
+        let mut stream = Deserializer::from_slice(rest).into_iter();
+        let taken = match stream.next() {
+            Some(Err(error)) if error.is_eof() => {
+                self.enough = self.at + 2 * rest.len();
+                return false;
+            }
+            Some(Ok(item)) => self.collected.take(item).is_ok(),
+            Some(Err(_)) | None => false,
+        };
+        self.count += 1;
+        self.at += stream.byte_offset();
+        let is_right = taken && self.count <= total && stream.byte_offset() <= LONGEST_JOB;
+        self.next = if is_right { Next::CommaOrEnd } else { Next::Wrong };
+        if !is_right {
+            self.enough = usize::MAX;
+        }
+        is_right
+    }
+
+    /// The jobs, if this is a whole list with as many as it says.
+    pub(super) fn finish(mut self, body: &[u8], total: usize) -> Option<C> {
+        if self.next != Next::Wrong {
+            self.enough = 0;
+            self.read(body, total);
+        }
+        (self.next == Next::Nothing && self.at == body.len() && self.count == total).then_some(self.collected)
+    }
 }
 
 /// Reads a list that says it has `total` jobs into `collected`: more are not read. Tells how many there are.

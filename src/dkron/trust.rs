@@ -23,7 +23,7 @@ use crate::schedule::Schedule;
 
 use super::answer::Answer;
 use super::conn::{Conn, LIST, addresses};
-use super::list::Collect;
+use super::list::{Collect, Early};
 use super::version::{KNOWS_AFTER, release};
 use super::{Dkron, Failure, WaitError, backoff};
 
@@ -156,13 +156,13 @@ impl Dkron {
     ///
     /// # Errors
     /// As [`Dkron::wait`].
-    pub async fn read<C: Collect + Default>(&self, role: Role) -> Result<Reading<C>, WaitError> {
-        self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, C::default, at).await).await
+    pub async fn read<C: Collect>(&self, role: Role) -> Result<Reading<C>, WaitError> {
+        self.repeat(self.wait_timeout, async |at| self.trust_and_read(role, at).await).await
     }
 
     /// The same for a writer, within `limit`.
     pub(super) async fn read_within(&self, limit: Duration) -> Result<Reading, WaitError> {
-        self.repeat(limit, async |at| self.trust_and_read(Role::Writer, Live::default, at).await).await
+        self.repeat(limit, async |at| self.trust_and_read(Role::Writer, at).await).await
     }
 
     pub(super) async fn trusted_within(&self, limit: Duration) -> Result<Trusted, WaitError> {
@@ -243,22 +243,17 @@ impl Dkron {
     async fn blocking_jobs(&self) -> Vec<String> {
         let read = async {
             let trusted = self.find_leader().await.ok()?;
-            let (live, _) = trusted.list(Live::default()).await.ok()?;
+            let (live, _) = trusted.list::<Live>().await.ok()?;
             Some(blocking(&live, trusted.version.as_deref()))
         };
         timeout(self.request_timeout, read).await.ok().flatten().unwrap_or_default()
     }
 
-    async fn trust_and_read<C: Collect>(
-        &self,
-        role: Role,
-        empty: impl Fn() -> C,
-        at: &Cell<Phase>,
-    ) -> Result<Reading<C>, Attempt> {
+    async fn trust_and_read<C: Collect>(&self, role: Role, at: &Cell<Phase>) -> Result<Reading<C>, Attempt> {
         let trusted = self.trust(role, at).await?;
         at.set(Phase::Read);
         let mut warnings = Vec::new();
-        let read = async || trusted.list(empty()).await;
+        let read = async || trusted.list::<C>().await;
         let (mut live, mut now) = read().await.map_err(|failure| Phase::Read.stop(failure))?;
         if trusted.direct {
             // Who led before and leads no longer gives an old list under its own name.
@@ -371,10 +366,11 @@ impl Trusted {
     }
 
     /// All jobs, counted, and when that was; as [`Trusted::get`].
-    pub(super) async fn list<C: Collect>(&self, empty: C) -> Result<(C, Option<Timestamp>), Failure> {
-        let answer = self.conn.get_long(LIST).await?;
+    pub(super) async fn list<C: Collect>(&self) -> Result<(C, Option<Timestamp>), Failure> {
+        let mut early = Early::new();
+        let answer = self.conn.list(&mut early).await?;
         let answer = if self.direct { answer.by_leader(&self.leader)? } else { answer }.success()?;
-        Ok((answer.list(empty)?, answer.date))
+        Ok((answer.list(early)?, answer.date))
     }
 
     /// Asks the leader for its scheduler. That it cannot be asked is an answer too, as long as the leader is still the same.
