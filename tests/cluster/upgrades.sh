@@ -83,7 +83,7 @@ to_newer() {
 
 # Waits until Helm has given the StatefulSet another image: from then on the servers are replaced.
 is_going_on() {
-  goes_on() { k -n "$1" get statefulset shop-dkron -o jsonpath='{.spec.template.spec.containers[0].image}' | grep -q ":$newer\$"; }
+  goes_on() { k -n "$1" get statefulset shop-dkron -o jsonpath='{.spec.template.spec.containers[0].image}' | grep ":$newer\$" >/dev/null; }
   until_ok 60 goes_on "$1"
 }
 
