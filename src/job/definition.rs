@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use litemap::LiteMap;
@@ -229,9 +228,7 @@ pub(super) fn set_instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 /// `null` is the default.
-pub(super) fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -250,7 +247,7 @@ fn write_maps<S: Serializer>(maps: &BTreeMap<String, StringMap>, serializer: S) 
 }
 
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    Ok(Option::<Whole<u32>>::deserialize(deserializer)?.map_or(0, |Whole(number)| number))
+    Ok(Option::<Whole>::deserialize(deserializer)?.map_or(0, |Whole(number)| number))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -283,28 +280,23 @@ impl<'de> Deserialize<'de> for Strings {
 }
 
 /// A whole number. An error says so, without a type's name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Whole<T>(pub(super) T);
+struct Whole(u32);
 
-impl<'de, T: TryFrom<i64> + TryFrom<u64>> Deserialize<'de> for Whole<T> {
+impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(PhantomData<T>);
-        impl<T: TryFrom<i64> + TryFrom<u64>> de::Visitor<'_> for Visitor<T> {
-            type Value = Whole<T>;
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Whole;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(if T::try_from(-1_i64).is_ok() {
-                    "a whole number"
-                } else {
-                    "a whole number from 0 to 4294967295"
-                })
+                f.write_str("a whole number from 0 to 4294967295")
             }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole<T>, E> {
-                T::try_from(number).map(Whole).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
+                number.try_into().map(Whole).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
             }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole<T>, E> {
-                T::try_from(number).map(Whole).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                number.try_into().map(Whole).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
         }
-        deserializer.deserialize_i64(Visitor(PhantomData))
+        deserializer.deserialize_i64(Visitor)
     }
 }

@@ -10,7 +10,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::Value;
 
-use super::definition::{Whole, instant, or_default, set_instant};
+use super::definition::{instant, set_instant};
 use super::{Definition, Job, LiveJob};
 
 /// Fields that only the server may set; they are dropped on reading and never sent (FACTS 8, 9).
@@ -102,10 +102,11 @@ impl LiveJob {
             "name" => self.job.name = map.next_value::<Cow<'_, str>>()?.into(),
             "disabled" => self.job.disabled = map.next_value::<Option<bool>>()?.unwrap_or_default(),
             "next" => self.next = map.next_value_seed(Instant)?,
-            "last_success" => self.history.last_success = map.next_value_seed(Instant)?,
-            "last_error" => self.history.last_error = map.next_value_seed(Instant)?,
-            "success_count" => self.history.successes = map.next_value::<Count>()?.0,
-            "error_count" => self.history.errors = map.next_value::<Count>()?.0,
+            // Only `status` looks at these: an odd one must keep no job from being read.
+            "last_success" => self.history.last_success = set_instant(map.next_value::<Value>()?).unwrap_or_default(),
+            "last_error" => self.history.last_error = set_instant(map.next_value::<Value>()?).unwrap_or_default(),
+            "success_count" => self.history.successes = map.next_value::<Value>()?.as_u64().unwrap_or_default(),
+            "error_count" => self.history.errors = map.next_value::<Value>()?.as_u64().unwrap_or_default(),
             "dependent_jobs" => self.dependents = map.next_value::<Option<_>>()?.unwrap_or_default(),
             _ if SERVER_FIELDS.contains(&key) => drop(map.next_value::<de::IgnoredAny>()?),
             _ => self.unknown.push((key.into(), map.next_value::<Value>()?)),
@@ -114,7 +115,7 @@ impl LiveJob {
     }
 }
 
-/// The server's own instants.
+/// When Dkron means to run a job next.
 struct Instant;
 
 impl<'de> DeserializeSeed<'de> for Instant {
@@ -122,16 +123,6 @@ impl<'de> DeserializeSeed<'de> for Instant {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         set_instant(deserializer)
-    }
-}
-
-/// A number of runs.
-struct Count(u64);
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let count: Option<Whole<i64>> = or_default(deserializer)?;
-        Ok(Self(count.and_then(|Whole(count)| count.try_into().ok()).unwrap_or_default()))
     }
 }
 
@@ -232,5 +223,25 @@ impl<'de> Deserializer<'de> for FieldNames<'_> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIELDS, LiveJob};
+    use crate::job::History;
+
+    #[test]
+    fn odd_words_of_the_server_keep_no_job_from_being_read() {
+        let json =
+            r#"{"name": "a", "success_count": "many", "error_count": -1, "last_success": 7, "last_error": "soon"}"#;
+        let live: LiveJob = serde_json::from_str(json).expect("a job");
+        assert_eq!((&*live.job.name, live.history), ("a", History::default()));
+    }
+
+    #[test]
+    fn the_fields_are_those_of_name_switch_and_definition() {
+        assert_eq!(FIELDS[..3], ["name", "disabled", "displayname"]);
+        assert_eq!(FIELDS.len(), 18);
     }
 }
