@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     let mut server = None;
     for round in 0..FIRST_ROUNDS {
         let both = [Server::start(), Server::start()];
-        // Whoever is second finds warm caches: they take turns.
+        // The second to run finds warm caches, so the two take turns in running first.
         for side in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
             let url = both[side].node_url(0);
             if side == 0 {

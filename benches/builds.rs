@@ -67,7 +67,7 @@ fn side_by_side(what: &str, folder: &Path, builds: &[&OsString; 2], jobs: usize,
     let mut taken = [Taken::default(), Taken::default()];
     let mut get = Vec::new();
     for round in 0..rounds {
-        // Whoever is second finds warm caches: they take turns.
+        // The second to run finds warm caches, so the two take turns in running first.
         for side in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
             let (start, ticks) = (Instant::now(), children_ticks());
             apply(folder, builds[side], &args, 0);

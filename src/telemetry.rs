@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::job::{Lines, printable_lines};
+use crate::job::{LineStyle, printable_lines};
 use crate::report::Masker;
 use crate::settings::{LogFormat, LogLevel};
 
@@ -40,9 +40,9 @@ pub fn start(format: LogFormat, level: LogLevel) {
     let filter = Targets::new().with_default(level).with_target("object_store", theirs);
     let colour = colour();
     let lines = match log_format(format) {
-        LogFormat::Json => Lines::Json,
-        LogFormat::Plain | LogFormat::Auto if colour => Lines::Coloured,
-        LogFormat::Plain | LogFormat::Auto => Lines::Plain,
+        LogFormat::Json => LineStyle::Json,
+        LogFormat::Plain | LogFormat::Auto if colour => LineStyle::Coloured,
+        LogFormat::Plain | LogFormat::Auto => LineStyle::Plain,
     };
     let layer = fmt::layer().with_writer(Masked(lines)).with_target(false);
     let registry = tracing_subscriber::registry();
@@ -66,7 +66,7 @@ pub fn colour() -> bool {
 /// Writes to standard error what is no log line, with every known secret masked and no character that cannot be seen.
 pub fn say(text: &str) {
     // There is nowhere left to say that standard error is closed.
-    let lines = if colour() { Lines::Coloured } else { Lines::Plain };
+    let lines = if colour() { LineStyle::Coloured } else { LineStyle::Plain };
     let _ = Masked(lines).write_all(text.as_bytes());
 }
 
@@ -89,7 +89,7 @@ pub fn hide(secrets: impl IntoIterator<Item = String>) {
 
 /// Standard error with secrets masked, and every character visible; tracing hands over one line at a time.
 #[derive(Debug, Clone, Copy)]
-struct Masked(Lines);
+struct Masked(LineStyle);
 
 impl Write for Masked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

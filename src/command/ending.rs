@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::exit::ExitCode;
-use crate::job::{Lines, printable_lines};
+use crate::job::{LineStyle, printable_lines};
 use crate::telemetry;
 
 /// Where Kubernetes looks for a container's last words, and how many bytes of them it takes.
@@ -23,7 +23,7 @@ impl Ending {
     }
 }
 
-/// Leaves the last words where Kubernetes looks for them. Failing to is said and changes nothing.
+/// Writes the termination message for Kubernetes. A failure is logged, and the exit code stays.
 pub(super) fn last_words(path: Option<&Path>, text: &str) {
     let default = Path::new(TERMINATION_LOG);
     let path = match path {
@@ -31,7 +31,7 @@ pub(super) fn last_words(path: Option<&Path>, text: &str) {
         None if default.exists() => default,
         None => return,
     };
-    let text = printable_lines(&telemetry::masked(text), Lines::Plain).into_owned();
+    let text = printable_lines(&telemetry::masked(text), LineStyle::Plain).into_owned();
     if let Err(error) = std::fs::write(path, &text[..text.floor_char_boundary(TERMINATION_LIMIT)]) {
         tracing::warn!(path = %path.display(), %error, "the last words could not be written");
     }

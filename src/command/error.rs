@@ -33,7 +33,7 @@ pub struct Error {
     remedy: String,
 }
 
-/// What an error is to whoever called the command, and to the code that may go on after it.
+/// The kind of an error: it decides the exit code, and whether the program can go on.
 #[derive(Debug)]
 pub enum Kind {
     /// Flags, environment, or a file that they name.
@@ -96,7 +96,7 @@ impl Error {
         Self::new(Kind::Output(error), "standard output cannot be written").because(why)
     }
 
-    /// What it is to whoever called the command.
+    /// Its kind.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }

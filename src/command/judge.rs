@@ -18,8 +18,8 @@ use super::gather::{Prepared, Sides, sides};
 /// How many warnings a plan's report names one by one.
 const WARNINGS: usize = 20;
 
-/// Both sides of a plan, with what lint says to those jobs that are to be written. Without `settings` nothing is said. `refuse`
-/// says whether that may go on.
+/// Both sides of a plan, and the findings of lint for the jobs that are to be written; none without `settings`. `refuse` decides
+/// whether the run goes on.
 pub(super) async fn judged(
     dkron: &DkronSettings,
     wanted: &WantedSettings,

@@ -132,11 +132,11 @@ fn end(settings: &Settings, ended: Result<Ending, Error>) -> ExitCode {
     exit
 }
 
-/// Where no people read, an error is printed too: whoever reads the report of a command gets what they can read in every case. Gives
-/// back what is to be said of it all.
+/// Prints an error on standard output where that is for machines, so that a report can always be parsed. Returns the error to show on
+/// standard error.
 fn print_error(settings: &Settings, error: Error) -> Error {
     match (&settings.command, error.kind()) {
-        // Nobody waits for the status of a run that was stopped.
+        // A stopped run owes no status.
         (Command::Status(_), Kind::Stopped(_)) | (_, Kind::Output(_)) => error,
         _ => unless_gone(print_errors(settings, error.each())).err().unwrap_or(error),
     }

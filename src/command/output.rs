@@ -34,7 +34,7 @@ pub(super) fn write_out(
     unless_gone(write_on(out, write))
 }
 
-/// The same for whoever writes again and again: that the reader has gone away is an error.
+/// The same for a command that writes repeatedly: a closed pipe is an error, which ends it.
 pub(super) fn write_on(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let mut out = BufWriter::new(out);
     write(&mut out).and_then(|()| out.flush()).map_err(Error::output)

@@ -19,12 +19,6 @@ pub trait Collect: Default {
     /// Why it is no job of Dkron's, in words.
     fn take(&mut self, item: Self::Item) -> Result<(), String>;
 
-    /// Takes one job's JSON.
-    ///
-    /// # Errors
-    /// Why it is no job of Dkron's, in words.
-    fn add(&mut self, job: &[u8]) -> Result<(), String>;
-
     /// Whether two readings hold the same definitions. What moves with each run says nothing about a list's age.
     fn agrees(&self, other: &Self) -> bool;
 }
@@ -32,27 +26,16 @@ pub trait Collect: Default {
 impl Collect for Live {
     type Item = LiveJob;
 
+    /// Dkron's list is in the order of the names; in any other it takes longer.
     fn take(&mut self, item: LiveJob) -> Result<(), String> {
-        self.put(item);
-        Ok(())
-    }
-
-    fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        self.put(live_job(job)?);
+        if let Some((name, item)) = self.jobs.try_append(item.job.name.clone(), item) {
+            self.jobs.insert(name, item);
+        }
         Ok(())
     }
 
     fn agrees(&self, other: &Self) -> bool {
         self.jobs.len() == other.jobs.len() && self.jobs.values().zip(other.jobs.values()).all(|(a, b)| a.job == b.job)
-    }
-}
-
-impl Live {
-    /// Adds a job. Dkron's list is in the order of the names; in any other it takes longer.
-    fn put(&mut self, live: LiveJob) {
-        if let Some((name, live)) = self.jobs.try_append(live.job.name.clone(), live) {
-            self.jobs.insert(name, live);
-        }
     }
 }
 
@@ -64,23 +47,9 @@ impl Collect for Lines {
         Self::add(self, item.get().as_bytes())
     }
 
-    fn add(&mut self, job: &[u8]) -> Result<(), String> {
-        Self::add(self, job)
-    }
-
     fn agrees(&self, other: &Self) -> bool {
         self.same_definitions(other)
     }
-}
-
-fn live_job(job: &[u8]) -> Result<LiveJob, String> {
-    let read = match str::from_utf8(job) {
-        // Looked at as a whole, so that it need not be text by text.
-        Ok(text) => serde_json::from_str::<LiveJob>(text),
-        // What is no text may stand where nobody reads it.
-        Err(_) => serde_json::from_slice(job),
-    };
-    read.map_err(|error| error.to_string())
 }
 
 /// A list that is read while it arrives, and while Dkron still sends the rest. It knows right lists only: what is wrong with another
@@ -114,7 +83,7 @@ impl<C: Collect> Early<C> {
 
     /// Reads what is whole in `body`, which has grown since, of a list that says it has `total` jobs.
     pub(super) fn read(&mut self, body: &[u8], total: usize) {
-        while body.len() >= self.enough {
+        while self.next != Next::Wrong && body.len() >= self.enough {
             let Some(byte) = body.get(self.at) else { return };
             self.next = match (self.next, byte) {
                 (next, b' ' | b'\t' | b'\r' | b'\n') => next,
@@ -129,9 +98,6 @@ impl<C: Collect> Early<C> {
                 }
                 _ => Next::Wrong,
             };
-            if self.next == Next::Wrong {
-                self.enough = usize::MAX;
-            }
             self.at += 1;
         }
     }
@@ -151,18 +117,13 @@ impl<C: Collect> Early<C> {
         self.at += stream.byte_offset();
         let is_right = taken && self.count <= total && stream.byte_offset() <= LONGEST_JOB;
         self.next = if is_right { Next::CommaOrEnd } else { Next::Wrong };
-        if !is_right {
-            self.enough = usize::MAX;
-        }
         is_right
     }
 
     /// The jobs, if this is a whole list with as many as it says.
     pub(super) fn finish(mut self, body: &[u8], total: usize) -> Option<C> {
-        if self.next != Next::Wrong {
-            self.enough = 0;
-            self.read(body, total);
-        }
+        self.enough = 0;
+        self.read(body, total);
         (self.next == Next::Nothing && self.at == body.len() && self.count == total).then_some(self.collected)
     }
 }
@@ -180,7 +141,8 @@ pub(super) fn read<C: Collect>(body: &[u8], total: usize, collected: &mut C) -> 
             return Err(format!("it has more jobs than its X-Total-Count says, {total}"));
         }
         let object = object.map_err(|reason| format!("byte {offset}: {reason}"))?;
-        collected.add(&object).map_err(|error| format!("job {count}: {error}"))?;
+        let item = serde_json::from_slice(&object).map_err(|error| error.to_string());
+        item.and_then(|item| collected.take(item)).map_err(|error| format!("job {count}: {error}"))?;
     }
     if objects.is_array() { Ok(count) } else { Err("it is no JSON list".to_owned()) }
 }

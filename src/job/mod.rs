@@ -33,7 +33,7 @@ pub use self::history::History;
 pub use self::order::generations;
 pub(crate) use self::printable::is_unprintable;
 pub(crate) use self::printable::json_escape;
-pub use self::printable::{Lines, json_words, printable, printable_lines};
+pub use self::printable::{LineStyle, json_words, printable, printable_lines};
 pub use self::read::{FIELDS, SERVER_FIELDS, odd_instant};
 pub use self::scheduled::{Mismatch, Scheduler};
 pub use self::set::{Desired, JobMap, Live, LiveJob, Origin, Scope, Wanted, by_name};

@@ -20,9 +20,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// What the lines of a text are for.
+/// Who reads the lines of a text, and so how a character is shown that cannot be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lines {
+pub enum LineStyle {
     /// People, without colour.
     Plain,
     /// A terminal: the sequences that set colours stay, since a writer of ours put them there.
@@ -32,18 +32,18 @@ pub enum Lines {
 }
 
 /// Several lines, in which every character can be seen, as in [`printable`].
-pub fn printable_lines(text: &str, lines: Lines) -> Cow<'_, str> {
+pub fn printable_lines(text: &str, style: LineStyle) -> Cow<'_, str> {
     if !text.contains(|c| c != '\n' && is_unprintable(c)) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let coloured = colour_sequence(rest).filter(|_| lines == Lines::Coloured);
+        let coloured = colour_sequence(rest).filter(|_| style == LineStyle::Coloured);
         let (part, next) = rest.split_at(coloured.unwrap_or(c.len_utf8()));
         if coloured.is_some() || c == '\n' || !is_unprintable(c) {
             shown.push_str(part);
-        } else if lines == Lines::Json {
+        } else if style == LineStyle::Json {
             shown.push_str(&json_escape(c));
         } else {
             shown.extend(c.escape_default());

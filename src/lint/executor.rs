@@ -159,7 +159,7 @@ const FORBID_CAN_STICK: Rule = Rule {
 };
 
 pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
-    let job = subject.job;
+    let job = subject.job();
     if job.concurrency != Concurrency::Allow {
         notes.add(
             &FORBID_CAN_STICK,
@@ -197,7 +197,7 @@ fn keys(subject: &Opened<'_, '_>, notes: &mut Notes) {
             notes.add_with(&CONFIG_MISSING, subject, "executor_config", message, format!("add `{key}: …` to it"));
         }
     }
-    for (key, _) in subject.job.executor_config.iter().filter(|(key, _)| !http::KEYS.contains(&key.as_str())) {
+    for (key, _) in subject.job().executor_config.iter().filter(|(key, _)| !http::KEYS.contains(&key.as_str())) {
         let remedy = match nearest(key, http::KEYS) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it knows {}", http::KEYS.join(", ")),

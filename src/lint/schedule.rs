@@ -117,7 +117,7 @@ const UNKNOWN_REMEDY: &str =
     "correct it if this Dkron does not know it either: it is passed on unchanged, and the server decides";
 
 pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
-    let job = subject.job;
+    let job = subject.job();
     if let Some(words) = Job::name_problem(&job.name) {
         notes.add(&NAME_INVALID, subject, "name", words);
     }
@@ -183,7 +183,7 @@ pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, 
 
 /// `@after`: the forms that Dkron takes and that do not do what they say (FACTS 40 to 42).
 fn look_at_after(subject: &Opened<'_, '_>, after: &After, now: Timestamp, notes: &mut Notes) {
-    let said = &subject.job.schedule;
+    let said = &subject.job().schedule;
     let is_to_come = after.at.is_none_or(|at| at > now);
     if !is_to_come && !after.runs_at_once(now) {
         notes.add_with(
@@ -194,7 +194,7 @@ fn look_at_after(subject: &Opened<'_, '_>, after: &After, now: Timestamp, notes:
             "take the job away, or name an instant to come",
         );
         notes.only_warn();
-    } else if !subject.job.ephemeral {
+    } else if !subject.job().ephemeral {
         if is_to_come {
             let message = format!("`{said}` runs the job twice if Dkron is running at that instant");
             notes.add(&AFTER_RUNS_TWICE, subject, "schedule", message);

@@ -17,7 +17,7 @@ const PLAIN_SECRET: Rule = Rule {
 };
 
 pub(super) fn look(subject: &Opened<'_, '_>, notes: &mut Notes) {
-    let maps = [("executor_config", &subject.job.executor_config), ("metadata", &subject.job.metadata)];
+    let maps = [("executor_config", &subject.job().executor_config), ("metadata", &subject.job().metadata)];
     let mut field = String::new();
     for (map, values) in maps {
         for (key, text) in values.iter() {

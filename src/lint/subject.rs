@@ -136,8 +136,6 @@ impl<'a> Subject<'a> {
 #[derive(Debug)]
 pub struct Opened<'s, 'a> {
     subject: &'s Subject<'a>,
-    /// Its fields.
-    pub job: &'a Job,
     /// Its URL, or why it is none; `None` where there is none, or the executor knows none.
     pub url: Option<Result<&'s Url, ParseError>>,
 }
@@ -153,7 +151,7 @@ impl<'a> Deref for Opened<'_, 'a> {
 impl Opened<'_, '_> {
     /// A value of its executor's configuration.
     pub fn config(&self, key: &str) -> Option<&str> {
-        self.job.executor_config.get(key).map(String::as_str)
+        self.job().executor_config.get(key).map(String::as_str)
     }
 }
 
@@ -197,7 +195,7 @@ impl<'a> Subjects<'a> {
                 wanted,
             };
             let url = url.as_ref().map(|url| url.as_ref().map_err(|error| *error));
-            look(&Opened { subject: &subject, job, url });
+            look(&Opened { subject: &subject, url });
             all.all.push(subject);
         }
         let inherited = |(at, subject): (usize, &Subject<'a>)| Some((at, all.root(subject)?.timing.clone()));

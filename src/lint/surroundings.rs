@@ -46,7 +46,7 @@ const LINT_ALLOW_UNKNOWN: Rule = Rule {
 };
 
 pub(super) fn look(subject: &Opened<'_, '_>, circumstances: &Circumstances<'_>, notes: &mut Notes) {
-    let job = subject.job;
+    let job = subject.job();
     if job.tags.is_empty() {
         notes.add(&RUNS_ON_EVERY_NODE, subject, "tags", "without `tags` the job runs on each node of the cluster");
     } else if !job.tags.iter().any(|(_, value)| has_count(value)) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::{self, BadTtl, Covered, Keeper, Ttl, Verdict, coverage, off};
-use crate::job::{History, Job, LiveJob, printable};
+use crate::job::{Job, LiveJob, printable};
 use crate::plan::{Change, Item, Plan};
 use crate::report::Masker;
 
@@ -32,13 +32,11 @@ impl Limits {
     }
 }
 
-/// A job, taken apart once.
+/// A job, and the cache that it is for.
 struct Seen<'a> {
     name: &'a Arc<str>,
     live: &'a LiveJob,
-    job: Job,
     cache: Option<String>,
-    history: History,
 }
 
 /// What is known of a cache when its jobs are judged.
@@ -58,7 +56,7 @@ impl Status {
         let covered = look.caches.map(|caches| coverage(caches, seen.iter().filter_map(|seen| seen.keeper(look))));
         let mut newest: BTreeMap<&str, (Timestamp, &Arc<str>)> = BTreeMap::new();
         for (job, cache, at) in
-            seen.iter().filter_map(|job| Some((job, job.cache.as_deref()?, job.history.last_success?)))
+            seen.iter().filter_map(|job| Some((job, job.cache.as_deref()?, job.live.history.last_success?)))
         {
             let known = newest.entry(cache).or_insert((at, job.name));
             *known = (at, job.name).max(*known);
@@ -145,9 +143,7 @@ fn missing<'p>(plan: &'p Plan, look: &Look<'_>) -> Vec<Missing<'p>> {
 
 impl<'a> Seen<'a> {
     fn new(name: &'a Arc<str>, live: &'a LiveJob, look: &Look<'_>) -> Self {
-        let job = live.job.clone();
-        let cache = look.key.of(&job);
-        Self { name, live, job, cache, history: live.history }
+        Self { name, live, cache: look.key.of(&live.job) }
     }
 
     fn keeper(&self, look: &Look<'_>) -> Option<Keeper> {
@@ -157,7 +153,8 @@ impl<'a> Seen<'a> {
     }
 
     fn status(&self, look: &Look<'_>, rows: &BTreeMap<&str, Row<'_>>, masker: &Masker) -> JobStatus {
-        let Self { name, live, job, history, .. } = self;
+        let Self { name, live, .. } = self;
+        let LiveJob { job, history, .. } = live;
         let mut notes = Vec::new();
         let row = self.cache.as_deref().and_then(|cache| rows.get(cache));
         let limits = row.map(|row| row.limits).or_else(|| own_limits(job, &mut notes));
